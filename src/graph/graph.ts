@@ -1,0 +1,140 @@
+/**
+ * A network as data: nodes in topological order, each naming its operator, its attributes and its inputs. Nothing here
+ * computes or does I/O; what an operator means is in `operators/`, and every reader of the network starts from this.
+ *
+ * A value is named after the node that makes it (all operators have one result); the graph's input is a value too.
+ */
+import { GraphError } from './errors.js';
+
+/** Attributes are plain data, so that a graph can be printed, compared and sent to another thread. */
+export type Attributes = Readonly<Record<string, number | boolean | string | readonly number[]>>;
+
+export interface Node<A extends Attributes = Attributes> {
+  /** The authors' module path where there is one: `block3.0.attn.q_lif`. Unique in the graph. */
+  readonly name: string;
+  readonly operator: string;
+  readonly attributes: A;
+  /** Names of the values it reads. */
+  readonly inputs: readonly string[];
+  /** Parameters are called `${parameterPrefix}.weight` and so on; the node's name unless the authors nest differently. */
+  readonly parameterPrefix: string;
+}
+
+/** How a parameter starts before training. */
+export type Initialiser =
+  | { readonly kind: 'constant'; readonly value: number }
+  /** Uniform in ±bound. */
+  | { readonly kind: 'uniform'; readonly bound: number }
+  /** Normal with this standard deviation, cut at ±2 as timm's `trunc_normal_` does. */
+  | { readonly kind: 'truncatedNormal'; readonly deviation: number };
+
+export type ParameterRole = 'weight' | 'bias' | 'runningMean' | 'runningVariance' | 'batchCount';
+
+export interface ParameterSpec {
+  /** The name in the authors' `state_dict`. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly role: ParameterRole;
+  readonly initial: Initialiser;
+}
+
+export interface Graph {
+  readonly name: string;
+  /** Name of the input value, `[T or 1, B, H, W, C]`. */
+  readonly input: string;
+  readonly inputChannels: number;
+  readonly nodes: readonly Node[];
+  /** Results: the name a caller knows → value. */
+  readonly outputs: ReadonlyMap<string, string>;
+  /** The authors' modules whose outputs people look at (`block3.0`) → value. */
+  readonly stages: ReadonlyMap<string, string>;
+}
+
+/** Parameter values by name, in PyTorch's layouts. `num_batches_tracked` is not among them: inference never needs it. */
+export type Parameters = ReadonlyMap<string, Float32Array>;
+
+/** Puts a graph together in topological order; refuses double names and unknown inputs at once, where the mistake is made. */
+export class GraphBuilder {
+  readonly #name: string;
+  readonly #input: string;
+  readonly #inputChannels: number;
+  readonly #nodes: Node[] = [];
+  readonly #known = new Set<string>();
+  readonly #outputs = new Map<string, string>();
+  readonly #stages = new Map<string, string>();
+
+  constructor(name: string, inputChannels: number, input = 'input') {
+    this.#name = name;
+    this.#input = input;
+    this.#inputChannels = inputChannels;
+    this.#known.add(input);
+  }
+
+  get input(): string {
+    return this.#input;
+  }
+
+  /** Appends a node and returns the name of its value. */
+  add(node: {
+    readonly name: string;
+    readonly operator: string;
+    readonly attributes?: Attributes;
+    readonly inputs: readonly string[];
+    readonly parameterPrefix?: string;
+  }): string {
+    if (this.#known.has(node.name)) throw new GraphError(`node ${node.name}: there is another value of this name`);
+    for (const input of node.inputs) {
+      if (!this.#known.has(input))
+        throw new GraphError(`node ${node.name}: its input ${input} is not defined before it`);
+    }
+    this.#known.add(node.name);
+    this.#nodes.push({
+      name: node.name,
+      operator: node.operator,
+      attributes: node.attributes ?? {},
+      inputs: node.inputs,
+      parameterPrefix: node.parameterPrefix ?? node.name,
+    });
+    return node.name;
+  }
+
+  /** Makes a value known as the output of one of the authors' modules. */
+  stage(moduleName: string, value: string): string {
+    this.#stages.set(moduleName, value);
+    return value;
+  }
+
+  output(name: string, value: string): void {
+    this.#outputs.set(name, value);
+  }
+
+  build(): Graph {
+    if (this.#outputs.size === 0) throw new GraphError(`graph ${this.#name}: it has no output`);
+    return {
+      name: this.#name,
+      input: this.#input,
+      inputChannels: this.#inputChannels,
+      nodes: this.#nodes,
+      outputs: this.#outputs,
+      stages: this.#stages,
+    };
+  }
+}
+
+/** For each value, the nodes that read it, in order. */
+export function consumersOf(graph: Graph): ReadonlyMap<string, readonly Node[]> {
+  const consumers = new Map<string, Node[]>();
+  for (const node of graph.nodes) {
+    for (const input of node.inputs) {
+      const readers = consumers.get(input);
+      if (readers) readers.push(node);
+      else consumers.set(input, [node]);
+    }
+  }
+  return consumers;
+}
+
+/** Values that must survive a rewriting of the graph: outputs and stages. */
+export function namedValues(graph: Graph): ReadonlySet<string> {
+  return new Set([...graph.outputs.values(), ...graph.stages.values()]);
+}

@@ -1,0 +1,246 @@
+/**
+ * A network with its weights, ready to be asked: the one object users hold. It chooses passes, compiles once per input shape, and
+ * converts between the field's layout (`[B, C, H, W]`) and ours. Platform-neutral; reading files is `loadModel`'s.
+ */
+import type { Engine } from '../engines/kernels.js';
+import { UsageError } from '../errors.js';
+import { formatShape, type Shape } from '../graph/shape.js';
+import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../models/metaSpikeformer.js';
+import { inferKinds } from '../operators/registry.js';
+import { compile, type Executable } from '../runtime/compile.js';
+import { countSpikes, realToChannelsFirst, spikesToBits, toChannelsLast } from '../runtime/layout.js';
+import type { Network } from '../runtime/passes/pass.js';
+import { type PrepareOptions, prepareNetwork } from '../runtime/prepare.js';
+import type { Parameters } from '../graph/graph.js';
+import type { PreprocessSettings } from '../data/preprocess.js';
+
+/** Where a model's weights come from; printed wherever its answers are. */
+export interface Provenance {
+  readonly name: string;
+  /** True for weights nobody trained: its answers mean nothing. */
+  readonly randomWeights: boolean;
+  readonly description: string;
+}
+
+export interface ModelParts {
+  readonly configuration: MetaSpikeformerConfiguration;
+  readonly parameters: Parameters;
+  readonly engine: Engine;
+  readonly provenance: Provenance;
+  readonly preprocessing: PreprocessSettings;
+  /** Names of the classes, in the order of the logits. */
+  readonly labels?: readonly string[];
+  /** How the network is rewritten before it runs. */
+  readonly prepare?: Omit<PrepareOptions, 'input'>;
+}
+
+/** A tensor in the field's layout. */
+export interface FieldTensor {
+  readonly shape: Shape;
+  readonly data: Float32Array;
+}
+
+export interface SpikeRecord {
+  /** `[T, B, C, H, W]`, `[T, B, C, N]` or `[T, B, C]`. */
+  readonly shape: Shape;
+  /** One bit per neuron in C-order, most significant bit first. */
+  readonly bits: Uint8Array;
+}
+
+export interface RunOptions {
+  /** What to keep beside the logits. Recording costs memory: kept tensors cannot share theirs. */
+  readonly record?: { readonly spikes?: boolean; readonly activations?: boolean; readonly firingRates?: boolean };
+}
+
+export interface RunResult {
+  /** `[B, classes]`; with distillation the mean of both heads. */
+  readonly logits: FieldTensor;
+  /** By the name of the neuron layer; with `record.spikes`. */
+  readonly spikes?: ReadonlyMap<string, SpikeRecord>;
+  /** Outputs of the authors' modules, `[T, B, C, H, W]`; with `record.activations`. */
+  readonly activations?: ReadonlyMap<string, FieldTensor>;
+  /** Share of neurons that fire, by layer, over all time steps and images; with `record.firingRates`. */
+  readonly firingRates?: ReadonlyMap<string, number>;
+  /** Wall-clock time of the network itself, without decoding and layout. */
+  readonly milliseconds: number;
+}
+
+export interface Prediction {
+  /** Index of the class. */
+  readonly index: number;
+  readonly label: string;
+  /** Softmax of the logits. */
+  readonly probability: number;
+}
+
+/** Compiled input shapes kept at once: a person who varies the image size should not pay for all of them. */
+const maximumExecutables = 4;
+
+export class Model {
+  readonly configuration: MetaSpikeformerConfiguration;
+  readonly provenance: Provenance;
+  readonly preprocessing: PreprocessSettings;
+  readonly labels: readonly string[];
+  readonly engine: Engine;
+  readonly #source: Network;
+  readonly #prepare: Omit<PrepareOptions, 'input'>;
+  readonly #prepared = new Map<'image' | 'frames', Network>();
+  readonly #executables = new Map<string, Executable>();
+  /** Runs one after the other: they share the executable's memory. */
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: ModelParts) {
+    this.configuration = parts.configuration;
+    this.provenance = parts.provenance;
+    this.preprocessing = parts.preprocessing;
+    this.labels = parts.labels ?? Array.from({ length: parts.configuration.classes }, (_, index) => `class ${index}`);
+    this.engine = parts.engine;
+    this.#source = { graph: metaSpikeformer(parts.configuration), parameters: parts.parameters };
+    this.#prepare = parts.prepare ?? {};
+  }
+
+  /**
+   * Runs a batch of preprocessed images, or of sequences of frames.
+   *
+   * @param input Normalised pixels, `[B, C, H, W]` for images (each shown for T steps) or `[T, B, C, H, W]` for frames.
+   * @throws UsageError for numbers that are not finite or a length that does not fit; GraphError for a shape that does not fit.
+   */
+  run(input: FieldTensor, options: RunOptions = {}): Promise<RunResult> {
+    const result = this.#queue.then(() => this.#run(input, options));
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+
+  async #run(input: FieldTensor, options: RunOptions): Promise<RunResult> {
+    const shape = this.#inputShape(input);
+    const executable = this.#executable(shape, options);
+    const [timeSteps, batch, height, width, channels] = shape as [number, number, number, number, number];
+    const { program } = executable;
+    await program.write(
+      executable.tensor(executable.graph.input),
+      toChannelsLast(input.data, timeSteps * batch, channels, height * width),
+    );
+    const start = performance.now();
+    await program.run();
+    const milliseconds = performance.now() - start;
+    return { logits: await this.#logits(executable, batch), ...(await this.#recorded(executable, options)), milliseconds };
+  }
+
+  /** The most probable classes of each image of a batch. */
+  async classify(input: FieldTensor, top = 5): Promise<readonly (readonly Prediction[])[]> {
+    const { logits } = await this.run(input);
+    const classes = logits.shape[1]!;
+    return Array.from({ length: logits.shape[0]! }, (_, image) =>
+      this.rank(logits.data.subarray(image * classes, (image + 1) * classes), top),
+    );
+  }
+
+  /** The `top` most probable classes of one image's logits, most probable first; ties in the order of the classes. */
+  rank(logits: Float32Array, top: number): readonly Prediction[] {
+    const largest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+    const weights = Array.from(logits, (logit) => Math.exp(logit - largest));
+    const sum = weights.reduce((a, b) => a + b, 0);
+    return weights
+      .map((weight, index) => ({ index, label: this.labels[index] ?? `class ${index}`, probability: weight / sum }))
+      .sort((a, b) => b.probability - a.probability || a.index - b.index)
+      .slice(0, top);
+  }
+
+  /** Stops the engine's threads and frees its memory. */
+  async dispose(): Promise<void> {
+    await this.#queue.catch(() => undefined);
+    await this.engine.dispose();
+  }
+
+  #inputShape({ shape, data }: FieldTensor): Shape {
+    const { inputChannels, timeSteps } = this.configuration;
+    const frames = shape.length === 5;
+    const [steps, batch, channels, height, width] = (frames ? shape : [1, ...shape]) as [number, number, number, number, number];
+    const expected = `[B, ${inputChannels}, H, W] or ${timeSteps} frames [${timeSteps}, B, ${inputChannels}, H, W]`;
+    if ((!frames && shape.length !== 4) || channels !== inputChannels || (frames && steps !== timeSteps)) {
+      throw new UsageError(`input: shape ${formatShape(shape)}, expected ${expected}`);
+    }
+    if (shape.some((size) => !Number.isSafeInteger(size) || size < 1)) {
+      throw new UsageError(`input: shape ${formatShape(shape)} has an empty axis, expected ${expected}`);
+    }
+    if (data.length !== steps * batch * channels * height * width) {
+      throw new UsageError(`input: ${data.length} numbers do not fill the shape ${formatShape(shape)}`);
+    }
+    const bad = data.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) throw new UsageError(`input: element ${bad} is ${data[bad]}; only finite numbers can be classified`);
+    return [steps, batch, height, width, channels];
+  }
+
+  #executable(shape: Shape, options: RunOptions): Executable {
+    const { spikes = false, activations = false, firingRates = false } = options.record ?? {};
+    const keepSpikes = spikes || firingRates;
+    const key = `${shape.join('x')} ${keepSpikes} ${activations}`;
+    const known = this.#executables.get(key);
+    if (known) {
+      // Most recently used last.
+      this.#executables.delete(key);
+      this.#executables.set(key, known);
+      return known;
+    }
+    const network = this.#network(shape[0]! > 1 ? 'frames' : 'image');
+    const keep = [
+      ...(keepSpikes ? spikeValues(network) : []),
+      ...(activations ? network.graph.stages.values() : []),
+    ];
+    const executable = compile(this.engine, network, shape, keep);
+    for (const [oldest, unused] of this.#executables) {
+      if (this.#executables.size < maximumExecutables) break;
+      unused.dispose();
+      this.#executables.delete(oldest);
+    }
+    this.#executables.set(key, executable);
+    return executable;
+  }
+
+  #network(input: 'image' | 'frames'): Network {
+    const known = this.#prepared.get(input);
+    if (known) return known;
+    const network = prepareNetwork(this.#source, { ...this.#prepare, input });
+    this.#prepared.set(input, network);
+    return network;
+  }
+
+  async #logits(executable: Executable, batch: number): Promise<FieldTensor> {
+    const heads: Float32Array[] = [];
+    for (const value of executable.graph.outputs.values()) heads.push(await executable.program.read(executable.tensor(value)));
+    const data = heads[0]!.map((_, i) => heads.reduce((sum, head) => sum + head[i]!, 0) / heads.length);
+    return { shape: [batch, this.configuration.classes], data };
+  }
+
+  async #recorded(executable: Executable, options: RunOptions): Promise<Omit<RunResult, 'logits' | 'milliseconds'>> {
+    const { spikes, activations, firingRates } = options.record ?? {};
+    const spikeRecords = new Map<string, SpikeRecord>();
+    const rates = new Map<string, number>();
+    if (spikes || firingRates) {
+      for (const value of spikeValues({ graph: executable.graph })) {
+        const shape = executable.shapes.get(value)!;
+        const words = await executable.program.readSpikes(executable.tensor(value));
+        if (spikes) spikeRecords.set(value, spikesToBits(words, shape));
+        rates.set(value, countSpikes(words) / shape.reduce((a, b) => a * b, 1));
+      }
+    }
+    const stages = new Map<string, FieldTensor>();
+    if (activations) {
+      for (const [name, value] of executable.graph.stages) {
+        const values = await executable.program.read(executable.tensor(value));
+        stages.set(name, realToChannelsFirst(values, executable.shapes.get(value)!, this.configuration.timeSteps));
+      }
+    }
+    return {
+      ...(spikes ? { spikes: spikeRecords } : {}),
+      ...(activations ? { activations: stages } : {}),
+      ...(firingRates ? { firingRates: rates } : {}),
+    };
+  }
+}
+
+/** The values that neurons make, in the order of the graph; views of them are not repeated. */
+function spikeValues({ graph }: Pick<Network, 'graph'>): readonly string[] {
+  const kinds = inferKinds(graph);
+  return graph.nodes.filter((node) => node.operator === 'lif' && kinds.get(node.name) === 'binary').map((node) => node.name);
+}

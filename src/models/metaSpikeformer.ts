@@ -1,0 +1,210 @@
+/**
+ * Meta-SpikeFormer as a graph, block for block as the paper's figure shows it: Yao et al., "Spike-driven Transformer V2",
+ * ICLR 2024 (arXiv 2404.03663). Node names are the authors' module paths, so that parameters carry the names of their
+ * `state_dict`. Residual connections run between membrane potentials (MS shortcut): every convolution but the first is fed by spikes.
+ */
+import { z } from 'zod';
+import { type Graph, GraphBuilder } from '../graph/graph.js';
+import { add } from '../operators/add.js';
+import { batchNorm } from '../operators/batchNorm.js';
+import { conv2d } from '../operators/conv2d.js';
+import { lif } from '../operators/lif.js';
+import { linear } from '../operators/linear.js';
+import { spatialMean, timeMean } from '../operators/means.js';
+import { repeatTime } from '../operators/repeatTime.js';
+import { mapToTokens, tokensToMap } from '../operators/reshape.js';
+import { spikeAttention } from '../operators/spikeAttention.js';
+
+const channelCount = z.number().int().min(1).max(8192);
+const depth = z.number().int().min(0).max(64);
+const stride = z.number().int().min(1).max(4);
+
+/** What distinguishes one Meta-SpikeFormer from another. Files and options pass through this schema. */
+export const metaSpikeformerConfigurationSchema = z
+  .strictObject({
+    /** Channels of the stages 1_2, 2, 3 and 4; stage 1_1 has half of the first. */
+    embedDim: z.tuple([channelCount, channelCount, channelCount, channelCount]),
+    heads: z.number().int().min(1).max(256).default(8),
+    /** Expansion of the channel convolutions and of the MLPs. */
+    mlpRatio: z.number().positive().max(16).default(4),
+    /** Blocks in the stages 1_1, 1_2, 2, 3 and 4. */
+    depths: z.tuple([depth, depth, depth, depth, depth]).default([1, 1, 2, 6, 2]),
+    /** Strides of the stem and of the four downsampling convolutions; small images need 1,2,2,1,1. */
+    strides: z.tuple([stride, stride, stride, stride, stride]).default([2, 2, 2, 2, 1]),
+    /** Kernel of the stem, odd. */
+    stemKernel: z
+      .number()
+      .int()
+      .min(1)
+      .max(15)
+      .refine((size) => size % 2 === 1, 'the stem kernel must be odd')
+      .default(7),
+    inputChannels: channelCount.default(3),
+    classes: z.number().int().min(1).max(100_000).default(1000),
+    timeSteps: z.number().int().min(1).max(16).default(1),
+    /** A second head on the same spikes, trained by a teacher; evaluation takes the mean of both. */
+    distillation: z.boolean().default(false),
+    /** τ of every neuron, in time steps. */
+    tau: z.number().min(1).max(100).default(2),
+    threshold: z.number().positive().default(1),
+    /** Threshold of the neuron behind the attention product. */
+    attentionThreshold: z.number().positive().default(0.5),
+  })
+  .refine((c) => c.embedDim[0] % 2 === 0, { path: ['embedDim'], error: 'the first embedDim must be even: stage 1_1 has half of it' })
+  .refine((c) => c.embedDim[2] % c.heads === 0 && c.embedDim[3] % c.heads === 0, {
+    path: ['heads'],
+    error: 'the last two embedDim must be multiples of heads',
+  });
+
+export type MetaSpikeformerConfiguration = z.output<typeof metaSpikeformerConfigurationSchema>;
+export type MetaSpikeformerOptions = z.input<typeof metaSpikeformerConfigurationSchema>;
+
+/** SepConv widens by this factor between its two pointwise convolutions. */
+const separableExpansion = 2;
+/** Scale of SDSA-3 whatever the head size: the authors' constant. */
+const attentionScale = 0.125;
+
+/** Builds the network's graph for a valid configuration. */
+export function metaSpikeformer(configuration: MetaSpikeformerConfiguration): Graph {
+  return new MetaSpikeformerBuilder(configuration).build();
+}
+
+class MetaSpikeformerBuilder {
+  readonly #configuration: MetaSpikeformerConfiguration;
+  readonly #graph: GraphBuilder;
+
+  constructor(configuration: MetaSpikeformerConfiguration) {
+    this.#configuration = configuration;
+    this.#graph = new GraphBuilder('meta-spikeformer', configuration.inputChannels);
+  }
+
+  build(): Graph {
+    const { embedDim, depths, strides, stemKernel, inputChannels, timeSteps } = this.#configuration;
+    const [channels1, channels2, channels3, channels4] = embedDim;
+    const half = channels1 / 2;
+    const frames = repeatTime(this.#graph, 'frames', this.#graph.input, timeSteps);
+    let x = this.#downsample('downsample1_1', frames, inputChannels, half, stemKernel, strides[0], false);
+    x = this.#repeat(depths[0], x, (input, i) => this.#convBlock(`ConvBlock1_1.${i}`, input, half));
+    x = this.#downsample('downsample1_2', x, half, channels1, 3, strides[1]);
+    x = this.#repeat(depths[1], x, (input, i) => this.#convBlock(`ConvBlock1_2.${i}`, input, channels1));
+    x = this.#downsample('downsample2', x, channels1, channels2, 3, strides[2]);
+    x = this.#repeat(depths[2], x, (input, i) => this.#convBlock(`ConvBlock2_${i + 1}.0`, input, channels2));
+    x = this.#downsample('downsample3', x, channels2, channels3, 3, strides[3]);
+    x = this.#repeat(depths[3], x, (input, i) => this.#transformerBlock(`block3.${i}`, input, channels3));
+    x = this.#downsample('downsample4', x, channels3, channels4, 3, strides[4]);
+    x = this.#repeat(depths[4], x, (input, i) => this.#transformerBlock(`block4.${i}`, input, channels4));
+    this.#classifier(x, channels4);
+    return this.#graph.build();
+  }
+
+  #repeat(depth: number, input: string, block: (input: string, index: number) => string): string {
+    let x = input;
+    for (let index = 0; index < depth; index++) x = block(x, index);
+    return x;
+  }
+
+  #lif(name: string, input: string, threshold = this.#configuration.threshold): string {
+    return lif(this.#graph, name, input, { tau: this.#configuration.tau, threshold });
+  }
+
+  #downsample(
+    name: string,
+    input: string,
+    inputChannels: number,
+    outputChannels: number,
+    kernel: number,
+    stride: number,
+    spiking = true,
+  ): string {
+    const x = spiking ? this.#lif(`${name}.encode_lif`, input) : input;
+    const options = { inputChannels, outputChannels, kernel, stride, bias: true };
+    const convolved = conv2d(this.#graph, `${name}.encode_conv`, x, options);
+    return this.#graph.stage(name, batchNorm(this.#graph, `${name}.encode_bn`, convolved, outputChannels));
+  }
+
+  /** x + SepConv(x), then x + ChannelConv(x). */
+  #convBlock(name: string, input: string, channels: number): string {
+    const separable = this.#separableConvolution(`${name}.Conv`, input, channels);
+    const x = add(this.#graph, `${name}.Conv.residual`, separable, input);
+    const hidden = Math.floor(channels * this.#configuration.mlpRatio);
+    let y = this.#lif(`${name}.lif1`, x);
+    y = conv2d(this.#graph, `${name}.conv1`, y, { inputChannels: channels, outputChannels: hidden, kernel: 3 });
+    y = batchNorm(this.#graph, `${name}.bn1`, y, hidden);
+    y = this.#lif(`${name}.lif2`, y);
+    y = conv2d(this.#graph, `${name}.conv2`, y, { inputChannels: hidden, outputChannels: channels, kernel: 3 });
+    y = batchNorm(this.#graph, `${name}.bn2`, y, channels);
+    return this.#graph.stage(name, add(this.#graph, `${name}.residual`, y, x));
+  }
+
+  /** Pointwise ×2, depthwise 7×7, pointwise. The last pointwise receives real numbers: nothing fires before it. */
+  #separableConvolution(name: string, input: string, channels: number): string {
+    const hidden = channels * separableExpansion;
+    let y = this.#lif(`${name}.lif1`, input);
+    y = conv2d(this.#graph, `${name}.pwconv1`, y, { inputChannels: channels, outputChannels: hidden, kernel: 1 });
+    y = batchNorm(this.#graph, `${name}.bn1`, y, hidden);
+    y = this.#lif(`${name}.lif2`, y);
+    y = conv2d(this.#graph, `${name}.dwconv`, y, { inputChannels: hidden, outputChannels: hidden, kernel: 7, groups: hidden });
+    y = conv2d(this.#graph, `${name}.pwconv2`, y, { inputChannels: hidden, outputChannels: channels, kernel: 1 });
+    return batchNorm(this.#graph, `${name}.bn2`, y, channels);
+  }
+
+  #transformerBlock(name: string, input: string, channels: number): string {
+    const attention = this.#attention(`${name}.attn`, input, channels);
+    const x = add(this.#graph, `${name}.attn.residual`, attention, input);
+    const mlp = this.#mlp(`${name}.mlp`, x, channels);
+    return this.#graph.stage(name, add(this.#graph, `${name}.mlp.residual`, mlp, x));
+  }
+
+  #attention(name: string, input: string, channels: number): string {
+    const spikes = this.#lif(`${name}.head_lif`, input);
+    const project = (letter: 'q' | 'k' | 'v') =>
+      this.#lif(`${name}.${letter}_lif`, this.#repConvolution(`${name}.${letter}_conv`, spikes, channels));
+    const query = project('q');
+    const key = project('k');
+    const value = project('v');
+    const attributes = { channels, heads: this.#configuration.heads, scale: attentionScale };
+    const product = spikeAttention(this.#graph, `${name}.product`, { query, key, value }, attributes);
+    const fired = this.#lif(`${name}.attn_lif`, product, this.#configuration.attentionThreshold);
+    const map = tokensToMap(this.#graph, `${name}.map`, fired, input);
+    return this.#repConvolution(`${name}.proj_conv`, map, channels);
+  }
+
+  /** RepConv and the batch normalisation outside it: linear as a whole, one 3×3 convolution at inference (`passes/mergeRepConv`). */
+  #repConvolution(name: string, input: string, channels: number): string {
+    const pointwise = { inputChannels: channels, outputChannels: channels, kernel: 1 };
+    let y = conv2d(this.#graph, `${name}.0.body.0`, input, pointwise);
+    y = batchNorm(this.#graph, `${name}.0.body.1`, y, channels, { padding: 1, parameterPrefix: `${name}.0.body.1.bn` });
+    const depthwise = { inputChannels: channels, outputChannels: channels, kernel: 3, padding: 0, groups: channels };
+    y = conv2d(this.#graph, `${name}.0.body.2.0`, y, depthwise);
+    y = conv2d(this.#graph, `${name}.0.body.2.1`, y, pointwise);
+    y = batchNorm(this.#graph, `${name}.0.body.2.2`, y, channels);
+    return batchNorm(this.#graph, `${name}.1`, y, channels);
+  }
+
+  #mlp(name: string, input: string, channels: number): string {
+    const hidden = Math.floor(channels * this.#configuration.mlpRatio);
+    const layer = (inputChannels: number, outputChannels: number) =>
+      ({ inputChannels, outputChannels, bias: true, layout: 'conv1d' }) as const;
+    let y = mapToTokens(this.#graph, `${name}.tokens`, input);
+    y = this.#lif(`${name}.fc1_lif`, y);
+    y = linear(this.#graph, `${name}.fc1_conv`, y, layer(channels, hidden));
+    y = batchNorm(this.#graph, `${name}.fc1_bn`, y, hidden);
+    y = this.#lif(`${name}.fc2_lif`, y);
+    y = linear(this.#graph, `${name}.fc2_conv`, y, layer(hidden, channels));
+    y = batchNorm(this.#graph, `${name}.fc2_bn`, y, channels);
+    return tokensToMap(this.#graph, `${name}.map`, y, input);
+  }
+
+  /** Mean over space, neurons, linear, mean over time; one result per head. */
+  #classifier(input: string, channels: number): void {
+    const { classes, distillation } = this.#configuration;
+    const pooled = spatialMean(this.#graph, 'pool', input);
+    const spikes = this.#lif('lif', pooled);
+    const head = (name: string) => {
+      const attributes = { inputChannels: channels, outputChannels: classes, bias: true, layout: 'linear' } as const;
+      return timeMean(this.#graph, `${name}.mean`, linear(this.#graph, name, spikes, attributes));
+    };
+    this.#graph.output('head', head('head'));
+    if (distillation) this.#graph.output('head_kd', head('head_kd'));
+  }
+}

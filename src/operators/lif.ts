@@ -1,0 +1,62 @@
+/**
+ * Leaky integrate-and-fire neurons, the only operator that knows of time and the only one that makes spikes:
+ * `h = v + (x − v)/τ`, `s = [h ≥ θ]`, `v = (1 − s)·h`, `v = 0` before the first step (spikingjelly 0.0.0.0.12,
+ * `MultiStepLIFNode` with `decay_input` and hard reset to 0). A value that is the same at every time step comes with T = 1
+ * and `timeSteps` says for how long it is shown.
+ */
+import type { Kernels } from '../engines/kernels.js';
+import type { Attributes, GraphBuilder } from '../graph/graph.js';
+import { channelsOf, elementCount } from '../graph/shape.js';
+import { type Call, noCost, type Operator, shapeError } from './operator.js';
+
+export interface LifAttributes extends Attributes {
+  /** τ in time steps: the share 1/τ of the input flows in, the share 1 − 1/τ of the membrane stays. */
+  readonly tau: number;
+  /** θ, in units of the input. */
+  readonly threshold: number;
+  /** Time steps for an input with T = 1; 0: as long as the input. */
+  readonly timeSteps: number;
+}
+
+function forward(kernels: Kernels, call: Call<LifAttributes>): void {
+  const input = call.inputs[0]!;
+  const { output } = call;
+  const timeSteps = output.shape[0]!;
+  const channels = channelsOf(output.shape);
+  kernels.leakyIntegrateAndFire({
+    name: call.node.name,
+    timeSteps,
+    positions: elementCount(output.shape) / channels / timeSteps,
+    channels,
+    input,
+    inputTimeSteps: input.shape[0]!,
+    output,
+    tau: call.attributes.tau,
+    threshold: call.attributes.threshold,
+  });
+}
+
+export const lifOperator: Operator<LifAttributes> = {
+  name: 'lif',
+  infer: (node, inputs) => {
+    const input = inputs[0]!;
+    const { timeSteps } = node.attributes;
+    if (input.length < 3) throw shapeError(node, inputs, 'a value with time in front, [T, B, …, C]');
+    if (timeSteps === 0 || timeSteps === input[0]) return input;
+    if (input[0] !== 1) throw shapeError(node, inputs, `T = ${timeSteps}, or T = 1 to be shown ${timeSteps} times`);
+    return [timeSteps, ...input.slice(1)];
+  },
+  kind: () => 'binary',
+  parameters: () => [],
+  forward,
+  cost: () => noCost,
+};
+
+export function lif(
+  graph: GraphBuilder,
+  name: string,
+  input: string,
+  options: { readonly tau: number; readonly threshold: number },
+): string {
+  return graph.add({ name, operator: 'lif', attributes: { ...options, timeSteps: 0 }, inputs: [input] });
+}

@@ -1,0 +1,87 @@
+/**
+ * A linear layer on the channels of tokens `[T, B, N, C]` or vectors `[T, B, C]`: PyTorch's `Linear`, and its `Conv1d`
+ * with kernel 1, which is the same sum under another weight shape. A second input is a residual that is added.
+ */
+import type { Kernels } from '../engines/kernels.js';
+import type { Attributes, GraphBuilder } from '../graph/graph.js';
+import { elementCount, formatShape } from '../graph/shape.js';
+import { type Call, kaimingUniform, type LocalParameter, type Operator, shapeError } from './operator.js';
+
+export interface LinearAttributes extends Attributes {
+  readonly inputChannels: number;
+  readonly outputChannels: number;
+  readonly bias: boolean;
+  /** `conv1d` stores the weight as `[O, I, 1]`, `linear` as `[O, I]`. */
+  readonly layout: 'linear' | 'conv1d';
+}
+
+function parameters(attributes: LinearAttributes): readonly LocalParameter[] {
+  const { inputChannels, outputChannels, layout } = attributes;
+  const weight: LocalParameter = {
+    name: 'weight',
+    shape: layout === 'conv1d' ? [outputChannels, inputChannels, 1] : [outputChannels, inputChannels],
+    role: 'weight',
+    initial: layout === 'conv1d' ? kaimingUniform(inputChannels) : { kind: 'truncatedNormal', deviation: 0.02 },
+  };
+  if (!attributes.bias) return [weight];
+  const initial = layout === 'conv1d' ? kaimingUniform(inputChannels) : ({ kind: 'constant', value: 0 } as const);
+  return [weight, { name: 'bias', shape: [outputChannels], role: 'bias', initial }];
+}
+
+function forward(kernels: Kernels, call: Call<LinearAttributes>): void {
+  const { inputChannels, outputChannels } = call.attributes;
+  const [input, residual] = call.inputs;
+  // A linear layer is a 1×1 convolution on a map one pixel high.
+  const positions = elementCount(input!.shape) / inputChannels;
+  kernels.convolution({
+    name: call.node.name,
+    geometry: {
+      images: 1,
+      inputHeight: 1,
+      inputWidth: positions,
+      inputChannels,
+      outputHeight: 1,
+      outputWidth: positions,
+      outputChannels,
+      kernelHeight: 1,
+      kernelWidth: 1,
+      strideHeight: 1,
+      strideWidth: 1,
+      paddingHeight: 0,
+      paddingWidth: 0,
+      groups: 1,
+    },
+    input: input!,
+    output: call.output,
+    weight: call.parameter('weight'),
+    ...(call.attributes.bias ? { bias: call.parameter('bias') } : {}),
+    ...(residual ? { residual } : {}),
+  });
+}
+
+export const linearOperator: Operator<LinearAttributes> = {
+  name: 'linear',
+  infer: (node, inputs) => {
+    const { inputChannels, outputChannels } = node.attributes;
+    const [input, residual] = inputs;
+    if (!input || input.length < 3 || input[input.length - 1] !== inputChannels) {
+      throw shapeError(node, inputs, `tokens [T, B, N, ${inputChannels}] or vectors [T, B, ${inputChannels}]`);
+    }
+    const output = [...input.slice(0, -1), outputChannels];
+    if (residual && !output.every((size, axis) => residual[axis] === size || (axis === 0 && residual[0] === 1))) {
+      throw shapeError(node, inputs, `a residual of the result's shape ${formatShape(output)}`);
+    }
+    return output;
+  },
+  kind: () => 'real',
+  parameters,
+  forward,
+  cost: (node, _inputs, output) => ({
+    multiplyAccumulates: elementCount(output) * node.attributes.inputChannels,
+    spikeInputs: [0],
+  }),
+};
+
+export function linear(graph: GraphBuilder, name: string, input: string, attributes: LinearAttributes): string {
+  return graph.add({ name, operator: 'linear', attributes, inputs: [input] });
+}

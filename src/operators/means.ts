@@ -1,0 +1,56 @@
+/** Means over space, `[T, B, H, W, C] → [T, B, C]` (before the classifier), and over time, `[T, B, C] → [B, C]` (after it). */
+import type { GraphBuilder } from '../graph/graph.js';
+import { elementCount } from '../graph/shape.js';
+import { noCost, type Operator, shapeError } from './operator.js';
+
+export const spatialMeanOperator: Operator = {
+  name: 'spatialMean',
+  infer: (node, inputs) => {
+    const input = inputs[0]!;
+    if (input.length !== 5) throw shapeError(node, inputs, 'feature maps [T, B, H, W, C]');
+    return [input[0]!, input[1]!, input[4]!];
+  },
+  kind: () => 'real',
+  parameters: () => [],
+  forward: (kernels, call) => {
+    const input = call.inputs[0]!;
+    const [timeSteps, batch, height, width, channels] = input.shape as [number, number, number, number, number];
+    kernels.spatialMean({
+      name: call.node.name,
+      images: timeSteps * batch,
+      positions: height * width,
+      channels,
+      input,
+      output: call.output,
+    });
+  },
+  cost: () => noCost,
+};
+
+export const timeMeanOperator: Operator = {
+  name: 'timeMean',
+  infer: (node, inputs) => {
+    if (inputs[0]!.length < 2) throw shapeError(node, inputs, 'a value with time in front');
+    return inputs[0]!.slice(1);
+  },
+  kind: () => 'real',
+  parameters: () => [],
+  forward: (kernels, call) => {
+    kernels.timeMean({
+      name: call.node.name,
+      timeSteps: call.inputs[0]!.shape[0]!,
+      elements: elementCount(call.output.shape),
+      input: call.inputs[0]!,
+      output: call.output,
+    });
+  },
+  cost: () => noCost,
+};
+
+export function spatialMean(graph: GraphBuilder, name: string, input: string): string {
+  return graph.add({ name, operator: 'spatialMean', inputs: [input] });
+}
+
+export function timeMean(graph: GraphBuilder, name: string, input: string): string {
+  return graph.add({ name, operator: 'timeMean', inputs: [input] });
+}

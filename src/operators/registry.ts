@@ -1,0 +1,83 @@
+/** All operators by name, and what follows from a graph and its operators: shapes, kinds of values, parameters. */
+import { GraphError } from '../graph/errors.js';
+import type { Attributes, Graph, Node, ParameterSpec } from '../graph/graph.js';
+import type { Shape, ValueKind } from '../graph/shape.js';
+import { addOperator } from './add.js';
+import { batchNormOperator } from './batchNorm.js';
+import { conv2dOperator } from './conv2d.js';
+import { lifOperator } from './lif.js';
+import { linearOperator } from './linear.js';
+import { spatialMeanOperator, timeMeanOperator } from './means.js';
+import type { Operator } from './operator.js';
+import { padOperator } from './pad.js';
+import { repeatTimeOperator } from './repeatTime.js';
+import { mapToTokensOperator, tokensToMapOperator } from './reshape.js';
+import { spikeAttentionOperator } from './spikeAttention.js';
+
+const operators = new Map<string, Operator>();
+
+/** Each operator only ever sees nodes that carry its name, and so its own attributes. */
+function register<A extends Attributes>(operator: Operator<A>): void {
+  operators.set(operator.name, operator as unknown as Operator);
+}
+
+register(addOperator);
+register(batchNormOperator);
+register(conv2dOperator);
+register(lifOperator);
+register(linearOperator);
+register(spatialMeanOperator);
+register(timeMeanOperator);
+register(padOperator);
+register(repeatTimeOperator);
+register(mapToTokensOperator);
+register(tokensToMapOperator);
+register(spikeAttentionOperator);
+
+/** The operator of a node; throws GraphError when there is none of that name. */
+export function operatorOf(node: Node): Operator {
+  const operator = operators.get(node.operator);
+  if (!operator) {
+    throw new GraphError(
+      `node ${node.name}: unknown operator ${node.operator}; known are ${[...operators.keys()].join(', ')}`,
+    );
+  }
+  return operator;
+}
+
+export function operatorNames(): readonly string[] {
+  return [...operators.keys()];
+}
+
+/** The shape of every value, for an input `[T or 1, B, H, W, C]`. */
+export function inferShapes(graph: Graph, input: Shape): ReadonlyMap<string, Shape> {
+  const shapes = new Map<string, Shape>([[graph.input, input]]);
+  for (const node of graph.nodes) {
+    shapes.set(
+      node.name,
+      operatorOf(node).infer(
+        node,
+        node.inputs.map((value) => shapes.get(value)!),
+      ),
+    );
+  }
+  return shapes;
+}
+
+/** What every edge carries, computed from the graph: the ground of "is it spike-driven?". The input is real. */
+export function inferKinds(graph: Graph): ReadonlyMap<string, ValueKind> {
+  const kinds = new Map<string, ValueKind>([[graph.input, 'real']]);
+  for (const node of graph.nodes) {
+    kinds.set(node.name, operatorOf(node).kind(node.inputs.map((value) => kinds.get(value)!)));
+  }
+  return kinds;
+}
+
+/** Every parameter of the graph with its `state_dict` name, in the order of the nodes. */
+export function parametersOf(graph: Graph): readonly ParameterSpec[] {
+  return graph.nodes.flatMap((node) =>
+    operatorOf(node)
+      .parameters(node.attributes)
+      .map((local) => ({ ...local, name: `${node.parameterPrefix}.${local.name}` })),
+  );
+}

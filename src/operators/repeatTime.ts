@@ -1,0 +1,39 @@
+/**
+ * Shows a still image at every time step: `[1, B, H, W, C] → [T, B, H, W, C]`. A sequence of T frames passes unchanged. The
+ * authors compute everything before the first neuron T times over; the pass `hoistTime` makes that once.
+ */
+import type { Attributes, GraphBuilder } from '../graph/graph.js';
+import { noCost, type Operator, shapeError } from './operator.js';
+
+export interface RepeatTimeAttributes extends Attributes {
+  readonly timeSteps: number;
+}
+
+export const repeatTimeOperator: Operator<RepeatTimeAttributes> = {
+  name: 'repeatTime',
+  infer: (node, inputs) => {
+    const input = inputs[0]!;
+    const { timeSteps } = node.attributes;
+    if (input.length !== 5 || (input[0] !== 1 && input[0] !== timeSteps)) {
+      throw shapeError(node, inputs, `one image [1, B, H, W, C] or ${timeSteps} frames [${timeSteps}, B, H, W, C]`);
+    }
+    return [timeSteps, ...input.slice(1)];
+  },
+  kind: (inputs) => inputs[0]!,
+  parameters: () => [],
+  forward: (kernels, call) => {
+    const input = call.inputs[0]!;
+    kernels.repeat({
+      name: call.node.name,
+      times: call.attributes.timeSteps / input.shape[0]!,
+      input,
+      output: call.output,
+    });
+  },
+  cost: () => noCost,
+};
+
+export function repeatTime(graph: GraphBuilder, name: string, input: string, timeSteps: number): string {
+  const attributes: RepeatTimeAttributes = { timeSteps };
+  return graph.add({ name, operator: 'repeatTime', attributes, inputs: [input] });
+}

@@ -1,0 +1,69 @@
+/**
+ * The products of spike-driven self-attention, SDSA-3: `scale · Q (Kᵀ V)` per head, with spikes for Q, K and V over the
+ * N = H·W tokens (the paper's third variant, the one Meta-SpikeFormer uses). There is no softmax: Kᵀ V counts coincidences, and
+ * each spike of Q selects one row of counts, so both products are additions. The neuron behind it is a `lif` node.
+ */
+import type { Kernels } from '../engines/kernels.js';
+import { GraphError } from '../graph/errors.js';
+import type { Attributes, GraphBuilder } from '../graph/graph.js';
+import { sameShape } from '../graph/shape.js';
+import { type Call, type Operator, shapeError } from './operator.js';
+
+export interface SpikeAttentionAttributes extends Attributes {
+  readonly channels: number;
+  readonly heads: number;
+  readonly scale: number;
+}
+
+function forward(kernels: Kernels, call: Call<SpikeAttentionAttributes>): void {
+  const [query, key, value] = call.inputs;
+  const [timeSteps, batch, tokens, channels] = call.output.shape as [number, number, number, number];
+  kernels.spikeAttention({
+    name: call.node.name,
+    images: timeSteps * batch,
+    tokens,
+    channels,
+    heads: call.attributes.heads,
+    query: query!,
+    key: key!,
+    value: value!,
+    output: call.output,
+    scale: call.attributes.scale,
+  });
+}
+
+export const spikeAttentionOperator: Operator<SpikeAttentionAttributes> = {
+  name: 'spikeAttention',
+  infer: (node, inputs) => {
+    const [query, key, value] = inputs;
+    const { channels } = node.attributes;
+    const fits =
+      query?.length === 5 && query[4] === channels && key && value && sameShape(query, key) && sameShape(query, value);
+    if (!fits) throw shapeError(node, inputs, `three maps of one shape [T, B, H, W, ${channels}]`);
+    return [query[0]!, query[1]!, query[2]! * query[3]!, channels];
+  },
+  // Q (Kᵀ V) is an integer times the scale; people ask whether an edge is real, and for a power of two the answer is a shift.
+  kind: (inputs) => (inputs.every((kind) => kind === 'binary') ? 'integer' : 'real'),
+  parameters: () => [],
+  forward,
+  cost: (node, _inputs, output) => {
+    const [timeSteps, batch, tokens, channels] = output as [number, number, number, number];
+    const headChannels = channels / node.attributes.heads;
+    // Two products per head, N·d·d each.
+    return { multiplyAccumulates: 2 * timeSteps * batch * tokens * channels * headChannels, spikeInputs: [0, 1, 2] };
+  },
+};
+
+export function spikeAttention(
+  graph: GraphBuilder,
+  name: string,
+  inputs: { readonly query: string; readonly key: string; readonly value: string },
+  attributes: SpikeAttentionAttributes,
+): string {
+  if (attributes.channels % attributes.heads !== 0) {
+    throw new GraphError(
+      `node ${name} (spikeAttention): ${attributes.channels} channels cannot be shared by ${attributes.heads} heads`,
+    );
+  }
+  return graph.add({ name, operator: 'spikeAttention', attributes, inputs: [inputs.query, inputs.key, inputs.value] });
+}

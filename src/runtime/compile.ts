@@ -1,0 +1,122 @@
+/**
+ * Makes a graph executable for one input shape: infers shapes and kinds, lays memory out, and records every node's
+ * kernel calls with an engine. What comes out runs without allocating.
+ */
+import { byteLengthOf, type Engine, type Program, type Storage, type Tensor } from '../engines/kernels.js';
+import { GraphError } from '../graph/errors.js';
+import type { Graph, Node } from '../graph/graph.js';
+import { elementCount, formatShape, type Shape, type ValueKind } from '../graph/shape.js';
+import { inferKinds, inferShapes, operatorOf } from '../operators/registry.js';
+import { type Lifetime, planMemory } from './memoryPlan.js';
+import type { Network } from './passes/pass.js';
+
+/** A graph ready to run on one input shape. */
+export interface Executable {
+  readonly graph: Graph;
+  readonly inputShape: Shape;
+  readonly shapes: ReadonlyMap<string, Shape>;
+  /** Bytes of activations, laid out ahead; weights are the engine's. */
+  readonly activationBytes: number;
+  readonly program: Program;
+  /** The tensor of the input, an output or a kept value; throws GraphError for any other, whose memory is reused. */
+  tensor(value: string): Tensor;
+  dispose(): void;
+}
+
+/**
+ * @param inputShape `[T or 1, B, H, W, C]`.
+ * @param keep Values to be read after a run, beside the outputs.
+ * @throws GraphError when the shape does not fit the graph.
+ */
+export function compile(engine: Engine, network: Network, inputShape: Shape, keep: Iterable<string> = []): Executable {
+  const { graph } = network;
+  if (inputShape.length !== 5 || inputShape[4] !== graph.inputChannels || elementCount(inputShape) < 1) {
+    throw new GraphError(
+      `graph ${graph.name}: input ${formatShape(inputShape)}, expected [T, B, H, W, ${graph.inputChannels}] with no empty axis`,
+    );
+  }
+  const shapes = inferShapes(graph, inputShape);
+  const storages = storagesOf(inferKinds(graph));
+  const roots = memoryRoots(graph);
+  const kept = new Set([graph.input, ...graph.outputs.values(), ...keep]);
+  for (const value of kept) {
+    if (!shapes.has(value)) throw new GraphError(`graph ${graph.name}: there is no value ${value} to keep`);
+  }
+  const plan = planMemory(lifetimesOf(graph, shapes, storages, roots, kept));
+  const kernels = engine.record();
+  const block = kernels.allocate(Math.max(plan.byteLength, 64));
+  const tensors = new Map<string, Tensor>();
+  for (const [value, shape] of shapes) {
+    const byteOffset = plan.offsets.get(roots.get(value) ?? value)!;
+    tensors.set(value, { shape, storage: storages.get(value)!, block, byteOffset });
+  }
+  for (const node of graph.nodes) {
+    if (operatorOf(node).isView) continue;
+    operatorOf(node).forward(kernels, {
+      node,
+      attributes: node.attributes,
+      inputs: node.inputs.map((value) => tensors.get(value)!),
+      output: tensors.get(node.name)!,
+      parameter: (localName) => parameterOf(network, node, localName),
+    });
+  }
+  const program = kernels.finish();
+  return {
+    graph,
+    inputShape,
+    shapes,
+    activationBytes: plan.byteLength,
+    program,
+    tensor: (value) => {
+      const tensor = tensors.get(value);
+      if (!tensor || !kept.has(value)) throw new GraphError(`graph ${graph.name}: value ${value} was not kept`);
+      return tensor;
+    },
+    dispose: () => program.dispose(),
+  };
+}
+
+function parameterOf(network: Network, node: Node, localName: string): Float32Array {
+  const values = network.parameters.get(`${node.parameterPrefix}.${localName}`);
+  if (!values) throw new GraphError(`node ${node.name} (${node.operator}): parameter ${node.parameterPrefix}.${localName} is missing`);
+  return values;
+}
+
+function storagesOf(kinds: ReadonlyMap<string, ValueKind>): ReadonlyMap<string, Storage> {
+  return new Map([...kinds].map(([value, kind]) => [value, kind === 'binary' ? 'spikes' : 'real']));
+}
+
+/** View → the value whose memory it shows. */
+function memoryRoots(graph: Graph): ReadonlyMap<string, string> {
+  const roots = new Map<string, string>();
+  for (const node of graph.nodes) {
+    const source = node.inputs[0];
+    if (operatorOf(node).isView && source !== undefined) roots.set(node.name, roots.get(source) ?? source);
+  }
+  return roots;
+}
+
+function lifetimesOf(
+  graph: Graph,
+  shapes: ReadonlyMap<string, Shape>,
+  storages: ReadonlyMap<string, Storage>,
+  roots: ReadonlyMap<string, string>,
+  kept: ReadonlySet<string>,
+): readonly Lifetime[] {
+  const end = graph.nodes.length;
+  const first = new Map<string, number>([[graph.input, 0]]);
+  const last = new Map<string, number>([[graph.input, 0]]);
+  graph.nodes.forEach((node, step) => {
+    for (const value of node.inputs) last.set(roots.get(value) ?? value, step);
+    if (roots.has(node.name)) return;
+    first.set(node.name, step);
+    last.set(node.name, step);
+  });
+  for (const value of kept) last.set(roots.get(value) ?? value, end);
+  return [...first].map(([name, step]) => ({
+    name,
+    byteLength: byteLengthOf(shapes.get(name)!, storages.get(name)!),
+    first: step,
+    last: last.get(name)!,
+  }));
+}

@@ -1,0 +1,142 @@
+/**
+ * Merges RepConv (1×1 → padded batch norm → 3×3 depthwise → 1×1 → batch norms) after its batch norms are folded. It is linear as
+ * a whole, so it is one 3×3 convolution fed by spikes (`full`); or only its first half, 1×1 and depthwise, becomes a 3×3
+ * fed by spikes and the last 1×1 stays a dense layer on real numbers (`first`); or nothing is merged (`none`): a 1×1 fed by spikes
+ * and cheap depthwise, then the dense 1×1. What is faster depends on the firing rate, the engine, and how often it runs.
+ */
+import { consumersOf, type Graph, type Node, namedValues } from '../../graph/graph.js';
+import type { Conv2dAttributes } from '../../operators/conv2d.js';
+import { type Network, type Pass, parameterOf } from './pass.js';
+
+export type RepConvForm = 'full' | 'first' | 'none';
+
+/** The four nodes of a RepConv whose batch norms are folded. */
+export interface RepConv {
+  readonly pointwise1: Node;
+  readonly pad: Node;
+  readonly depthwise: Node;
+  readonly pointwise2: Node;
+  readonly channels: number;
+}
+
+/** A pass that gives each RepConv the form that `choose` says. Runs after `foldBatchNorm` and before `fuseResidual`. */
+export function mergeRepConv(choose: (repConv: RepConv) => RepConvForm): Pass {
+  return (network) => {
+    const parameters = new Map(network.parameters);
+    const replaced = new Map<string, Node>();
+    const removed = new Set<string>();
+    for (const repConv of findRepConvs(network.graph)) {
+      const form = choose(repConv);
+      if (form === 'none') continue;
+      const { pointwise1, pad, depthwise, pointwise2, channels } = repConv;
+      removed.add(pointwise1.name).add(pad.name);
+      const first = mergeFirstHalf(network, repConv);
+      const target = form === 'full' ? pointwise2 : depthwise;
+      if (form === 'full') removed.add(depthwise.name);
+      const merged = form === 'full' ? mergeSecondHalf(network, repConv, first) : first;
+      replaced.set(target.name, { ...target, inputs: pointwise1.inputs, attributes: mergedAttributes(channels) });
+      for (const node of [pointwise1, depthwise, ...(form === 'full' ? [pointwise2] : [])]) deleteParameters(parameters, node);
+      parameters.delete(`${pad.parameterPrefix}.values`);
+      parameters.set(`${target.parameterPrefix}.weight`, merged.weight);
+      parameters.set(`${target.parameterPrefix}.bias`, merged.bias);
+    }
+    const nodes = network.graph.nodes.filter((node) => !removed.has(node.name)).map((node) => replaced.get(node.name) ?? node);
+    return { graph: { ...network.graph, nodes }, parameters };
+  };
+}
+
+/** Finds 1×1 → pad 1 → 3×3 depthwise → 1×1 where nothing else reads the values between. */
+export function findRepConvs(graph: Graph): readonly RepConv[] {
+  const consumers = consumersOf(graph);
+  const named = namedValues(graph);
+  const next = (node: Node): Node | undefined => {
+    const readers = consumers.get(node.name) ?? [];
+    return readers.length === 1 && !named.has(node.name) ? readers[0] : undefined;
+  };
+  const found: RepConv[] = [];
+  for (const pointwise1 of graph.nodes) {
+    if (!isPointwise(pointwise1)) continue;
+    const pad = next(pointwise1);
+    if (pad?.operator !== 'pad' || pad.attributes['padding'] !== 1) continue;
+    const depthwise = next(pad);
+    if (!depthwise || !isValidDepthwise(depthwise)) continue;
+    const pointwise2 = next(depthwise);
+    if (!pointwise2 || !isPointwise(pointwise2)) continue;
+    const { inputChannels, outputChannels } = pointwise1.attributes as Conv2dAttributes;
+    const { outputChannels: last } = pointwise2.attributes as Conv2dAttributes;
+    if (inputChannels !== outputChannels || last !== inputChannels) continue;
+    found.push({ pointwise1, pad, depthwise, pointwise2, channels: inputChannels });
+  }
+  return found;
+}
+
+function isPointwise(node: Node): boolean {
+  if (node.operator !== 'conv2d') return false;
+  const { kernel, stride, padding, groups, bias } = node.attributes as Conv2dAttributes;
+  return bias && [...kernel, ...stride].every((n) => n === 1) && padding.every((n) => n === 0) && groups === 1;
+}
+
+function isValidDepthwise(node: Node): boolean {
+  if (node.operator !== 'conv2d') return false;
+  const { kernel, stride, padding, groups, inputChannels, bias } = node.attributes as Conv2dAttributes;
+  return !bias && kernel.every((n) => n === 3) && stride.every((n) => n === 1) && padding.every((n) => n === 0) && groups === inputChannels;
+}
+
+function mergedAttributes(channels: number): Conv2dAttributes {
+  return { inputChannels: channels, outputChannels: channels, kernel: [3, 3], stride: [1, 1], padding: [1, 1], groups: 1, bias: true };
+}
+
+function deleteParameters(parameters: Map<string, Float32Array>, node: Node): void {
+  parameters.delete(`${node.parameterPrefix}.weight`);
+  parameters.delete(`${node.parameterPrefix}.bias`);
+}
+
+interface Merged {
+  readonly weight: Float32Array;
+  readonly bias: Float32Array;
+}
+
+/**
+ * `w[o, i, k] = d[o, k] · w1[o, i]`, `b[o] = b1[o] · Σₖ d[o, k]`. The bias is the same at the border because RepConv pads with exactly
+ * what the folded 1×1 makes of no spikes, its bias.
+ */
+function mergeFirstHalf(network: Network, { pointwise1, depthwise, channels }: RepConv): Merged {
+  const weight1 = parameterOf(network.parameters, `${pointwise1.parameterPrefix}.weight`);
+  const bias1 = parameterOf(network.parameters, `${pointwise1.parameterPrefix}.bias`);
+  const taps = parameterOf(network.parameters, `${depthwise.parameterPrefix}.weight`);
+  const weight = new Float32Array(channels * channels * 9);
+  const bias = new Float32Array(channels);
+  for (let o = 0; o < channels; o++) {
+    let tapSum = 0;
+    for (let k = 0; k < 9; k++) tapSum += taps[o * 9 + k]!;
+    bias[o] = bias1[o]! * tapSum;
+    for (let i = 0; i < channels; i++) {
+      const w = weight1[o * channels + i]!;
+      for (let k = 0; k < 9; k++) weight[(o * channels + i) * 9 + k] = w * taps[o * 9 + k]!;
+    }
+  }
+  return { weight, bias };
+}
+
+/** `w[p, i, k] = Σₒ w2[p, o] · w[o, i, k]`, summed in float64: C³·9 multiplications, done once. */
+function mergeSecondHalf(network: Network, { pointwise2, channels }: RepConv, first: Merged): Merged {
+  const weight2 = parameterOf(network.parameters, `${pointwise2.parameterPrefix}.weight`);
+  const bias2 = parameterOf(network.parameters, `${pointwise2.parameterPrefix}.bias`);
+  const rowLength = channels * 9;
+  const weight = new Float32Array(channels * rowLength);
+  const bias = new Float32Array(channels);
+  const row = new Float64Array(rowLength);
+  for (let p = 0; p < channels; p++) {
+    row.fill(0);
+    let b = bias2[p]!;
+    for (let o = 0; o < channels; o++) {
+      const w = weight2[p * channels + o]!;
+      b += w * first.bias[o]!;
+      const start = o * rowLength;
+      for (let j = 0; j < rowLength; j++) row[j] = row[j]! + w * first.weight[start + j]!;
+    }
+    weight.set(row, p * rowLength);
+    bias[p] = b;
+  }
+  return { weight, bias };
+}
