@@ -1,0 +1,4 @@
+import { MetaSpikeformerError } from '../errors.js';
+
+/** An image, a folder of images or a description of preprocessing cannot be used; the message names the file. */
+export class ImageError extends MetaSpikeformerError {}

@@ -1,0 +1,102 @@
+/**
+ * Files of Node for the checkpoint readers and writers: reading by range, and writing to a temporary file that is then
+ * renamed, so that a reader never meets half a checkpoint. The only file of this folder that needs `node:fs`.
+ */
+import { randomUUID } from 'node:crypto';
+import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
+import { CheckpointError } from './errors.js';
+import { checkRange, endedEarly, type RandomAccessFile } from './randomAccessFile.js';
+
+/** One call of the operating system moves less than 2 GiB. */
+const LARGEST_TRANSFER = 1 << 30;
+
+/** Opens a regular file for reading by range. @throws CheckpointError when it is missing, a directory, or unreadable. */
+export async function openNodeFile(path: string): Promise<RandomAccessFile> {
+  // Asked before opening: opening a named pipe would wait for a writer for ever.
+  const kind = await translated(path, 'read', () => stat(path));
+  if (kind.isDirectory()) {
+    throw new CheckpointError(
+      `${path}: is a directory, not a checkpoint; name the .pth or .safetensors file inside it`,
+    );
+  }
+  if (!kind.isFile()) throw new CheckpointError(`${path}: is not a regular file; name a .pth or .safetensors file`);
+  const handle = await translated(path, 'read', () => open(path, 'r'));
+  const { size } = await handle.stat();
+  return {
+    name: path,
+    size,
+    async read(offset, length) {
+      checkRange(path, size, offset, length);
+      return translated(path, 'read', () => readFully(handle, path, offset, length));
+    },
+    async close() {
+      await handle.close();
+    },
+  };
+}
+
+/**
+ * Writes the parts one after the other into a temporary file beside `path`, then renames it to `path`. On failure the
+ * temporary file is removed and what was at `path` before is untouched.
+ */
+export async function writeNodeFile(path: string, parts: Iterable<Uint8Array>): Promise<void> {
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  await translated(path, 'write', async () => {
+    const handle = await open(temporary, 'wx');
+    try {
+      try {
+        for (const part of parts) await writeFully(handle, part);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await rename(temporary, path);
+    } catch (error) {
+      await unlink(temporary).catch(() => undefined);
+      throw error;
+    }
+  });
+}
+
+async function readFully(handle: FileHandle, path: string, offset: number, length: number) {
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    const wanted = Math.min(length - done, LARGEST_TRANSFER);
+    const { bytesRead } = await handle.read(bytes, done, wanted, offset + done);
+    if (bytesRead === 0) throw endedEarly(path, offset, length, done);
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  let done = 0;
+  while (done < bytes.byteLength) {
+    const wanted = Math.min(bytes.byteLength - done, LARGEST_TRANSFER);
+    done += (await handle.write(bytes, done, wanted)).bytesWritten;
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or folder; check the path',
+  ENOTDIR: 'a part of the path is a file, not a folder; check the path',
+  EISDIR: 'is a directory; name a file',
+  EACCES: 'permission denied; check the permissions of the file and its folder',
+  EPERM: 'permission denied; check the permissions of the file and its folder',
+  EROFS: 'the file system is read-only; choose another place',
+  ENOSPC: 'no space left on the disk; free some and try again',
+  ENAMETOOLONG: 'the name is too long; choose a shorter one',
+};
+
+/** Runs an operation on a file and turns what the operating system or the allocator reports into a CheckpointError. */
+async function translated<T>(path: string, verb: 'read' | 'write', operation: () => Promise<T>): Promise<T> {
+  try {
+    return await operation();
+  } catch (cause) {
+    if (cause instanceof CheckpointError || !(cause instanceof Error)) throw cause;
+    const code = 'code' in cause ? String(cause.code) : '';
+    const reason = REASONS[code] ?? `${cause.message.replace(/\s+/g, ' ')}; check the file and the disk`;
+    throw new CheckpointError(`${path}: cannot ${verb}: ${reason}`, { cause });
+  }
+}

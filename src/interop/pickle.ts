@@ -1,0 +1,459 @@
+/**
+ * A machine for Python's pickle format (protocols 2 to 5) that builds inert data and executes nothing: a class or function is
+ * only its name, and what happens when a pickle wants to call one is decided by the `PickleWorld` that the caller passes.
+ * The instruction set is that of CPython's `pickletools`; what no binary pickle contains (the text instructions of
+ * protocols 0 and 1, extension codes) is refused. Time and memory are bounded by `PickleLimits`.
+ */
+import { CheckpointError } from './errors.js';
+
+/** The name of a class or function. Never the thing itself. */
+export class PickleGlobal {
+  constructor(
+    readonly module: string,
+    readonly name: string,
+  ) {}
+
+  get path(): string {
+    return `${this.module}.${this.name}`;
+  }
+}
+
+/** An object of some class whose state was thrown away: nothing is kept but the class's name. */
+export class PickleObject {
+  constructor(readonly type: PickleGlobal) {}
+}
+
+export class PickleTuple {
+  constructor(readonly items: readonly PickleValue[]) {}
+}
+
+export class PickleList {
+  readonly items: PickleValue[] = [];
+}
+
+export class PickleDict {
+  readonly entries = new Map<PickleValue, PickleValue>();
+}
+
+/** Base of the values that a `PickleWorld` makes, such as references to tensors. */
+export abstract class PickleForeign {
+  /** Keeps the type nominal: plain data must not pass for a foreign value. */
+  protected readonly foreign = true;
+}
+
+export type PickleValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | PickleTuple
+  | PickleList
+  | PickleDict
+  | PickleGlobal
+  | PickleObject
+  | PickleForeign;
+
+/** Decides what the names in a pickle mean. Every method may throw CheckpointError to refuse the file. */
+export interface PickleWorld {
+  /** A function or class is called (REDUCE and its relatives). */
+  call(callable: PickleGlobal, args: readonly PickleValue[]): PickleValue;
+  /** An object is made without calling its constructor (NEWOBJ). */
+  create(type: PickleGlobal, args: readonly PickleValue[]): PickleValue;
+  /** A reference to data outside the pickle. */
+  persistent(id: PickleValue): PickleValue;
+}
+
+export interface PickleLimits {
+  readonly operations: number;
+  readonly stack: number;
+  /** Values stored for later reference. */
+  readonly memo: number;
+  /** Tuples, lists, dicts, objects: what takes memory without taking bytes of the file. */
+  readonly containers: number;
+}
+
+/** A training checkpoint of 2,103 tensors takes 60,000 operations, 16,000 memo entries, 13,000 containers: at least 60 times less. */
+export const DEFAULT_PICKLE_LIMITS: PickleLimits = {
+  operations: 8_000_000,
+  stack: 1_000_000,
+  memo: 1_000_000,
+  containers: 1_000_000,
+};
+
+export interface PickleResult {
+  readonly value: PickleValue;
+  /** Offset of the first byte after the pickle. */
+  readonly end: number;
+}
+
+/**
+ * Reads one pickle that starts at `start`.
+ *
+ * @returns undefined when the bytes end before the pickle does.
+ * @throws CheckpointError when the pickle is malformed, exceeds the limits, or is refused by the world.
+ */
+export function readPickle(
+  bytes: Uint8Array,
+  fileName: string,
+  world: PickleWorld,
+  start = 0,
+  limits: PickleLimits = DEFAULT_PICKLE_LIMITS,
+): PickleResult | undefined {
+  try {
+    return new Machine(bytes, fileName, world, start, limits).run();
+  } catch (error) {
+    if (error instanceof OutOfBytes) return undefined;
+    throw error;
+  }
+}
+
+class OutOfBytes extends Error {}
+
+const LONGEST_NAME = 1000;
+/** Bytes. The longest in training state are the 128 bits of a random generator. */
+const LONGEST_INTEGER = 64;
+const NEWLINE = 0x0a;
+
+class Machine {
+  private readonly view: DataView;
+  private readonly stack: PickleValue[] = [];
+  private readonly marks: number[] = [];
+  private readonly memo = new Map<number, PickleValue>();
+  private readonly text = new TextDecoder('utf-8', { ignoreBOM: true });
+  private containers = 0;
+  private stopped = false;
+
+  constructor(
+    private readonly bytes: Uint8Array,
+    private readonly fileName: string,
+    readonly world: PickleWorld,
+    private at: number,
+    private readonly limits: PickleLimits,
+  ) {
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  run(): PickleResult {
+    for (let count = 0; !this.stopped; count++) {
+      if (count >= this.limits.operations) throw this.tooMuch('operations', this.limits.operations);
+      const code = this.uint8();
+      const operation = OPERATIONS[code];
+      if (operation === undefined)
+        throw this.malformed(`has the instruction 0x${code.toString(16)}, which torch.save never writes`);
+      operation(this);
+    }
+    return { value: this.pop(), end: this.at };
+  }
+
+  stop(): void {
+    this.stopped = true;
+  }
+
+  // Reading from the bytes.
+
+  take(length: number): Uint8Array {
+    if (length > this.bytes.length - this.at) throw new OutOfBytes();
+    this.at += length;
+    return this.bytes.subarray(this.at - length, this.at);
+  }
+
+  uint8(): number {
+    return this.take(1)[0]!;
+  }
+
+  uint16(): number {
+    return this.numberAt(2, (at) => this.view.getUint16(at, true));
+  }
+
+  uint32(): number {
+    return this.numberAt(4, (at) => this.view.getUint32(at, true));
+  }
+
+  int32(): number {
+    return this.numberAt(4, (at) => this.view.getInt32(at, true));
+  }
+
+  /** Python writes floats big-endian. */
+  float64(): number {
+    return this.numberAt(8, (at) => this.view.getFloat64(at, false));
+  }
+
+  length64(): number {
+    const length = this.numberAt(8, (at) => Number(this.view.getBigUint64(at, true)));
+    if (!Number.isSafeInteger(length)) throw this.malformed('has a text or byte string of impossible length');
+    return length;
+  }
+
+  string(length: number): string {
+    return this.text.decode(this.take(length));
+  }
+
+  line(): string {
+    const end = this.bytes.indexOf(NEWLINE, this.at);
+    if (end < 0 && this.bytes.length - this.at <= LONGEST_NAME) throw new OutOfBytes();
+    if (end < 0 || end - this.at > LONGEST_NAME) throw this.malformed('has the name of a class that is too long');
+    const line = this.string(end - this.at);
+    this.at = end + 1;
+    return line;
+  }
+
+  /** A two's complement integer of any length: a number where that is exact, else a bigint. */
+  integer(length: number): number | bigint {
+    if (length > LONGEST_INTEGER) throw this.malformed(`has an integer of ${length} bytes`);
+    let value = 0n;
+    for (const byte of this.take(length).toReversed()) value = (value << 8n) | BigInt(byte);
+    const signed = BigInt.asIntN(8 * length, value);
+    return Number.isSafeInteger(Number(signed)) ? Number(signed) : signed;
+  }
+
+  private numberAt(length: number, read: (at: number) => number): number {
+    this.take(length);
+    return read(this.at - length);
+  }
+
+  // The stack, its marks, and the memo.
+
+  push(value: PickleValue): void {
+    if (this.stack.length >= this.limits.stack) throw this.tooMuch('values on its stack', this.limits.stack);
+    this.stack.push(value);
+  }
+
+  pop(): PickleValue {
+    this.requireValue();
+    return this.stack.pop()!;
+  }
+
+  top(): PickleValue {
+    this.requireValue();
+    return this.stack[this.stack.length - 1]!;
+  }
+
+  mark(): void {
+    if (this.marks.length >= this.limits.stack) throw this.tooMuch('marks', this.limits.stack);
+    this.marks.push(this.stack.length);
+  }
+
+  /** POP removes a mark if that is what is on top. */
+  drop(): void {
+    if (this.marks.at(-1) === this.stack.length && this.marks.length > 0) this.marks.pop();
+    else this.pop();
+  }
+
+  popToMark(): PickleValue[] {
+    const mark = this.marks.pop();
+    if (mark === undefined) throw this.malformed('takes values from an empty stack');
+    return this.stack.splice(mark);
+  }
+
+  remember(index: number): void {
+    if (this.memo.size >= this.limits.memo) throw this.tooMuch('remembered values', this.limits.memo);
+    this.memo.set(index, this.top());
+  }
+
+  memoSize(): number {
+    return this.memo.size;
+  }
+
+  recall(index: number): void {
+    const value = this.memo.get(index);
+    if (value === undefined) throw this.malformed(`refers to value ${index}, which it never stored`);
+    this.push(value);
+  }
+
+  private requireValue(): void {
+    if (this.stack.length <= (this.marks.at(-1) ?? 0)) throw this.malformed('takes values from an empty stack');
+  }
+
+  // Containers and objects.
+
+  pushContainer(value: PickleValue): void {
+    this.containers++;
+    if (this.containers > this.limits.containers) throw this.tooMuch('containers', this.limits.containers);
+    this.push(value);
+  }
+
+  pushTuple(size: number): void {
+    const items = Array.from({ length: size }, () => this.pop()).reverse();
+    this.pushContainer(new PickleTuple(items));
+  }
+
+  /** Objects are inert: what is added to them is dropped. */
+  append(items: readonly PickleValue[]): void {
+    const target = this.top();
+    if (target instanceof PickleObject) return;
+    if (!(target instanceof PickleList)) throw this.malformed('appends to something that is no list');
+    for (const item of items) target.items.push(item);
+  }
+
+  setItems(pairs: readonly PickleValue[]): void {
+    const target = this.top();
+    if (pairs.length % 2 !== 0) throw this.malformed('has a dictionary key without a value');
+    if (target instanceof PickleObject) return;
+    if (!(target instanceof PickleDict)) throw this.malformed('sets items of something that is no dictionary');
+    for (let index = 0; index < pairs.length; index += 2) target.entries.set(pairs[index]!, pairs[index + 1]!);
+  }
+
+  /** State and attributes are dropped; that of tensors and dictionaries (`_metadata`) says nothing about weights. */
+  build(): void {
+    this.pop();
+    const target = this.top();
+    const hasAttributes =
+      target instanceof PickleObject ||
+      target instanceof PickleDict ||
+      target instanceof PickleList ||
+      target instanceof PickleForeign;
+    if (!hasAttributes) throw this.malformed('sets attributes of something that has none');
+  }
+
+  global(module: PickleValue, name: PickleValue): void {
+    if (typeof module !== 'string' || typeof name !== 'string')
+      throw this.malformed('names a class by something that is no text');
+    if (module.length + name.length > LONGEST_NAME) throw this.malformed('has the name of a class that is too long');
+    this.pushContainer(new PickleGlobal(module, name));
+  }
+
+  invoke(how: 'call' | 'create', callable: PickleValue, args: PickleValue): void {
+    if (!(callable instanceof PickleGlobal)) throw this.malformed('calls something that is no function');
+    if (!(args instanceof PickleTuple)) throw this.malformed(`calls ${callable.path} without arguments`);
+    this.pushContainer(this.world[how](callable, args.items));
+  }
+
+  malformed(what: string): CheckpointError {
+    return new CheckpointError(`${this.fileName}: damaged: its pickle ${what}; download or copy it again`);
+  }
+
+  private tooMuch(what: string, limit: number): CheckpointError {
+    return new CheckpointError(
+      `${this.fileName}: refused: its pickle needs more than ${limit} ${what}; no checkpoint of weights does`,
+    );
+  }
+}
+
+type Operation = (machine: Machine) => void;
+
+const ARGUMENT_FREE = new PickleTuple([]);
+
+/** The instructions by their code, in the order and with the names of `pickletools`. */
+const OPERATIONS: readonly (Operation | undefined)[] = byCode([
+  // Integers, truth values, None, floats.
+  ['J', (m) => m.push(m.int32())],
+  ['K', (m) => m.push(m.uint8())],
+  ['M', (m) => m.push(m.uint16())],
+  [0x8a, (m) => m.push(m.integer(m.uint8()))],
+  [0x8b, (m) => m.push(m.integer(m.uint32()))],
+  ['N', (m) => m.push(null)],
+  [0x88, (m) => m.push(true)],
+  [0x89, (m) => m.push(false)],
+  ['G', (m) => m.push(m.float64())],
+  // Texts (T and U are Python 2's) and bytes.
+  ['T', (m) => m.push(m.string(m.uint32()))],
+  ['U', (m) => m.push(m.string(m.uint8()))],
+  ['X', (m) => m.push(m.string(m.uint32()))],
+  [0x8c, (m) => m.push(m.string(m.uint8()))],
+  [0x8d, (m) => m.push(m.string(m.length64()))],
+  ['B', (m) => m.pushContainer(m.take(m.uint32()))],
+  ['C', (m) => m.pushContainer(m.take(m.uint8()))],
+  [0x8e, (m) => m.pushContainer(m.take(m.length64()))],
+  [0x96, (m) => m.pushContainer(m.take(m.length64()))],
+  // Containers.
+  [']', (m) => m.pushContainer(new PickleList())],
+  ['a', (m) => m.append([m.pop()])],
+  ['e', (m) => m.append(m.popToMark())],
+  ['l', (m) => pushList(m, m.popToMark())],
+  [')', (m) => m.push(ARGUMENT_FREE)],
+  ['t', (m) => m.pushContainer(new PickleTuple(m.popToMark()))],
+  [0x85, (m) => m.pushTuple(1)],
+  [0x86, (m) => m.pushTuple(2)],
+  [0x87, (m) => m.pushTuple(3)],
+  ['}', (m) => m.pushContainer(new PickleDict())],
+  ['d', (m) => pushDict(m, m.popToMark())],
+  ['s', (m) => setItem(m)],
+  ['u', (m) => m.setItems(m.popToMark())],
+  [0x8f, (m) => m.pushContainer(new PickleObject(new PickleGlobal('builtins', 'set')))],
+  [0x90, (m) => m.append(m.popToMark())],
+  [0x91, (m) => pushFrozenSet(m)],
+  // The stack and the memo.
+  ['0', (m) => m.drop()],
+  ['2', (m) => m.push(m.top())],
+  ['(', (m) => m.mark()],
+  ['1', (m) => void m.popToMark()],
+  ['h', (m) => m.recall(m.uint8())],
+  ['j', (m) => m.recall(m.uint32())],
+  ['q', (m) => m.remember(m.uint8())],
+  ['r', (m) => m.remember(m.uint32())],
+  [0x94, (m) => m.remember(m.memoSize())],
+  // Classes, calls, objects.
+  ['c', (m) => m.global(m.line(), m.line())],
+  [0x93, (m) => stackGlobal(m)],
+  ['R', (m) => invoke(m, 'call')],
+  ['b', (m) => m.build()],
+  ['i', (m) => instance(m)],
+  ['o', (m) => object(m)],
+  [0x81, (m) => invoke(m, 'create')],
+  [0x92, (m) => newWithKeywords(m)],
+  ['Q', (m) => m.push(m.world.persistent(m.pop()))],
+  // The frame of the pickle itself.
+  [0x80, (m) => protocol(m)],
+  [0x95, (m) => void m.length64()],
+  ['.', (m) => m.stop()],
+]);
+
+function byCode(operations: readonly (readonly [string | number, Operation])[]): (Operation | undefined)[] {
+  const table = new Array<Operation | undefined>(256).fill(undefined);
+  for (const [code, operation] of operations) table[typeof code === 'string' ? code.charCodeAt(0) : code] = operation;
+  return table;
+}
+
+function protocol(machine: Machine): void {
+  const version = machine.uint8();
+  if (version < 2 || version > 5) throw machine.malformed(`is of protocol ${version}, not 2 to 5`);
+}
+
+function pushList(machine: Machine, items: readonly PickleValue[]): void {
+  machine.pushContainer(new PickleList());
+  machine.append(items);
+}
+
+function pushDict(machine: Machine, pairs: readonly PickleValue[]): void {
+  machine.pushContainer(new PickleDict());
+  machine.setItems(pairs);
+}
+
+function setItem(machine: Machine): void {
+  const value = machine.pop();
+  const key = machine.pop();
+  machine.setItems([key, value]);
+}
+
+function pushFrozenSet(machine: Machine): void {
+  machine.popToMark();
+  machine.pushContainer(new PickleObject(new PickleGlobal('builtins', 'frozenset')));
+}
+
+function stackGlobal(machine: Machine): void {
+  const name = machine.pop();
+  machine.global(machine.pop(), name);
+}
+
+function invoke(machine: Machine, how: 'call' | 'create'): void {
+  const args = machine.pop();
+  machine.invoke(how, machine.pop(), args);
+}
+
+function newWithKeywords(machine: Machine): void {
+  machine.pop();
+  invoke(machine, 'create');
+}
+
+/** Protocol 1's way to call a class: its name in the instruction, its arguments on the stack. */
+function instance(machine: Machine): void {
+  const args = new PickleTuple(machine.popToMark());
+  machine.invoke('call', new PickleGlobal(machine.line(), machine.line()), args);
+}
+
+function object(machine: Machine): void {
+  const [callable, ...args] = machine.popToMark();
+  machine.invoke('call', callable ?? null, new PickleTuple(args));
+}

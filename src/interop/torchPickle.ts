@@ -1,0 +1,267 @@
+/**
+ * What the names in a PyTorch pickle mean: tensors become references into storages, dictionaries stay dictionaries, the usual
+ * contents of training state become inert objects, and a call of anything else makes the file refused. Nothing is executed
+ * in any case. The argument lists are those of `torch._utils` and `torch.serialization`, PyTorch 1.0 to 2.x.
+ */
+import type { Shape } from '../graph/shape.js';
+import type { DType } from './dtype.js';
+import { CheckpointError, printable } from './errors.js';
+import {
+  PickleDict,
+  PickleForeign,
+  PickleGlobal,
+  PickleList,
+  PickleObject,
+  PickleTuple,
+  type PickleValue,
+  type PickleWorld,
+} from './pickle.js';
+import { spanOf } from './stridedView.js';
+
+/** A flat piece of data outside the pickle, shared by any number of tensors. */
+export class StorageReference extends PickleForeign {
+  constructor(
+    readonly key: string,
+    /** `FloatStorage`, `HalfStorage`, … */
+    readonly typeName: string,
+    readonly elements: number,
+  ) {
+    super();
+  }
+}
+
+/** A strided view of a storage; offset and strides count elements. Lies inside its storage. */
+export class TensorReference extends PickleForeign {
+  constructor(
+    readonly storage: StorageReference,
+    readonly offset: number,
+    readonly shape: Shape,
+    readonly strides: readonly number[],
+  ) {
+    super();
+  }
+}
+
+const STORAGE_DTYPES: ReadonlyMap<string, DType> = new Map([
+  ['DoubleStorage', 'float64'],
+  ['FloatStorage', 'float32'],
+  ['HalfStorage', 'float16'],
+  ['BFloat16Storage', 'bfloat16'],
+  ['LongStorage', 'int64'],
+  ['IntStorage', 'int32'],
+  ['ShortStorage', 'int16'],
+  ['CharStorage', 'int8'],
+  ['ByteStorage', 'uint8'],
+  ['BoolStorage', 'bool'],
+]);
+
+/** The storage class's name for a dtype, as the writer needs it. */
+export function storageTypeOf(dtype: DType): string {
+  for (const [name, candidate] of STORAGE_DTYPES) if (candidate === dtype) return name;
+  throw new TypeError(`no storage type holds ${dtype}`);
+}
+
+/** undefined for complex, quantised and 8-bit float storages, which no spiking network has. */
+export function dtypeOfStorage(typeName: string): DType | undefined {
+  return STORAGE_DTYPES.get(typeName);
+}
+
+const MAXIMUM_DIMENSIONS = 32;
+
+/** Calls that build a dictionary from nothing, a default factory, or a list of pairs. */
+const DICTIONARIES = new Set([
+  'collections.OrderedDict',
+  'collections.defaultdict',
+  'collections.Counter',
+  'builtins.dict',
+]);
+
+/** Calls found in ordinary training state. They become inert objects: only the name is kept. */
+const INERT_CALLS = new Set([
+  'argparse.Namespace',
+  'types.SimpleNamespace',
+  '_codecs.encode',
+  'builtins.set',
+  'builtins.frozenset',
+  'builtins.list',
+  'builtins.tuple',
+  'builtins.bytearray',
+  'builtins.complex',
+  'builtins.int',
+  'builtins.float',
+  'builtins.str',
+  'builtins.bool',
+  'builtins.slice',
+  'builtins.range',
+  'collections.deque',
+  'copyreg._reconstructor',
+  'datetime.date',
+  'datetime.datetime',
+  'datetime.timedelta',
+  'datetime.timezone',
+  'numpy.core.multiarray.scalar',
+  'numpy.core.multiarray._reconstruct',
+  'numpy._core.multiarray.scalar',
+  'numpy._core.multiarray._reconstruct',
+  'numpy.dtype',
+  'pathlib.Path',
+  'pathlib.PosixPath',
+  'pathlib.PurePosixPath',
+  'pathlib.WindowsPath',
+  'pathlib.PureWindowsPath',
+  'torch.device',
+]);
+
+/** Modules that reach outside the interpreter or run code. Not even an object of their classes belongs into a checkpoint. */
+const DANGEROUS_MODULES = new Set(
+  (
+    'os posix nt pty sys subprocess shutil socket ssl http urllib ftplib smtplib webbrowser ctypes cffi importlib imp runpy ' +
+    'code codeop builtins operator functools types pickle _pickle marshal shelve dill cloudpickle joblib multiprocessing ' +
+    'threading signal tempfile pathlib io _io fcntl mmap platform pip pkgutil pydoc timeit trace bdb pdb cProfile profile ' +
+    'asyncio inspect gc atexit linecache zipimport site sysconfig distutils setuptools pexpect requests commands popen2'
+  ).split(' '),
+);
+
+/** Names that Python 2, or the platform's own module behind `os`, puts where people know another. */
+const KNOWN_AS: ReadonlyMap<string, string> = new Map([
+  ['__builtin__', 'builtins'],
+  ['copy_reg', 'copyreg'],
+  ['posix', 'os'],
+  ['nt', 'os'],
+]);
+
+/** The name by which people know a class or function: `posix.system` is `os.system`. */
+function familiarPath({ module, name }: PickleGlobal): string {
+  return `${KNOWN_AS.get(module) ?? module}.${name}`;
+}
+
+/** The meaning of names in the pickle of one file. */
+export class TorchWorld implements PickleWorld {
+  /** Every storage that was referred to, by key. */
+  readonly storages = new Map<string, StorageReference>();
+
+  constructor(private readonly fileName: string) {}
+
+  call(callable: PickleGlobal, args: readonly PickleValue[]): PickleValue {
+    const path = familiarPath(callable);
+    if (DICTIONARIES.has(path)) return this.dictionary(args);
+    if (INERT_CALLS.has(path)) return this.inert(callable, args);
+    switch (path) {
+      case 'torch._utils._rebuild_tensor':
+      case 'torch._utils._rebuild_tensor_v2':
+        return this.tensor(args);
+      case 'torch._utils._rebuild_parameter':
+      case 'torch._utils._rebuild_parameter_with_state':
+        return args[0] instanceof TensorReference ? args[0] : this.misuse(path);
+      case 'torch._tensor._rebuild_from_type_v2':
+        return this.tensorOfType(path, args);
+      case 'torch.Size':
+        return args[0] instanceof PickleTuple ? args[0] : this.misuse(path);
+      default:
+        throw this.refusal('calls', path);
+    }
+  }
+
+  create(type: PickleGlobal, args: readonly PickleValue[]): PickleValue {
+    const path = familiarPath(type);
+    if (DICTIONARIES.has(path)) return this.dictionary(args);
+    if (INERT_CALLS.has(path)) return this.inert(type, args);
+    return this.objectOf(type);
+  }
+
+  persistent(id: PickleValue): PickleValue {
+    const [kind, type, key, , elements, view] = id instanceof PickleTuple ? id.items : [];
+    // Whole modules saved by old versions bring their source text along; what follows is the module object.
+    if (kind === 'module' && type instanceof PickleGlobal) return type;
+    const valid = kind === 'storage' && type instanceof PickleGlobal && typeof key === 'string' && isCount(elements);
+    if (!valid) return this.misuse('a reference to a storage');
+    if (view !== undefined && view !== null) {
+      throw new CheckpointError(
+        `${this.fileName}: its storages are views of one another, as PyTorch before 0.4 saved them; load and save it again with a newer PyTorch`,
+      );
+    }
+    return this.storage(key, type.name, elements);
+  }
+
+  private storage(key: string, typeName: string, elements: number): StorageReference {
+    const known = this.storages.get(key);
+    if (known === undefined) {
+      const made = new StorageReference(key, typeName, elements);
+      this.storages.set(key, made);
+      return made;
+    }
+    if (known.typeName !== typeName || known.elements !== elements) return this.misuse('a reference to a storage');
+    return known;
+  }
+
+  private dictionary(args: readonly PickleValue[]): PickleDict {
+    const dictionary = new PickleDict();
+    const pairs = args[0] instanceof PickleList ? args[0].items : [];
+    for (const pair of pairs) {
+      const items = pair instanceof PickleTuple || pair instanceof PickleList ? pair.items : [];
+      if (items.length !== 2) return this.misuse('collections.OrderedDict');
+      dictionary.entries.set(items[0]!, items[1]!);
+    }
+    return dictionary;
+  }
+
+  private inert(callable: PickleGlobal, args: readonly PickleValue[]): PickleObject {
+    // These make an object of the class that is their first argument.
+    const makesAnother = callable.name === '_reconstructor' || callable.name === '_reconstruct';
+    return makesAnother && args[0] instanceof PickleGlobal ? this.objectOf(args[0]) : new PickleObject(callable);
+  }
+
+  private objectOf(type: PickleGlobal): PickleObject {
+    const path = familiarPath(type);
+    const topModule = path.slice(0, path.indexOf('.'));
+    if (DANGEROUS_MODULES.has(topModule) && !INERT_CALLS.has(path)) throw this.refusal('creates', path);
+    return new PickleObject(type);
+  }
+
+  /** A tensor with attributes: the function that rebuilds the plain tensor, its type, the arguments, the attributes. */
+  private tensorOfType(path: string, args: readonly PickleValue[]): PickleValue {
+    const [rebuild, , inner] = args;
+    if (!(rebuild instanceof PickleGlobal) || !(inner instanceof PickleTuple)) return this.misuse(path);
+    // Not itself again: a chain of them would be as deep as the file likes.
+    if (rebuild.module !== 'torch._utils') throw this.refusal('calls', familiarPath(rebuild));
+    return this.call(rebuild, inner.items);
+  }
+
+  private tensor(args: readonly PickleValue[]): TensorReference {
+    const [storage, offset, size, stride] = args;
+    const shape = countsOf(size);
+    const strides = countsOf(stride);
+    const valid =
+      storage instanceof StorageReference && isCount(offset) && shape && strides && shape.length === strides.length;
+    if (!valid) return this.misuse('torch._utils._rebuild_tensor_v2');
+    // Sums too large to be exact, infinite ones too, are larger than any storage.
+    if (offset + spanOf(shape, strides) > storage.elements) {
+      throw new CheckpointError(
+        `${this.fileName}: damaged: a tensor of shape [${shape.join(', ')}] reaches beyond its storage of ${storage.elements} elements; download or copy it again`,
+      );
+    }
+    return new TensorReference(storage, offset, shape, strides);
+  }
+
+  private misuse(what: string): never {
+    throw new CheckpointError(
+      `${this.fileName}: damaged: its pickle uses ${what} with arguments that torch.save never writes; download or copy it again`,
+    );
+  }
+
+  private refusal(verb: string, path: string): CheckpointError {
+    return new CheckpointError(
+      `${this.fileName}: refused: its pickle ${verb} ${printable(path)}, which a checkpoint of weights never needs; ` +
+        'nothing was executed. If you trust its origin, save only the state_dict where it was made; if not, delete it',
+    );
+  }
+}
+
+function isCount(value: PickleValue | undefined): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function countsOf(value: PickleValue | undefined): readonly number[] | undefined {
+  if (!(value instanceof PickleTuple) || value.items.length > MAXIMUM_DIMENSIONS) return undefined;
+  return value.items.every(isCount) ? value.items : undefined;
+}

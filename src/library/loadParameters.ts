@@ -1,0 +1,107 @@
+/**
+ * From an open checkpoint to a configuration and its parameters: recognises the architecture, compares every name and shape, and
+ * reads the weights. Platform-neutral.
+ */
+import { z } from 'zod';
+import { parsePreprocessSettings, type PreprocessSettings } from '../data/preprocess.js';
+import { MetaSpikeformerError } from '../errors.js';
+import type { Parameters } from '../graph/graph.js';
+import { type Checkpoint, matchParameters } from '../interop/checkpoint.js';
+import { CheckpointError } from '../interop/errors.js';
+import { recogniseConfiguration, resolveConfiguration, type UnseenOptions } from '../models/configurations.js';
+import { type MetaSpikeformerConfiguration, type MetaSpikeformerOptions, metaSpikeformer } from '../models/metaSpikeformer.js';
+import { parametersOf } from '../operators/registry.js';
+
+/** Key of our own description in a checkpoint's metadata; foreign checkpoints have none. */
+export const descriptionKey = 'meta-spikeformer';
+
+const descriptionSchema = z.object({
+  configuration: z.record(z.string(), z.unknown()).optional(),
+  preprocessing: z.unknown().optional(),
+  labels: z.array(z.string().max(200)).max(100_000).optional(),
+  description: z.string().max(2000).optional(),
+});
+
+/** What a checkpoint of ours says of itself beside its weights. */
+export interface ModelDescription {
+  readonly configuration?: MetaSpikeformerOptions;
+  readonly preprocessing?: PreprocessSettings;
+  readonly labels?: readonly string[];
+  readonly description?: string;
+}
+
+export interface LoadedParameters {
+  readonly configuration: MetaSpikeformerConfiguration;
+  readonly parameters: Parameters;
+  readonly description: ModelDescription;
+}
+
+/**
+ * @param unseen Settings that leave no trace in shapes; they win over what the checkpoint says of itself.
+ * @throws CheckpointError when this is no Meta-SpikeFormer, or parameters are missing, extra, of the wrong shape or not finite.
+ */
+export async function loadParameters(checkpoint: Checkpoint, unseen: UnseenOptions = {}): Promise<LoadedParameters> {
+  const description = descriptionOf(checkpoint);
+  const shapes = new Map([...checkpoint.tensors].map(([name, tensor]) => [name, tensor.shape]));
+  const configuration = named(checkpoint, () =>
+    description.configuration
+      ? resolveConfiguration({ ...description.configuration, ...unseen })
+      : recogniseConfiguration(shapes, unseen),
+  );
+  if (!configuration) {
+    throw new CheckpointError(
+      `${checkpoint.name}: these are not the weights of a Meta-SpikeFormer: its ${shapes.size} tensors do not include the stem (downsample1_1.encode_conv.weight) and the four downsampling layers`,
+    );
+  }
+  const expected = parametersOf(metaSpikeformer(configuration));
+  const matched = matchParameters(checkpoint, expected);
+  const parameters = new Map<string, Float32Array>();
+  for (const spec of expected) {
+    if (spec.role === 'batchCount') continue;
+    const values = await matched.get(spec.name)!.readFloat32();
+    refuseNonFinite(checkpoint.name, spec.name, values);
+    parameters.set(spec.name, values);
+  }
+  return { configuration, parameters, description };
+}
+
+function descriptionOf(checkpoint: Checkpoint): ModelDescription {
+  const text = checkpoint.metadata[descriptionKey];
+  if (text === undefined) return {};
+  const fail = (reason: string) => new CheckpointError(`${checkpoint.name}: its metadata entry ${descriptionKey} ${reason}`);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw fail('is not JSON; save the model again');
+  }
+  const parsed = descriptionSchema.safeParse(json);
+  if (!parsed.success) throw fail(`is not a model description: ${parsed.error.issues[0]?.message}`);
+  const { configuration, preprocessing, labels, description } = parsed.data;
+  return {
+    // Checked by `resolveConfiguration` before anything is built from it.
+    ...(configuration ? { configuration: configuration as unknown as MetaSpikeformerOptions } : {}),
+    ...(preprocessing === undefined ? {} : { preprocessing: parsePreprocessSettings(preprocessing, checkpoint.name) }),
+    ...(labels ? { labels } : {}),
+    ...(description ? { description } : {}),
+  };
+}
+
+/** A configuration that cannot be is the file's fault here: say which file. */
+function named<T>(checkpoint: Checkpoint, resolve: () => T): T {
+  try {
+    return resolve();
+  } catch (cause) {
+    if (cause instanceof MetaSpikeformerError) throw new CheckpointError(`${checkpoint.name}: ${cause.message}`, { cause });
+    throw cause;
+  }
+}
+
+function refuseNonFinite(file: string, name: string, values: Float32Array): void {
+  // A sum is finite unless an element is not (float32 elements cannot overflow a float64 sum): one pass without branches.
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]!;
+  if (Number.isFinite(sum)) return;
+  const index = values.findIndex((value) => !Number.isFinite(value));
+  throw new CheckpointError(`${file}: ${name} holds ${values[index]} at element ${index}; the training it comes from diverged`);
+}

@@ -1,0 +1,79 @@
+/** Every spike as the authors' module gives it: both engines, every thread count, with and without each rewriting of the network. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { imagenetPreprocessing } from '../../src/data/preprocess.js';
+import type { Engine } from '../../src/engines/kernels.js';
+import { createReferenceEngine } from '../../src/engines/reference/index.js';
+import { createWasmEngine } from '../../src/engines/wasm/index.js';
+import { Model, type RunResult } from '../../src/library/model.js';
+import type { PrepareOptions } from '../../src/runtime/prepare.js';
+import { type GoldenCase, goldenPath, loadGolden } from './support.js';
+
+const engines: readonly (readonly [string, () => Promise<Engine>])[] = [
+  ['reference', createReferenceEngine],
+  ...[1, 2, 3, 4].map((threads) => [`wasm, ${threads} threads`, () => createWasmEngine({ threads })] as const),
+  ['wasm without shared memory', () => createWasmEngine({ sharedMemory: false })],
+];
+
+const preparations: readonly (readonly [string, Omit<PrepareOptions, 'input'>])[] = [
+  ['as the authors wrote it', { fold: false }],
+  ['batch norms folded', { repConv: 'none' }],
+  ['RepConv half merged', { repConv: 'first' }],
+  ['RepConv merged', { repConv: 'full' }],
+  ['as it runs by default', {}],
+];
+
+describe.each(['infer_T1', 'infer_T4', 'infer_T4_kd'])('%s', (name) => {
+  const present = goldenPath(`${name}.pth`) !== undefined;
+  const suffix = present ? '' : ' (skipped: the shared golden files are absent)';
+  let golden: GoldenCase;
+
+  beforeAll(async () => {
+    if (present) golden = await loadGolden(name);
+  });
+
+  describe.skipIf(!present).each(engines)(`on the %s engine${suffix}`, (_engineName, createEngine) => {
+    let engine: Engine;
+    beforeAll(async () => {
+      engine = await createEngine();
+    });
+    afterAll(() => engine.dispose());
+
+    it.each(preparations)('gives every spike, stage output and logit, %s', async (_preparation, prepare) => {
+      const model = modelOf(golden, engine, prepare);
+      const result = await model.run(golden.input, { record: { spikes: true, activations: true, firingRates: true } });
+      expectGolden(result, golden);
+    });
+
+    it('gives the same for a sequence of T equal frames', async () => {
+      const timeSteps = golden.configuration.T;
+      const model = modelOf(golden, engine, {});
+      const data = new Float32Array(golden.input.data.length * timeSteps);
+      for (let t = 0; t < timeSteps; t++) data.set(golden.input.data, t * golden.input.data.length);
+      const frames = { shape: [timeSteps, ...golden.input.shape], data };
+      expectGolden(await model.run(frames, { record: { spikes: true, activations: true, firingRates: true } }), golden);
+    });
+  });
+});
+
+function modelOf(golden: GoldenCase, engine: Engine, prepare: Omit<PrepareOptions, 'input'>): Model {
+  const { configuration, parameters } = golden.loaded;
+  const provenance = { name: 'golden', randomWeights: true, description: '' };
+  return new Model({ configuration, parameters, engine, provenance, prepare, preprocessing: imagenetPreprocessing });
+}
+
+function expectGolden(result: RunResult, golden: GoldenCase): void {
+  expect([...result.spikes!.keys()].sort()).toEqual([...golden.spikes.keys()].sort());
+  const wrong = [...golden.spikes].filter(([name, bits]) => !Buffer.from(bits).equals(Buffer.from(result.spikes!.get(name)!.bits)));
+  expect(wrong.map(([name]) => name)).toEqual([]);
+  for (const [name, rate] of Object.entries(golden.firingRates)) expect(result.firingRates!.get(name)).toBeCloseTo(rate, 6);
+  expect([...result.activations!.keys()].sort()).toEqual([...golden.activations.keys()].sort());
+  for (const [name, values] of golden.activations) expect(largestDifference(result.activations!.get(name)!.data, values)).toBeLessThan(1e-4);
+  expect(largestDifference(result.logits.data, golden.logits)).toBeLessThan(1e-4);
+}
+
+function largestDifference(a: Float32Array, b: Float32Array): number {
+  if (a.length !== b.length) return Number.POSITIVE_INFINITY;
+  let largest = 0;
+  for (let i = 0; i < a.length; i++) largest = Math.max(largest, Math.abs(a[i]! - b[i]!));
+  return largest;
+}

@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import { crc32 } from '../../src/interop/crc32.js';
+import { toFloat32 } from '../../src/interop/dtype.js';
+
+/** The value of a small float by the definition in IEEE 754. */
+function ieeeValue(bits: number, exponentBits: number, fractionBits: number): number {
+  const sign = bits >> (exponentBits + fractionBits) ? -1 : 1;
+  const exponent = (bits >> fractionBits) & (2 ** exponentBits - 1);
+  const fraction = (bits & (2 ** fractionBits - 1)) / 2 ** fractionBits;
+  const bias = 2 ** (exponentBits - 1) - 1;
+  if (exponent === 2 ** exponentBits - 1) return fraction === 0 ? sign * Infinity : NaN;
+  return exponent === 0 ? sign * fraction * 2 ** (1 - bias) : sign * (1 + fraction) * 2 ** (exponent - bias);
+}
+
+const everyPattern = Uint16Array.from({ length: 65536 }, (_, bits) => bits);
+
+describe('conversion to float32', () => {
+  it('gives every one of the 65,536 float16 patterns its value', () => {
+    const expected = Float32Array.from(everyPattern, (bits) => ieeeValue(bits, 5, 10));
+    expect(toFloat32(new Uint8Array(everyPattern.buffer), 'float16')).toEqual(expected);
+  });
+
+  it('gives every one of the 65,536 bfloat16 patterns its value', () => {
+    const expected = Float32Array.from(everyPattern, (bits) => ieeeValue(bits, 8, 7));
+    expect(toFloat32(new Uint8Array(everyPattern.buffer), 'bfloat16')).toEqual(expected);
+  });
+
+  it('reads bytes that are not aligned', () => {
+    const bytes = new Uint8Array(13);
+    new DataView(bytes.buffer).setFloat32(5, 1.25, true);
+    expect(toFloat32(bytes.subarray(5, 9), 'float32')).toEqual(Float32Array.of(1.25));
+  });
+});
+
+describe('crc32', () => {
+  it('has the published check value and that of the empty message', () => {
+    expect(crc32(new TextEncoder().encode('123456789'))).toBe(0xcbf43926);
+    expect(crc32(new Uint8Array())).toBe(0);
+  });
+});
