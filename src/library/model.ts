@@ -12,7 +12,8 @@ import { countSpikes, realToChannelsFirst, spikesToBits, toChannelsLast } from '
 import type { Network } from '../runtime/passes/pass.js';
 import { type PrepareOptions, prepareNetwork } from '../runtime/prepare.js';
 import type { Parameters } from '../graph/graph.js';
-import type { PreprocessSettings } from '../data/preprocess.js';
+import type { RgbImage } from '../data/image.js';
+import { type PreprocessSettings, preprocessInto, preprocessedLength } from '../data/preprocess.js';
 
 /** Where a model's weights come from; printed wherever its answers are. */
 export interface Provenance {
@@ -28,11 +29,16 @@ export interface ModelParts {
   readonly engine: Engine;
   readonly provenance: Provenance;
   readonly preprocessing: PreprocessSettings;
+  /** Turns what a person has of an image (a path, bytes, a canvas) into pixels; platforms differ. */
+  readonly decode?: (image: ImageSource) => Promise<RgbImage>;
   /** Names of the classes, in the order of the logits. */
   readonly labels?: readonly string[];
   /** How the network is rewritten before it runs. */
   readonly prepare?: Omit<PrepareOptions, 'input'>;
 }
+
+/** An image as a path (Node), encoded bytes, a file (browser), or pixels. */
+export type ImageSource = string | Uint8Array | Blob | RgbImage;
 
 /** A tensor in the field's layout. */
 export interface FieldTensor {
@@ -82,6 +88,7 @@ export class Model {
   readonly preprocessing: PreprocessSettings;
   readonly labels: readonly string[];
   readonly engine: Engine;
+  readonly #decode: ((image: ImageSource) => Promise<RgbImage>) | undefined;
   readonly #source: Network;
   readonly #prepare: Omit<PrepareOptions, 'input'>;
   readonly #prepared = new Map<'image' | 'frames', Network>();
@@ -97,6 +104,7 @@ export class Model {
     this.engine = parts.engine;
     this.#source = { graph: metaSpikeformer(parts.configuration), parameters: parts.parameters };
     this.#prepare = parts.prepare ?? {};
+    this.#decode = parts.decode;
   }
 
   /**
@@ -126,13 +134,30 @@ export class Model {
     return { logits: await this.#logits(executable, batch), ...(await this.#recorded(executable, options)), milliseconds };
   }
 
-  /** The most probable classes of each image of a batch. */
-  async classify(input: FieldTensor, top = 5): Promise<readonly (readonly Prediction[])[]> {
-    const { logits } = await this.run(input);
-    const classes = logits.shape[1]!;
-    return Array.from({ length: logits.shape[0]! }, (_, image) =>
-      this.rank(logits.data.subarray(image * classes, (image + 1) * classes), top),
-    );
+  /**
+   * The most probable classes of an image, most probable first.
+   *
+   * @throws ImageError when it cannot be decoded.
+   */
+  async classify(image: ImageSource, top = 5): Promise<readonly Prediction[]> {
+    const { logits } = await this.run(await this.inputOf([image]));
+    return this.rank(logits.data, top);
+  }
+
+  /** Decodes and preprocesses images into one batch `[B, 3, H, W]`. */
+  async inputOf(images: readonly ImageSource[]): Promise<FieldTensor> {
+    const length = preprocessedLength(this.preprocessing);
+    const data = new Float32Array(images.length * length);
+    for (const [index, image] of images.entries()) {
+      preprocessInto(await this.#pixels(image), this.preprocessing, data, index * length);
+    }
+    return { shape: [images.length, 3, ...this.preprocessing.crop], data };
+  }
+
+  #pixels(image: ImageSource): Promise<RgbImage> {
+    if (typeof image === 'object' && 'width' in image) return Promise.resolve(image);
+    if (!this.#decode) throw new UsageError('image: this model was made without a decoder; pass pixels {width, height, data}');
+    return this.#decode(image);
   }
 
   /** The `top` most probable classes of one image's logits, most probable first; ties in the order of the classes. */

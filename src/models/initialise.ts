@@ -28,12 +28,40 @@ function drawn(length: number, initial: Initialiser, random: Random): Float32Arr
       for (let i = 0; i < length; i++) values[i] = (2 * random.uniform() - 1) * initial.bound;
       return values;
     case 'truncatedNormal':
-      for (let i = 0; i < length; i++) values[i] = truncatedNormal(random) * initial.deviation;
+      for (let i = 0; i < length; i++) values[i] = Math.max(-2, Math.min(2, random.normal() * initial.deviation));
       return values;
   }
 }
 
-/** Normal, redrawn until within ±2/0.02 deviations: timm's absolute bounds of ±2 never bind at deviation 0.02. */
-function truncatedNormal(random: Random): number {
-  return random.normal();
+
+/** Mean of the normalised membrane input in a demonstration network: with deviation 1 and threshold 2 (θ·τ), 16 % fire. */
+const demonstrationBias = 1;
+/** Share of inputs that fire, assumed when variances are set. */
+const assumedFiringRate = 0.25;
+
+/**
+ * Random weights that fire. Fresh running statistics (mean 0, variance 1) describe no data: a network of fresh weights falls silent
+ * after a few layers. Here each running variance is what uniform weights make of their input (a sum of n terms `w·s` with w in
+ * ±1/√n has variance E[s²]/3), and normalised values get a mean of 1. For demonstrations and benchmarks; never trained.
+ */
+export function demonstrationParameters(graph: Graph, seed: number): Parameters {
+  const parameters = new Map(initialiseParameters(graph, seed));
+  const producers = new Map(graph.nodes.map((node) => [node.name, node]));
+  /** E[x²] of a value, as far as it is known. */
+  const power = new Map<string, number>([[graph.input, 1]]);
+  const powerOf = (value: string) => power.get(value) ?? 1;
+  for (const node of graph.nodes) {
+    const source = node.inputs[0]!;
+    if (node.operator === 'lif') power.set(node.name, assumedFiringRate);
+    else if (node.operator === 'conv2d' || node.operator === 'linear') power.set(node.name, powerOf(source) / 3);
+    else if (node.operator === 'batchNorm') {
+      const first = producers.get(source);
+      const inner = node.name.includes('.body.');
+      const mean = inner ? 0 : demonstrationBias;
+      parameters.get(`${node.parameterPrefix}.running_var`)!.fill(first?.operator === 'batchNorm' ? 1 : powerOf(source));
+      parameters.get(`${node.parameterPrefix}.bias`)!.fill(mean);
+      power.set(node.name, 1 + mean * mean);
+    } else power.set(node.name, powerOf(source));
+  }
+  return parameters;
 }

@@ -1,0 +1,13 @@
+/** What a recorder and its programs use of the engine; the engine itself is in `wasmEngine.ts`. */
+import type { Constants } from './constants.js';
+import type { WasmMemory } from './memory.js';
+
+export interface EngineParts {
+  readonly memory: WasmMemory;
+  readonly constants: Constants;
+  readonly threads: number;
+  /** Runs `count` instructions at `code` to the end. */
+  execute(code: number, count: number, scratch: number, scratchStride: number): void;
+  /** @throws EngineError naming the action when the engine was disposed of. */
+  expectAlive(action: string): void;
+}

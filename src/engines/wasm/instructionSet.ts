@@ -1,0 +1,137 @@
+/**
+ * The layout of a recorded program in wasm memory, written once for both sides: TypeScript fills the fields in, the
+ * AssemblyScript kernels (`kernels/`) import this same file and read them. It holds numbers only, so that both
+ * compilers understand it.
+ *
+ * A program is an array of instructions of `Size.instruction` bytes. Each is an opcode and 32-bit operands: addresses,
+ * sizes, and a few float32 bit patterns.
+ */
+
+/** Sizes in bytes. */
+export enum Size {
+  instruction = 192,
+  /** Start of memory, kept free of data: the words by which threads meet (see `kernels/threads.ts`). */
+  control = 1024,
+  /** Start of each thread's scratch that the spike-fed convolution uses for its lookup tables. */
+  lookup = 512,
+}
+
+export enum Opcode {
+  spikeConvolution = 1,
+  depthwiseConvolution = 2,
+  denseConvolution = 3,
+  plainConvolution = 4,
+  leakyIntegrateAndFire = 5,
+  spikeAttention = 6,
+  add = 7,
+  scaleShift = 8,
+  pad = 9,
+  spatialMean = 10,
+  timeMean = 11,
+  repeat = 12,
+}
+
+/** Word 0 of every instruction is its opcode; the other words by kernel follow. */
+export enum ConvolutionWord {
+  input = 1,
+  output = 2,
+  weights = 3,
+  bias = 4,
+  /** Address, or 0 when there is none. */
+  residual = 5,
+  /** Positions of the residual: the output's, or a whole fraction of them. */
+  residualPositions = 6,
+  images = 7,
+  inputHeight = 8,
+  inputWidth = 9,
+  inputChannels = 10,
+  outputHeight = 11,
+  outputWidth = 12,
+  outputChannels = 13,
+  kernelHeight = 14,
+  kernelWidth = 15,
+  strideHeight = 16,
+  strideWidth = 17,
+  paddingHeight = 18,
+  paddingWidth = 19,
+  groups = 20,
+  /** 1 when the input is packed spikes. */
+  spikes = 21,
+  /** Blocks into which the output positions are cut. */
+  blocks = 22,
+  /** Spike-fed: 1 when the weights are nibble tables, 0 when they are plain rows. */
+  tables = 23,
+  /** Spike-fed: bytes of one row of a chunk, and of a whole chunk of output channels. */
+  rowBytes = 24,
+  chunkBytes = 25,
+  /** Spike-fed: a segment is this many taps, and of each tap this many words of input channels. */
+  tapsPerSegment = 26,
+  wordsPerSegment = 27,
+  segments = 28,
+  /** Spike-fed: rows by which one tap, and one word of input channels, advance in a chunk. */
+  rowsPerTap = 29,
+  rowsPerWord = 30,
+  /** Spike-fed: scratch after the lookup tables: sums between segments, starts of the row lists, the lists. */
+  partialBytes = 31,
+  startBytes = 32,
+}
+
+export enum NeuronWord {
+  input = 1,
+  output = 2,
+  timeSteps = 3,
+  positions = 4,
+  channels = 5,
+  inputTimeSteps = 6,
+  /** Float32: what the difference is multiplied by, or divided by when `divide` is 1. */
+  factor = 7,
+  divide = 8,
+  /** Float32. */
+  threshold = 9,
+}
+
+export enum AttentionWord {
+  query = 1,
+  key = 2,
+  value = 3,
+  output = 4,
+  images = 5,
+  tokens = 6,
+  channels = 7,
+  heads = 8,
+  /** Float32. */
+  scale = 9,
+}
+
+/** add, scaleShift, pad, means and repeat. */
+export enum ElementWord {
+  input = 1,
+  output = 2,
+  /** add: the second addend; scaleShift: the scales; pad: the values. */
+  second = 3,
+  /** scaleShift: the shifts. */
+  third = 4,
+  /** add, repeat, timeMean: elements of the output, of the input, of the second input. */
+  elements = 5,
+  inputElements = 6,
+  secondElements = 7,
+  /** timeMean. */
+  timeSteps = 8,
+  /** scaleShift: rows. pad, spatialMean: images. */
+  rows = 9,
+  channels = 10,
+  positions = 11,
+  inputHeight = 12,
+  inputWidth = 13,
+  padding = 14,
+}
+
+/** Widths that the packed weights are cut into, in numbers (not bytes). */
+export enum Width {
+  /** Output channels of a chunk in the spike-fed convolution: six registers of four. */
+  chunk = 24,
+  /** Output channels of a panel in the dense convolution. */
+  panel = 8,
+  /** Channels that the depthwise convolution treats together: one cache line. */
+  depthwise = 16,
+}

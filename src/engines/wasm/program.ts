@@ -1,0 +1,119 @@
+/**
+ * A recorded program in wasm memory. Running it is one call into wasm, on the caller's thread and the engine's others;
+ * nothing is allocated. `profile` runs the same instructions one at a time and measures them.
+ */
+import { formatShape } from '../../graph/shape.js';
+import { expectStorage } from '../checks.js';
+import { EngineError } from '../errors.js';
+import { byteLengthOf, type Program, type Tensor } from '../kernels.js';
+import type { EngineParts } from './engineParts.js';
+import { Size } from './instructionSet.js';
+import { addressOf, type WasmBlock } from './memory.js';
+
+/** What an instruction is, for people. */
+export interface InstructionNote {
+  /** Name of the call, usually the layer's. */
+  readonly name: string;
+  readonly kernel: string;
+  /** Which of several ways was chosen, for example `nibble tables`; may be empty. */
+  readonly method: string;
+}
+
+export interface InstructionTiming extends InstructionNote {
+  readonly milliseconds: number;
+}
+
+export interface Instruction extends InstructionNote {
+  readonly words: Uint32Array;
+}
+
+export interface ProgramParts {
+  readonly instructions: readonly Instruction[];
+  readonly code: WasmBlock;
+  readonly scratch: WasmBlock;
+  readonly scratchStride: number;
+  readonly blocks: readonly WasmBlock[];
+}
+
+export class WasmProgram implements Program {
+  /** The instructions in order, with the method chosen for each. */
+  readonly instructions: readonly InstructionNote[];
+  private disposed = false;
+
+  constructor(
+    private readonly engine: EngineParts,
+    private readonly parts: ProgramParts,
+  ) {
+    const { instructions, code } = parts;
+    this.instructions = instructions.map(({ name, kernel, method }) => ({ name, kernel, method }));
+    const target = engine.memory.uint32(code.address, code.byteLength / 4);
+    instructions.forEach(({ words }, index) => {
+      target.set(words, (index * Size.instruction) / 4);
+    });
+  }
+
+  async run(): Promise<void> {
+    this.expectAlive('run');
+    this.runRange(0, this.instructions.length);
+  }
+
+  /** Runs the program once, each instruction by itself, and says how long each took. */
+  async profile(): Promise<InstructionTiming[]> {
+    this.expectAlive('profile');
+    return this.instructions.map((note, index) => {
+      const start = performance.now();
+      this.runRange(index, 1);
+      return { ...note, milliseconds: performance.now() - start };
+    });
+  }
+
+  async write(tensor: Tensor, values: Float32Array): Promise<void> {
+    this.expectAlive('write');
+    expectStorage('write', tensor, 'real');
+    const view = this.engine.memory.float32(this.address('write', tensor), byteLengthOf(tensor.shape, 'real') / 4);
+    if (values.length !== view.length) {
+      throw new EngineError(
+        `write: ${values.length} numbers for the tensor ${formatShape(tensor.shape)}, expected ${view.length}`,
+      );
+    }
+    view.set(values);
+  }
+
+  async read(tensor: Tensor): Promise<Float32Array> {
+    this.expectAlive('read');
+    expectStorage('read', tensor, 'real');
+    // Copied out of shared memory, into an array that a caller may send anywhere.
+    return new Float32Array(
+      this.engine.memory.float32(this.address('read', tensor), byteLengthOf(tensor.shape, 'real') / 4),
+    );
+  }
+
+  async readSpikes(tensor: Tensor): Promise<Uint32Array> {
+    this.expectAlive('readSpikes');
+    expectStorage('readSpikes', tensor, 'spikes');
+    return new Uint32Array(
+      this.engine.memory.uint32(this.address('readSpikes', tensor), byteLengthOf(tensor.shape, 'spikes') / 4),
+    );
+  }
+
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    const { code, scratch, blocks } = this.parts;
+    for (const block of [code, scratch, ...blocks]) this.engine.memory.release(block);
+  }
+
+  private runRange(first: number, count: number): void {
+    const { code, scratch, scratchStride } = this.parts;
+    this.engine.execute(code.address + first * Size.instruction, count, scratch.address, scratchStride);
+  }
+
+  private address(user: string, tensor: Tensor): number {
+    return addressOf(user, tensor, this.engine.memory);
+  }
+
+  private expectAlive(action: string): void {
+    this.engine.expectAlive(action);
+    if (this.disposed) throw new EngineError(`${action}: the program was disposed of; record it again`);
+  }
+}

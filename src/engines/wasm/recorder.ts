@@ -1,0 +1,374 @@
+/**
+ * Turns kernel calls into instructions in wasm memory: checks them, chooses a method for each convolution, packs its
+ * weights, and fills in the operands. Not about how an instruction is carried out; that is `kernels/`.
+ */
+import { channelsOf, elementCount, formatShape } from '../../graph/shape.js';
+import {
+  checkAdd,
+  checkAttention,
+  checkConvolution,
+  checkNeuron,
+  checkPad,
+  checkRepeat,
+  checkScaleShift,
+  checkSpatialMean,
+  checkTimeMean,
+} from '../checks.js';
+import { EngineError } from '../errors.js';
+import {
+  type AddCall,
+  byteLengthOf,
+  type ConvolutionCall,
+  type Kernels,
+  type LeakyIntegrateAndFireCall,
+  type MemoryBlock,
+  type PadCall,
+  type RepeatCall,
+  type ScaleShiftCall,
+  type SpatialMeanCall,
+  type SpikeAttentionCall,
+  type Tensor,
+  type TimeMeanCall,
+  tensorAlignment,
+} from '../kernels.js';
+import type { EngineParts } from './engineParts.js';
+import { AttentionWord, ConvolutionWord, ElementWord, NeuronWord, Opcode, Size, Width } from './instructionSet.js';
+import { addressOf, type WasmBlock } from './memory.js';
+import {
+  depthwiseLength,
+  packDepthwise,
+  packPanels,
+  packSpikeRows,
+  packTables,
+  panelsLength,
+  spikeRowsLength,
+  tablesLength,
+} from './packing.js';
+import { type Instruction, type InstructionNote, type ProgramParts, WasmProgram } from './program.js';
+import { planSpikeConvolution, tablesAreUseful } from './spikePlan.js';
+
+/** Patches of a block of positions that the dense convolution copies out: they should fit the L2 cache with a panel. */
+const patchBytes = 256 * 1024;
+const positionsPerDenseBlock = 128;
+
+function bitsOf(value: number): number {
+  return new Uint32Array(new Float32Array([value]).buffer)[0]!;
+}
+
+function isPowerOfTwo(value: number): boolean {
+  return Number.isInteger(Math.log2(value));
+}
+
+export class WasmRecorder implements Kernels {
+  private readonly instructions: Instruction[] = [];
+  private readonly blocks: WasmBlock[] = [];
+  private scratchBytes = 0;
+  private finished = false;
+
+  constructor(private readonly engine: EngineParts) {}
+
+  allocate(byteLength: number): MemoryBlock {
+    this.expectOpen('allocate');
+    if (!Number.isSafeInteger(byteLength) || byteLength < 0) {
+      throw new EngineError(`a memory block of ${byteLength} bytes was asked for: give a whole number, 0 or more`);
+    }
+    const block = this.engine.memory.allocate(byteLength, 'tensors');
+    this.blocks.push(block);
+    return block;
+  }
+
+  convolution(call: ConvolutionCall): void {
+    this.expectOpen(call.name);
+    checkConvolution(call);
+    const { inputChannels, outputChannels, groups } = call.geometry;
+    if (groups === 1 && call.input.storage === 'spikes') this.spikeConvolution(call);
+    else if (groups === inputChannels && groups === outputChannels) this.depthwiseConvolution(call);
+    else if (groups === 1) this.denseConvolution(call);
+    else this.plainConvolution(call);
+  }
+
+  scaleShift(call: ScaleShiftCall): void {
+    this.expectOpen(call.name);
+    checkScaleShift(call);
+    this.append(call.name, 'scaleShift', '', Opcode.scaleShift, {
+      [ElementWord.input]: this.address(call.name, call.input),
+      [ElementWord.output]: this.address(call.name, call.output),
+      [ElementWord.second]: this.engine.constants.perChannel(call.scale, `the scale of ${call.name}`),
+      [ElementWord.third]: this.engine.constants.perChannel(call.shift, `the shift of ${call.name}`),
+      [ElementWord.rows]: call.rows,
+      [ElementWord.channels]: call.channels,
+    });
+  }
+
+  pad(call: PadCall): void {
+    this.expectOpen(call.name);
+    checkPad(call);
+    this.append(call.name, 'pad', '', Opcode.pad, {
+      [ElementWord.input]: this.address(call.name, call.input),
+      [ElementWord.output]: this.address(call.name, call.output),
+      [ElementWord.second]: this.engine.constants.perChannel(call.values, `the padding of ${call.name}`),
+      [ElementWord.rows]: call.images,
+      [ElementWord.channels]: call.channels,
+      [ElementWord.inputHeight]: call.inputHeight,
+      [ElementWord.inputWidth]: call.inputWidth,
+      [ElementWord.padding]: call.padding,
+    });
+  }
+
+  leakyIntegrateAndFire(call: LeakyIntegrateAndFireCall): void {
+    this.expectOpen(call.name);
+    checkNeuron(call);
+    // A product by the reciprocal equals the quotient bit for bit only for powers of two.
+    const divide = !isPowerOfTwo(Math.fround(call.tau));
+    this.append(
+      call.name,
+      'leakyIntegrateAndFire',
+      divide ? 'division' : 'multiplication',
+      Opcode.leakyIntegrateAndFire,
+      {
+        [NeuronWord.input]: this.address(call.name, call.input),
+        [NeuronWord.output]: this.address(call.name, call.output),
+        [NeuronWord.timeSteps]: call.timeSteps,
+        [NeuronWord.positions]: call.positions,
+        [NeuronWord.channels]: call.channels,
+        [NeuronWord.inputTimeSteps]: call.inputTimeSteps,
+        [NeuronWord.factor]: bitsOf(divide ? call.tau : 1 / call.tau),
+        [NeuronWord.divide]: divide ? 1 : 0,
+        [NeuronWord.threshold]: bitsOf(call.threshold),
+      },
+    );
+  }
+
+  spikeAttention(call: SpikeAttentionCall): void {
+    this.expectOpen(call.name);
+    checkAttention(call);
+    const width = call.channels / call.heads;
+    const setBytes = 16 * Math.ceil(call.tokens / 128);
+    const countBytes = 16 * Math.ceil(width / 4);
+    this.needScratch(width * (2 * setBytes + countBytes + 4));
+    this.append(call.name, 'spikeAttention', 'bit sets', Opcode.spikeAttention, {
+      [AttentionWord.query]: this.address(call.name, call.query),
+      [AttentionWord.key]: this.address(call.name, call.key),
+      [AttentionWord.value]: this.address(call.name, call.value),
+      [AttentionWord.output]: this.address(call.name, call.output),
+      [AttentionWord.images]: call.images,
+      [AttentionWord.tokens]: call.tokens,
+      [AttentionWord.channels]: call.channels,
+      [AttentionWord.heads]: call.heads,
+      [AttentionWord.scale]: bitsOf(call.scale),
+    });
+  }
+
+  add(call: AddCall): void {
+    this.expectOpen(call.name);
+    checkAdd(call);
+    this.append(call.name, 'add', '', Opcode.add, {
+      [ElementWord.input]: this.address(call.name, call.a),
+      [ElementWord.second]: this.address(call.name, call.b),
+      [ElementWord.output]: this.address(call.name, call.output),
+      [ElementWord.elements]: elementCount(call.output.shape),
+      [ElementWord.inputElements]: elementCount(call.a.shape),
+      [ElementWord.secondElements]: elementCount(call.b.shape),
+    });
+  }
+
+  spatialMean(call: SpatialMeanCall): void {
+    this.expectOpen(call.name);
+    checkSpatialMean(call);
+    this.append(call.name, 'spatialMean', '', Opcode.spatialMean, {
+      [ElementWord.input]: this.address(call.name, call.input),
+      [ElementWord.output]: this.address(call.name, call.output),
+      [ElementWord.rows]: call.images,
+      [ElementWord.positions]: call.positions,
+      [ElementWord.channels]: call.channels,
+    });
+  }
+
+  timeMean(call: TimeMeanCall): void {
+    this.expectOpen(call.name);
+    checkTimeMean(call);
+    this.append(call.name, 'timeMean', '', Opcode.timeMean, {
+      [ElementWord.input]: this.address(call.name, call.input),
+      [ElementWord.output]: this.address(call.name, call.output),
+      [ElementWord.timeSteps]: call.timeSteps,
+      [ElementWord.elements]: call.elements,
+    });
+  }
+
+  repeat(call: RepeatCall): void {
+    this.expectOpen(call.name);
+    checkRepeat(call);
+    const inputWords = byteLengthOf(call.input.shape, call.input.storage) / 4;
+    this.append(call.name, 'repeat', '', Opcode.repeat, {
+      [ElementWord.input]: this.address(call.name, call.input),
+      [ElementWord.output]: this.address(call.name, call.output),
+      [ElementWord.elements]: inputWords * call.times,
+      [ElementWord.inputElements]: inputWords,
+    });
+  }
+
+  finish(): WasmProgram {
+    this.expectOpen('finish');
+    this.finished = true;
+    const { memory, threads } = this.engine;
+    const scratchStride = tensorAlignment * Math.ceil(this.scratchBytes / tensorAlignment);
+    const parts: ProgramParts = {
+      instructions: this.instructions,
+      code: memory.allocate(this.instructions.length * Size.instruction, 'a program'),
+      scratch: memory.allocate(scratchStride * threads, 'scratch'),
+      scratchStride,
+      blocks: this.blocks,
+    };
+    return new WasmProgram(this.engine, parts);
+  }
+
+  private spikeConvolution(call: ConvolutionCall): void {
+    const { geometry, weight, name } = call;
+    const { constants, threads } = this.engine;
+    const tables = this.chooseTables(call);
+    const plan = planSpikeConvolution(geometry, tables, threads);
+    this.needScratch(plan.scratchBytes);
+    const weights = tables
+      ? constants.pack(weight, packingKey('tables', call), tablesLength(geometry), `the tables of ${name}`, (target) =>
+          packTables(target, weight, geometry),
+        )
+      : constants.pack(
+          weight,
+          packingKey('rows', call),
+          spikeRowsLength(geometry),
+          `the weights of ${name}`,
+          (target) => packSpikeRows(target, weight, geometry),
+        );
+    this.append(name, 'spikeConvolution', tables ? 'nibble tables' : 'index lists', Opcode.spikeConvolution, {
+      ...this.convolutionOperands(call, weights),
+      [ConvolutionWord.blocks]: plan.blocks,
+      [ConvolutionWord.tables]: tables ? 1 : 0,
+      [ConvolutionWord.rowBytes]: plan.rowBytes,
+      [ConvolutionWord.chunkBytes]: plan.chunkBytes,
+      [ConvolutionWord.tapsPerSegment]: plan.tapsPerSegment,
+      [ConvolutionWord.wordsPerSegment]: plan.wordsPerSegment,
+      [ConvolutionWord.segments]: plan.segments,
+      [ConvolutionWord.rowsPerTap]: plan.rowsPerTap,
+      [ConvolutionWord.rowsPerWord]: plan.rowsPerWord,
+      [ConvolutionWord.partialBytes]: plan.partialBytes,
+      [ConvolutionWord.startBytes]: plan.startBytes,
+    });
+  }
+
+  /** Tables that another program already has cost nothing; new ones must be useful and within the engine's budget. */
+  private chooseTables(call: ConvolutionCall): boolean {
+    const { constants } = this.engine;
+    if (constants.has(call.weight, packingKey('tables', call))) return true;
+    if (constants.has(call.weight, packingKey('rows', call))) return false;
+    const bytes = tablesLength(call.geometry) * 4;
+    return tablesAreUseful(call.geometry, bytes) && constants.reserveTables(bytes);
+  }
+
+  private depthwiseConvolution(call: ConvolutionCall): void {
+    const { geometry, weight, name } = call;
+    const rowBytes = (geometry.inputWidth + 2 * geometry.paddingWidth) * Width.depthwise * 4;
+    this.needScratch(geometry.kernelHeight * rowBytes);
+    const weights = this.engine.constants.pack(
+      weight,
+      packingKey('depthwise', call),
+      depthwiseLength(geometry),
+      `the weights of ${name}`,
+      (target) => packDepthwise(target, weight, geometry),
+    );
+    const operands = this.convolutionOperands(call, weights);
+    this.append(name, 'depthwiseConvolution', call.input.storage, Opcode.depthwiseConvolution, operands);
+  }
+
+  private denseConvolution(call: ConvolutionCall): void {
+    const { geometry, weight, name } = call;
+    const rowBytes = geometry.kernelHeight * geometry.kernelWidth * geometry.inputChannels * 4;
+    const positions = geometry.images * geometry.outputHeight * geometry.outputWidth;
+    const perBlock = Math.max(8, Math.min(positionsPerDenseBlock, Math.floor(patchBytes / rowBytes)));
+    const blocks = Math.ceil(positions / perBlock);
+    this.needScratch(Math.ceil(positions / blocks) * rowBytes);
+    const weights = this.engine.constants.pack(
+      weight,
+      packingKey('panels', call),
+      panelsLength(geometry),
+      `the weights of ${name}`,
+      (target) => packPanels(target, weight, geometry),
+    );
+    this.append(name, 'denseConvolution', '4×8 tiles', Opcode.denseConvolution, {
+      ...this.convolutionOperands(call, weights),
+      [ConvolutionWord.blocks]: blocks,
+    });
+  }
+
+  private plainConvolution(call: ConvolutionCall): void {
+    const { weight, name } = call;
+    const weights = this.engine.constants.pack(weight, 'as given', weight.length, `the weights of ${name}`, (target) =>
+      target.set(weight),
+    );
+    const operands = this.convolutionOperands(call, weights);
+    this.append(name, 'plainConvolution', call.input.storage, Opcode.plainConvolution, operands);
+  }
+
+  private convolutionOperands(call: ConvolutionCall, weights: number): Record<number, number> {
+    const { name, geometry, bias, residual } = call;
+    const { constants } = this.engine;
+    const purpose = `the bias of ${name}`;
+    const operands: Record<number, number> = {
+      [ConvolutionWord.input]: this.address(name, call.input),
+      [ConvolutionWord.output]: this.address(name, call.output),
+      [ConvolutionWord.weights]: weights,
+      [ConvolutionWord.bias]: bias
+        ? constants.perChannel(bias, purpose)
+        : constants.zeros(geometry.outputChannels, purpose),
+      [ConvolutionWord.spikes]: call.input.storage === 'spikes' ? 1 : 0,
+      [ConvolutionWord.residual]: residual ? this.address(name, residual) : 0,
+      [ConvolutionWord.residualPositions]: residual ? this.residualPositions(call, residual) : 1,
+    };
+    for (const [key, value] of Object.entries(geometry)) {
+      operands[ConvolutionWord[key as keyof ConvolutionCall['geometry']]] = value;
+    }
+    return operands;
+  }
+
+  private residualPositions(call: ConvolutionCall, residual: Tensor): number {
+    const positions = elementCount(residual.shape) / channelsOf(call.output.shape);
+    if (!Number.isInteger(positions)) {
+      throw new EngineError(
+        `${call.name}: residual ${formatShape(residual.shape)} is not made of whole positions of ` +
+          `${channelsOf(call.output.shape)} channels; give it the output's channels`,
+      );
+    }
+    return positions;
+  }
+
+  private needScratch(byteLength: number): void {
+    this.scratchBytes = Math.max(this.scratchBytes, byteLength);
+  }
+
+  private address(user: string, tensor: Tensor): number {
+    return addressOf(user, tensor, this.engine.memory);
+  }
+
+  private append(
+    name: string,
+    kernel: InstructionNote['kernel'],
+    method: string,
+    opcode: Opcode,
+    operands: Record<number, number>,
+  ): void {
+    const words = new Uint32Array(Size.instruction / 4);
+    words[0] = opcode;
+    for (const [index, value] of Object.entries(operands)) words[Number(index)] = value;
+    this.instructions.push({ name, kernel, method, words });
+  }
+
+  private expectOpen(user: string): void {
+    this.engine.expectAlive(user);
+    if (this.finished) throw new EngineError(`${user}: the recording is finished; start another with engine.record()`);
+  }
+}
+
+/** Everything that decides how a weight array is packed. */
+function packingKey(kind: string, call: ConvolutionCall): string {
+  const { inputChannels, outputChannels, kernelHeight, kernelWidth } = call.geometry;
+  return `${kind} ${inputChannels} ${outputChannels} ${kernelHeight} ${kernelWidth}`;
+}

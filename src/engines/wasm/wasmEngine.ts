@@ -1,0 +1,131 @@
+/**
+ * The engine itself: one memory, one compiled module, its threads and its constants. Threads wait inside wasm for the
+ * next program, so that a run sends no messages.
+ */
+import { EngineError } from '../errors.js';
+import type { Engine } from '../kernels.js';
+import { Constants } from './constants.js';
+import type { EngineParts } from './engineParts.js';
+import { plainKernels, sharedKernels } from './kernels.generated.js';
+import { WasmMemory } from './memory.js';
+import { availableThreads, canShareMemory, maySleep, startThread, type Thread } from './platform.js';
+import { WasmRecorder } from './recorder.js';
+
+export interface WasmEngineOptions {
+  /** Threads that work on a program, the caller's included; all of the machine's when not given. */
+  readonly threads?: number;
+  /** False forces plain memory and one thread, as in a page without cross-origin isolation. */
+  readonly sharedMemory?: boolean;
+  /** The most that the wasm memory may grow to; 4 GiB when not given. */
+  readonly maximumMemoryBytes?: number;
+  /**
+   * The most that tables of precomputed sums may take, over all programs (640 MiB when not given). A layer whose tables
+   * do not fit any more adds single rows of weights instead: a quarter of the memory, more additions.
+   */
+  readonly tableBudgetBytes?: number;
+}
+
+const defaultTableBudgetBytes = 640 * 2 ** 20;
+/** More threads than this were never measured, and a program's barriers cost more with each. */
+const mostThreads = 64;
+
+interface Exports {
+  run(program: number, count: number, scratch: number, stride: number, threads: number, maySleep: number): void;
+  stop(): void;
+}
+
+export class WasmEngine implements Engine, EngineParts {
+  readonly name = 'wasm';
+  private readonly sleeps = maySleep() ? 1 : 0;
+  private disposed = false;
+
+  constructor(
+    readonly memory: WasmMemory,
+    readonly constants: Constants,
+    private readonly exports: Exports,
+    private readonly workers: readonly Thread[],
+  ) {}
+
+  get threads(): number {
+    return this.workers.length + 1;
+  }
+
+  record(): WasmRecorder {
+    this.expectAlive('record');
+    return new WasmRecorder(this);
+  }
+
+  execute(code: number, count: number, scratch: number, scratchStride: number): void {
+    if (count > 0) this.exports.run(code, count, scratch, scratchStride, this.threads, this.sleeps);
+  }
+
+  async dispose(): Promise<void> {
+    if (this.disposed) return;
+    this.disposed = true;
+    if (this.workers.length > 0) this.exports.stop();
+    await Promise.all(this.workers.map((worker) => worker.terminate()));
+  }
+
+  expectAlive(action: string): void {
+    if (this.disposed) throw new EngineError(`${action}: the wasm engine was disposed of; create a new one`);
+  }
+}
+
+/**
+ * Starts the SIMD engine.
+ *
+ * @throws EngineError when the options contradict each other, WebAssembly SIMD is missing, or a thread does not start.
+ */
+export async function createWasmEngine(options: WasmEngineOptions = {}): Promise<WasmEngine> {
+  const shared = options.sharedMemory ?? canShareMemory();
+  const threads = await chooseThreads(options.threads, shared);
+  const memory = new WasmMemory(shared, options.maximumMemoryBytes);
+  const module = await compile(shared ? sharedKernels : plainKernels);
+  const instance = await WebAssembly.instantiate(module, { env: { memory: memory.memory } });
+  const constants = new Constants(memory, options.tableBudgetBytes ?? defaultTableBudgetBytes);
+  const exports = instance.exports as unknown as Exports;
+  const workers = await startThreads(module, memory.memory, threads, exports);
+  return new WasmEngine(memory, constants, exports, workers);
+}
+
+async function chooseThreads(wanted: number | undefined, shared: boolean): Promise<number> {
+  if (wanted === undefined) return shared ? Math.min(mostThreads, await availableThreads()) : 1;
+  if (!Number.isInteger(wanted) || wanted < 1 || wanted > mostThreads) {
+    throw new EngineError(`threads is ${wanted}; expected a whole number from 1 to ${mostThreads}.`);
+  }
+  if (wanted > 1 && !shared) {
+    throw new EngineError(
+      `threads is ${wanted}, but there is no shared memory; use threads: 1, or serve the page with cross-origin isolation.`,
+    );
+  }
+  return wanted;
+}
+
+async function compile(base64: string): Promise<WebAssembly.Module> {
+  const binary = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  try {
+    return await WebAssembly.compile(binary);
+  } catch (cause) {
+    throw new EngineError(
+      'This JavaScript engine cannot compile the wasm kernels; WebAssembly with SIMD and threads is needed (Node 20, a browser of 2023 or later).',
+      { cause },
+    );
+  }
+}
+
+/** Starts all but the caller's thread. When one fails, the others are stopped before the error is thrown. */
+async function startThreads(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  threads: number,
+  exports: Exports,
+): Promise<Thread[]> {
+  const starts = Array.from({ length: threads - 1 }, (_, index) => startThread({ module, memory, thread: index + 1 }));
+  const results = await Promise.allSettled(starts);
+  const workers = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const failure = results.find((result) => result.status === 'rejected');
+  if (!failure) return workers;
+  exports.stop();
+  await Promise.all(workers.map((worker) => worker.terminate()));
+  throw failure.reason;
+}

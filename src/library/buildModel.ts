@@ -1,0 +1,60 @@
+/** What `loadModel` does in Node and in the browser alike: a registered name or an open checkpoint becomes a Model. */
+import type { RgbImage } from '../data/image.js';
+import { imagenetPreprocessing, type PreprocessSettings } from '../data/preprocess.js';
+import type { Engine } from '../engines/kernels.js';
+import type { Checkpoint } from '../interop/checkpoint.js';
+import { resolveConfiguration, type UnseenOptions } from '../models/configurations.js';
+import { demonstrationParameters } from '../models/initialise.js';
+import { metaSpikeformer } from '../models/metaSpikeformer.js';
+import { registeredModel } from '../models/registry.js';
+import { createEngine, type EngineOptions } from '../runtime/engines.js';
+import type { PrepareOptions } from '../runtime/prepare.js';
+import { loadParameters } from './loadParameters.js';
+import { type ImageSource, Model, type ModelParts } from './model.js';
+
+export interface LoadOptions extends EngineOptions, UnseenOptions {
+  /** Instead of what the model or checkpoint says (ImageNet's by default). */
+  readonly preprocessing?: PreprocessSettings;
+  /** How the network is rewritten before it runs. */
+  readonly prepare?: Omit<PrepareOptions, 'input'>;
+}
+
+type Decode = (image: ImageSource) => Promise<RgbImage>;
+
+export async function modelFromName(name: string, options: LoadOptions, decode: Decode): Promise<Model> {
+  const registered = registeredModel(name);
+  const configuration = resolveConfiguration({ ...registered.configuration, ...unseenOf(options) });
+  return assemble(options, decode, {
+    configuration,
+    parameters: demonstrationParameters(metaSpikeformer(configuration), registered.seed),
+    provenance: { name, randomWeights: true, description: registered.description },
+    preprocessing: options.preprocessing ?? registered.preprocessing,
+  });
+}
+
+export async function modelFromCheckpoint(checkpoint: Checkpoint, options: LoadOptions, decode: Decode): Promise<Model> {
+  const { configuration, parameters, description } = await loadParameters(checkpoint, unseenOf(options));
+  return assemble(options, decode, {
+    configuration,
+    parameters,
+    provenance: {
+      name: checkpoint.name,
+      randomWeights: false,
+      description: description.description ?? `weights from ${checkpoint.name}`,
+    },
+    preprocessing: options.preprocessing ?? description.preprocessing ?? imagenetPreprocessing,
+    ...(description.labels ? { labels: description.labels } : {}),
+  });
+}
+
+async function assemble(options: LoadOptions, decode: Decode, parts: Omit<ModelParts, 'engine' | 'decode' | 'prepare'>): Promise<Model> {
+  const engine: Engine = await createEngine(options);
+  return new Model({ ...parts, engine, decode, ...(options.prepare ? { prepare: options.prepare } : {}) });
+}
+
+/** Only what was given: an explicit `undefined` must not hide a default. */
+function unseenOf(options: LoadOptions): UnseenOptions {
+  const { heads, strides, timeSteps, tau, threshold, attentionThreshold } = options;
+  const given = { heads, strides, timeSteps, tau, threshold, attentionThreshold };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as UnseenOptions;
+}

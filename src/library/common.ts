@@ -1,0 +1,36 @@
+/** What the library exports on every platform. */
+export { type RgbImage, rgbFromRgba } from '../data/image.js';
+export {
+  imagenetPreprocessing,
+  type PreprocessSettings,
+  plainPreprocessing,
+  preprocess,
+  preprocessSettingsSchema,
+} from '../data/preprocess.js';
+export { MetaSpikeformerError, UsageError } from '../errors.js';
+export type { Graph, Node, ParameterSpec } from '../graph/graph.js';
+export type { Shape, ValueKind } from '../graph/shape.js';
+export type { Checkpoint, CheckpointTensor } from '../interop/checkpoint.js';
+export { openCheckpoint } from '../interop/openCheckpoint.js';
+export { fileFromBlob, fileFromBytes, type RandomAccessFile } from '../interop/randomAccessFile.js';
+export { encodeSafetensors } from '../interop/safetensors.js';
+export { metaSpikeformerSizes, recogniseConfiguration, resolveConfiguration } from '../models/configurations.js';
+export {
+  type MetaSpikeformerConfiguration,
+  type MetaSpikeformerOptions,
+  metaSpikeformer,
+} from '../models/metaSpikeformer.js';
+export { defaultModelName, modelNames } from '../models/registry.js';
+export { inferKinds, inferShapes, parametersOf } from '../operators/registry.js';
+export type { LoadOptions } from './buildModel.js';
+export {
+  type FieldTensor,
+  type ImageSource,
+  Model,
+  type Prediction,
+  type Provenance,
+  type RunOptions,
+  type RunResult,
+  type SpikeRecord,
+} from './model.js';
+export { type NetworkSummary, type StageSummary, summarise } from './summary.js';

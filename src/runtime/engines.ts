@@ -1,0 +1,27 @@
+/** The one place that knows which engines there are. */
+import type { Engine } from '../engines/kernels.js';
+import { createReferenceEngine } from '../engines/reference/index.js';
+import { createWasmEngine } from '../engines/wasm/index.js';
+import { UsageError } from '../errors.js';
+
+export type EngineName = 'wasm' | 'reference';
+
+export interface EngineOptions {
+  /** `wasm` (default) is the fast one; `reference` is plain loops, the oracle. */
+  readonly engine?: EngineName;
+  /** Threads that work, the caller's included; by default as many as there are processors. `reference` has one. */
+  readonly threads?: number;
+}
+
+/** Threads beyond this bring nothing and cost memory each. */
+export const maximumThreads = 64;
+
+/** @throws UsageError for a number of threads that cannot be; EngineError when the engine cannot start. */
+export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
+  const { threads } = options;
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= maximumThreads)) {
+    throw new UsageError(`threads: ${threads}, expected a whole number from 1 to ${maximumThreads}`);
+  }
+  if (options.engine === 'reference') return createReferenceEngine();
+  return createWasmEngine(threads === undefined ? {} : { threads });
+}
