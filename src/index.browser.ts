@@ -49,7 +49,8 @@ async function decode(image: ImageSource): Promise<RgbImage> {
   const options = { imageOrientation: 'none', colorSpaceConversion: 'none', premultiplyAlpha: 'none' } as const;
   const bitmap = await createImageBitmap(image, options as unknown as ImageBitmapOptions);
   const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d');
-  if (!context) throw new UsageError('image: this browser has no two-dimensional canvas outside the page; pass pixels instead');
+  if (!context)
+    throw new UsageError('image: this browser has no two-dimensional canvas outside the page; pass pixels instead');
   context.drawImage(bitmap, 0, 0);
   const { width, height, data } = context.getImageData(0, 0, bitmap.width, bitmap.height);
   bitmap.close();

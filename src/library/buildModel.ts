@@ -32,7 +32,11 @@ export async function modelFromName(name: string, options: LoadOptions, decode: 
   });
 }
 
-export async function modelFromCheckpoint(checkpoint: Checkpoint, options: LoadOptions, decode: Decode): Promise<Model> {
+export async function modelFromCheckpoint(
+  checkpoint: Checkpoint,
+  options: LoadOptions,
+  decode: Decode,
+): Promise<Model> {
   const { configuration, parameters, description } = await loadParameters(checkpoint, unseenOf(options));
   return assemble(options, decode, {
     configuration,
@@ -47,7 +51,11 @@ export async function modelFromCheckpoint(checkpoint: Checkpoint, options: LoadO
   });
 }
 
-async function assemble(options: LoadOptions, decode: Decode, parts: Omit<ModelParts, 'engine' | 'decode' | 'prepare'>): Promise<Model> {
+async function assemble(
+  options: LoadOptions,
+  decode: Decode,
+  parts: Omit<ModelParts, 'engine' | 'decode' | 'prepare'>,
+): Promise<Model> {
   const engine: Engine = await createEngine(options);
   return new Model({ ...parts, engine, decode, ...(options.prepare ? { prepare: options.prepare } : {}) });
 }

@@ -3,13 +3,17 @@
  * reads the weights. Platform-neutral.
  */
 import { z } from 'zod';
-import { parsePreprocessSettings, type PreprocessSettings } from '../data/preprocess.js';
+import { type PreprocessSettings, parsePreprocessSettings } from '../data/preprocess.js';
 import { MetaSpikeformerError } from '../errors.js';
 import type { Parameters } from '../graph/graph.js';
 import { type Checkpoint, matchParameters } from '../interop/checkpoint.js';
 import { CheckpointError } from '../interop/errors.js';
 import { recogniseConfiguration, resolveConfiguration, type UnseenOptions } from '../models/configurations.js';
-import { type MetaSpikeformerConfiguration, type MetaSpikeformerOptions, metaSpikeformer } from '../models/metaSpikeformer.js';
+import {
+  type MetaSpikeformerConfiguration,
+  type MetaSpikeformerOptions,
+  metaSpikeformer,
+} from '../models/metaSpikeformer.js';
 import { parametersOf } from '../operators/registry.js';
 
 /** Key of our own description in a checkpoint's metadata; foreign checkpoints have none. */
@@ -68,7 +72,8 @@ export async function loadParameters(checkpoint: Checkpoint, unseen: UnseenOptio
 function descriptionOf(checkpoint: Checkpoint): ModelDescription {
   const text = checkpoint.metadata[descriptionKey];
   if (text === undefined) return {};
-  const fail = (reason: string) => new CheckpointError(`${checkpoint.name}: its metadata entry ${descriptionKey} ${reason}`);
+  const fail = (reason: string) =>
+    new CheckpointError(`${checkpoint.name}: its metadata entry ${descriptionKey} ${reason}`);
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -92,7 +97,8 @@ function named<T>(checkpoint: Checkpoint, resolve: () => T): T {
   try {
     return resolve();
   } catch (cause) {
-    if (cause instanceof MetaSpikeformerError) throw new CheckpointError(`${checkpoint.name}: ${cause.message}`, { cause });
+    if (cause instanceof MetaSpikeformerError)
+      throw new CheckpointError(`${checkpoint.name}: ${cause.message}`, { cause });
     throw cause;
   }
 }
@@ -103,5 +109,7 @@ function refuseNonFinite(file: string, name: string, values: Float32Array): void
   for (let i = 0; i < values.length; i++) sum += values[i]!;
   if (Number.isFinite(sum)) return;
   const index = values.findIndex((value) => !Number.isFinite(value));
-  throw new CheckpointError(`${file}: ${name} holds ${values[index]} at element ${index}; the training it comes from diverged`);
+  throw new CheckpointError(
+    `${file}: ${name} holds ${values[index]} at element ${index}; the training it comes from diverged`,
+  );
 }

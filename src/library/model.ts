@@ -2,8 +2,12 @@
  * A network with its weights, ready to be asked: the one object users hold. It chooses passes, compiles once per input shape, and
  * converts between the field's layout (`[B, C, H, W]`) and ours. Platform-neutral; reading files is `loadModel`'s.
  */
+
+import type { RgbImage } from '../data/image.js';
+import { type PreprocessSettings, preprocessedLength, preprocessInto } from '../data/preprocess.js';
 import type { Engine } from '../engines/kernels.js';
 import { UsageError } from '../errors.js';
+import type { Parameters } from '../graph/graph.js';
 import { formatShape, type Shape } from '../graph/shape.js';
 import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../models/metaSpikeformer.js';
 import { inferKinds } from '../operators/registry.js';
@@ -11,9 +15,6 @@ import { compile, type Executable } from '../runtime/compile.js';
 import { countSpikes, realToChannelsFirst, spikesToBits, toChannelsLast } from '../runtime/layout.js';
 import type { Network } from '../runtime/passes/pass.js';
 import { type PrepareOptions, prepareNetwork } from '../runtime/prepare.js';
-import type { Parameters } from '../graph/graph.js';
-import type { RgbImage } from '../data/image.js';
-import { type PreprocessSettings, preprocessInto, preprocessedLength } from '../data/preprocess.js';
 
 /** Where a model's weights come from; printed wherever its answers are. */
 export interface Provenance {
@@ -131,7 +132,11 @@ export class Model {
     const start = performance.now();
     await program.run();
     const milliseconds = performance.now() - start;
-    return { logits: await this.#logits(executable, batch), ...(await this.#recorded(executable, options)), milliseconds };
+    return {
+      logits: await this.#logits(executable, batch),
+      ...(await this.#recorded(executable, options)),
+      milliseconds,
+    };
   }
 
   /**
@@ -156,7 +161,8 @@ export class Model {
 
   #pixels(image: ImageSource): Promise<RgbImage> {
     if (typeof image === 'object' && 'width' in image) return Promise.resolve(image);
-    if (!this.#decode) throw new UsageError('image: this model was made without a decoder; pass pixels {width, height, data}');
+    if (!this.#decode)
+      throw new UsageError('image: this model was made without a decoder; pass pixels {width, height, data}');
     return this.#decode(image);
   }
 
@@ -180,7 +186,13 @@ export class Model {
   #inputShape({ shape, data }: FieldTensor): Shape {
     const { inputChannels, timeSteps } = this.configuration;
     const frames = shape.length === 5;
-    const [steps, batch, channels, height, width] = (frames ? shape : [1, ...shape]) as [number, number, number, number, number];
+    const [steps, batch, channels, height, width] = (frames ? shape : [1, ...shape]) as [
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
     const expected = `[B, ${inputChannels}, H, W] or ${timeSteps} frames [${timeSteps}, B, ${inputChannels}, H, W]`;
     if ((!frames && shape.length !== 4) || channels !== inputChannels || (frames && steps !== timeSteps)) {
       throw new UsageError(`input: shape ${formatShape(shape)}, expected ${expected}`);
@@ -208,10 +220,7 @@ export class Model {
       return known;
     }
     const network = this.#network(shape[0]! > 1 ? 'frames' : 'image');
-    const keep = [
-      ...(keepSpikes ? spikeValues(network) : []),
-      ...(activations ? network.graph.stages.values() : []),
-    ];
+    const keep = [...(keepSpikes ? spikeValues(network) : []), ...(activations ? network.graph.stages.values() : [])];
     const executable = compile(this.engine, network, shape, keep);
     for (const [oldest, unused] of this.#executables) {
       if (this.#executables.size < maximumExecutables) break;
@@ -232,7 +241,8 @@ export class Model {
 
   async #logits(executable: Executable, batch: number): Promise<FieldTensor> {
     const heads: Float32Array[] = [];
-    for (const value of executable.graph.outputs.values()) heads.push(await executable.program.read(executable.tensor(value)));
+    for (const value of executable.graph.outputs.values())
+      heads.push(await executable.program.read(executable.tensor(value)));
     const data = heads[0]!.map((_, i) => heads.reduce((sum, head) => sum + head[i]!, 0) / heads.length);
     return { shape: [batch, this.configuration.classes], data };
   }
@@ -267,5 +277,7 @@ export class Model {
 /** The values that neurons make, in the order of the graph; views of them are not repeated. */
 function spikeValues({ graph }: Pick<Network, 'graph'>): readonly string[] {
   const kinds = inferKinds(graph);
-  return graph.nodes.filter((node) => node.operator === 'lif' && kinds.get(node.name) === 'binary').map((node) => node.name);
+  return graph.nodes
+    .filter((node) => node.operator === 'lif' && kinds.get(node.name) === 'binary')
+    .map((node) => node.name);
 }

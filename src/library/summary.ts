@@ -3,8 +3,9 @@
  * multiply-accumulates of a dense implementation per image and time step, the unit of the paper's tables; what an input's
  * spikes really cause is counted by energy measurement, not here.
  */
-import { elementCount, type Shape } from '../graph/shape.js';
+
 import type { Graph, Node } from '../graph/graph.js';
+import { elementCount, type Shape } from '../graph/shape.js';
 import { inferKinds, inferShapes, operatorOf, parametersOf } from '../operators/registry.js';
 
 export interface StageSummary {
@@ -48,7 +49,8 @@ export function summarise(graph: Graph, size: readonly [number, number]): Networ
     const output = shapes.get(node.name)!;
     const inputs = node.inputs.map((value) => shapes.get(value)!);
     const { multiplyAccumulates, spikeInputs } = operatorOf(node).cost(node, inputs, output);
-    const spikeFed = spikeInputs.length > 0 && spikeInputs.every((index) => kinds.get(node.inputs[index]!) === 'binary');
+    const spikeFed =
+      spikeInputs.length > 0 && spikeInputs.every((index) => kinds.get(node.inputs[index]!) === 'binary');
     const entry = stages.get(stage) ?? { last: output, parameters: 0, spikeFed: 0, realFed: 0 };
     entry.last = output.length === 5 ? output : entry.last;
     entry.parameters += parameters.get(node.name) ?? 0;

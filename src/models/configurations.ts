@@ -3,7 +3,11 @@
  * save holds weights, not the architecture.
  */
 import { UsageError } from '../errors.js';
-import { type MetaSpikeformerConfiguration, type MetaSpikeformerOptions, metaSpikeformerConfigurationSchema } from './metaSpikeformer.js';
+import {
+  type MetaSpikeformerConfiguration,
+  type MetaSpikeformerOptions,
+  metaSpikeformerConfigurationSchema,
+} from './metaSpikeformer.js';
 
 /** The three sizes of the paper's table 2 for ImageNet-1K, named by their parameters. */
 export const metaSpikeformerSizes = {
@@ -27,10 +31,7 @@ export type ParameterShapes = ReadonlyMap<string, readonly number[]>;
 
 /** Settings that leave no trace in the shapes and may be given beside a checkpoint. */
 export type UnseenOptions = Partial<
-  Pick<
-    MetaSpikeformerConfiguration,
-    'heads' | 'strides' | 'timeSteps' | 'tau' | 'threshold' | 'attentionThreshold'
-  >
+  Pick<MetaSpikeformerConfiguration, 'heads' | 'strides' | 'timeSteps' | 'tau' | 'threshold' | 'attentionThreshold'>
 >;
 
 /**
@@ -38,7 +39,10 @@ export type UnseenOptions = Partial<
  * constants leave no trace in them and come from `unseen` or the defaults. Returns undefined when these are not the parameters of a
  * Meta-SpikeFormer at all; a single missing or wrong parameter is left to be named by the caller's comparison.
  */
-export function recogniseConfiguration(shapes: ParameterShapes, unseen: UnseenOptions = {}): MetaSpikeformerConfiguration | undefined {
+export function recogniseConfiguration(
+  shapes: ParameterShapes,
+  unseen: UnseenOptions = {},
+): MetaSpikeformerConfiguration | undefined {
   const stem = shapes.get('downsample1_1.encode_conv.weight');
   const outputs = ['downsample1_2', 'downsample2', 'downsample3', 'downsample4'].map(
     (name) => shapes.get(`${name}.encode_conv.weight`)?.[0] ?? shapes.get(`${name}.encode_bn.weight`)?.[0],

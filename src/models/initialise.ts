@@ -33,7 +33,6 @@ function drawn(length: number, initial: Initialiser, random: Random): Float32Arr
   }
 }
 
-
 /** Mean of the normalised membrane input in a demonstration network: with deviation 1 and threshold 2 (θ·τ), 16 % fire. */
 const demonstrationBias = 1;
 /** Share of inputs that fire, assumed when variances are set. */
@@ -58,7 +57,9 @@ export function demonstrationParameters(graph: Graph, seed: number): Parameters 
       const first = producers.get(source);
       const inner = node.name.includes('.body.');
       const mean = inner ? 0 : demonstrationBias;
-      parameters.get(`${node.parameterPrefix}.running_var`)!.fill(first?.operator === 'batchNorm' ? 1 : powerOf(source));
+      parameters
+        .get(`${node.parameterPrefix}.running_var`)!
+        .fill(first?.operator === 'batchNorm' ? 1 : powerOf(source));
       parameters.get(`${node.parameterPrefix}.bias`)!.fill(mean);
       power.set(node.name, 1 + mean * mean);
     } else power.set(node.name, powerOf(source));

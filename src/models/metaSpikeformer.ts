@@ -50,7 +50,10 @@ export const metaSpikeformerConfigurationSchema = z
     /** Threshold of the neuron behind the attention product. */
     attentionThreshold: z.number().positive().default(0.5),
   })
-  .refine((c) => c.embedDim[0] % 2 === 0, { path: ['embedDim'], error: 'the first embedDim must be even: stage 1_1 has half of it' })
+  .refine((c) => c.embedDim[0] % 2 === 0, {
+    path: ['embedDim'],
+    error: 'the first embedDim must be even: stage 1_1 has half of it',
+  })
   .refine((c) => c.embedDim[2] % c.heads === 0 && c.embedDim[3] % c.heads === 0, {
     path: ['heads'],
     error: 'the last two embedDim must be multiples of heads',
@@ -143,7 +146,12 @@ class MetaSpikeformerBuilder {
     y = conv2d(this.#graph, `${name}.pwconv1`, y, { inputChannels: channels, outputChannels: hidden, kernel: 1 });
     y = batchNorm(this.#graph, `${name}.bn1`, y, hidden);
     y = this.#lif(`${name}.lif2`, y);
-    y = conv2d(this.#graph, `${name}.dwconv`, y, { inputChannels: hidden, outputChannels: hidden, kernel: 7, groups: hidden });
+    y = conv2d(this.#graph, `${name}.dwconv`, y, {
+      inputChannels: hidden,
+      outputChannels: hidden,
+      kernel: 7,
+      groups: hidden,
+    });
     y = conv2d(this.#graph, `${name}.pwconv2`, y, { inputChannels: hidden, outputChannels: channels, kernel: 1 });
     return batchNorm(this.#graph, `${name}.bn2`, y, channels);
   }

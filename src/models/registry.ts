@@ -2,7 +2,7 @@
  * Models that have a name: name → network, preprocessing, provenance. A name that ends in `-random` has weights nobody trained; it is
  * there to show shapes, firing rates and speed of the published sizes.
  */
-import { type PreprocessSettings, imagenetPreprocessing } from '../data/preprocess.js';
+import { imagenetPreprocessing, type PreprocessSettings } from '../data/preprocess.js';
 import { UsageError } from '../errors.js';
 import { metaSpikeformerSizes } from './configurations.js';
 import type { MetaSpikeformerOptions } from './metaSpikeformer.js';
@@ -26,7 +26,9 @@ function randomModel(size: keyof typeof metaSpikeformerSizes): RegisteredModel {
   };
 }
 
-const models = new Map([randomModel('15M'), randomModel('31M'), randomModel('55M')].map((model) => [model.name, model]));
+const models = new Map(
+  [randomModel('15M'), randomModel('31M'), randomModel('55M')].map((model) => [model.name, model]),
+);
 
 /** What `predict` uses when neither a model nor a checkpoint is named. */
 export const defaultModelName = '15M-random';
@@ -38,6 +40,7 @@ export function modelNames(): readonly string[] {
 /** @throws UsageError naming the models there are. */
 export function registeredModel(name: string): RegisteredModel {
   const model = models.get(name);
-  if (!model) throw new UsageError(`model ${name}: there is no model of this name; there are ${modelNames().join(', ')}`);
+  if (!model)
+    throw new UsageError(`model ${name}: there is no model of this name; there are ${modelNames().join(', ')}`);
   return model;
 }

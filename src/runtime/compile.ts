@@ -78,7 +78,10 @@ export function compile(engine: Engine, network: Network, inputShape: Shape, kee
 
 function parameterOf(network: Network, node: Node, localName: string): Float32Array {
   const values = network.parameters.get(`${node.parameterPrefix}.${localName}`);
-  if (!values) throw new GraphError(`node ${node.name} (${node.operator}): parameter ${node.parameterPrefix}.${localName} is missing`);
+  if (!values)
+    throw new GraphError(
+      `node ${node.name} (${node.operator}): parameter ${node.parameterPrefix}.${localName} is missing`,
+    );
   return values;
 }
 

@@ -6,7 +6,12 @@ import { spikeWords } from '../engines/kernels.js';
 import { elementCount, type Shape } from '../graph/shape.js';
 
 /** `[..., C, H, W] → [..., H, W, C]`, for `images` images. */
-export function toChannelsLast(values: Float32Array, images: number, channels: number, positions: number): Float32Array {
+export function toChannelsLast(
+  values: Float32Array,
+  images: number,
+  channels: number,
+  positions: number,
+): Float32Array {
   const result = new Float32Array(values.length);
   for (let image = 0; image < images; image++) {
     const start = image * channels * positions;

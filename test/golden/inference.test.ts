@@ -63,11 +63,15 @@ function modelOf(golden: GoldenCase, engine: Engine, prepare: Omit<PrepareOption
 
 function expectGolden(result: RunResult, golden: GoldenCase): void {
   expect([...result.spikes!.keys()].sort()).toEqual([...golden.spikes.keys()].sort());
-  const wrong = [...golden.spikes].filter(([name, bits]) => !Buffer.from(bits).equals(Buffer.from(result.spikes!.get(name)!.bits)));
+  const wrong = [...golden.spikes].filter(
+    ([name, bits]) => !Buffer.from(bits).equals(Buffer.from(result.spikes!.get(name)!.bits)),
+  );
   expect(wrong.map(([name]) => name)).toEqual([]);
-  for (const [name, rate] of Object.entries(golden.firingRates)) expect(result.firingRates!.get(name)).toBeCloseTo(rate, 6);
+  for (const [name, rate] of Object.entries(golden.firingRates))
+    expect(result.firingRates!.get(name)).toBeCloseTo(rate, 6);
   expect([...result.activations!.keys()].sort()).toEqual([...golden.activations.keys()].sort());
-  for (const [name, values] of golden.activations) expect(largestDifference(result.activations!.get(name)!.data, values)).toBeLessThan(1e-4);
+  for (const [name, values] of golden.activations)
+    expect(largestDifference(result.activations!.get(name)!.data, values)).toBeLessThan(1e-4);
   expect(largestDifference(result.logits.data, golden.logits)).toBeLessThan(1e-4);
 }
 

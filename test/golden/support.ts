@@ -5,8 +5,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { fileFromBytes } from '../../src/interop/randomAccessFile.js';
 import { openCheckpointFile } from '../../src/interop/checkpointFiles.js';
+import { fileFromBytes } from '../../src/interop/randomAccessFile.js';
 import { openSafetensors } from '../../src/interop/safetensors.js';
 import { type LoadedParameters, loadParameters } from '../../src/library/loadParameters.js';
 import { sharedPath } from '../shared.js';

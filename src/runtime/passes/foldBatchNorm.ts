@@ -45,7 +45,11 @@ function foldablePairs(graph: Graph): ReadonlyMap<string, Node> {
   for (const node of graph.nodes) {
     const readers = consumers.get(node.name) ?? [];
     const reader = readers[0];
-    const fits = foldable.has(node.operator) && node.inputs.length === 1 && readers.length === 1 && reader?.operator === 'batchNorm';
+    const fits =
+      foldable.has(node.operator) &&
+      node.inputs.length === 1 &&
+      readers.length === 1 &&
+      reader?.operator === 'batchNorm';
     if (fits && !named.has(node.name)) pairs.set(node.name, reader);
   }
   return pairs;
@@ -85,7 +89,8 @@ export function renameValues(graph: Graph, renamed: ReadonlyMap<string, string>)
     for (let next = renamed.get(current); next !== undefined; next = renamed.get(current)) current = next;
     return current;
   };
-  const renameAll = (values: ReadonlyMap<string, string>) => new Map([...values].map(([key, value]) => [key, name(value)]));
+  const renameAll = (values: ReadonlyMap<string, string>) =>
+    new Map([...values].map(([key, value]) => [key, name(value)]));
   return {
     ...graph,
     nodes: graph.nodes.map((node) => ({ ...node, inputs: node.inputs.map(name) })),

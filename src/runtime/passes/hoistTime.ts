@@ -2,8 +2,9 @@
  * Computes what is the same at every time step once: with a still image, the values before the first neurons carry T = 1,
  * and the neurons (and sums with them) spread them over time. Only for still images: frames differ from step to step.
  */
-import { type Pass, rewriteNodes } from './pass.js';
+
 import { renameValues } from './foldBatchNorm.js';
+import { type Pass, rewriteNodes } from './pass.js';
 
 export const hoistTime: Pass = ({ graph, parameters }) => {
   const renamed = new Map<string, string>();

@@ -35,12 +35,15 @@ export function mergeRepConv(choose: (repConv: RepConv) => RepConvForm): Pass {
       if (form === 'full') removed.add(depthwise.name);
       const merged = form === 'full' ? mergeSecondHalf(network, repConv, first) : first;
       replaced.set(target.name, { ...target, inputs: pointwise1.inputs, attributes: mergedAttributes(channels) });
-      for (const node of [pointwise1, depthwise, ...(form === 'full' ? [pointwise2] : [])]) deleteParameters(parameters, node);
+      for (const node of [pointwise1, depthwise, ...(form === 'full' ? [pointwise2] : [])])
+        deleteParameters(parameters, node);
       parameters.delete(`${pad.parameterPrefix}.values`);
       parameters.set(`${target.parameterPrefix}.weight`, merged.weight);
       parameters.set(`${target.parameterPrefix}.bias`, merged.bias);
     }
-    const nodes = network.graph.nodes.filter((node) => !removed.has(node.name)).map((node) => replaced.get(node.name) ?? node);
+    const nodes = network.graph.nodes
+      .filter((node) => !removed.has(node.name))
+      .map((node) => replaced.get(node.name) ?? node);
     return { graph: { ...network.graph, nodes }, parameters };
   };
 }
@@ -79,11 +82,25 @@ function isPointwise(node: Node): boolean {
 function isValidDepthwise(node: Node): boolean {
   if (node.operator !== 'conv2d') return false;
   const { kernel, stride, padding, groups, inputChannels, bias } = node.attributes as Conv2dAttributes;
-  return !bias && kernel.every((n) => n === 3) && stride.every((n) => n === 1) && padding.every((n) => n === 0) && groups === inputChannels;
+  return (
+    !bias &&
+    kernel.every((n) => n === 3) &&
+    stride.every((n) => n === 1) &&
+    padding.every((n) => n === 0) &&
+    groups === inputChannels
+  );
 }
 
 function mergedAttributes(channels: number): Conv2dAttributes {
-  return { inputChannels: channels, outputChannels: channels, kernel: [3, 3], stride: [1, 1], padding: [1, 1], groups: 1, bias: true };
+  return {
+    inputChannels: channels,
+    outputChannels: channels,
+    kernel: [3, 3],
+    stride: [1, 1],
+    padding: [1, 1],
+    groups: 1,
+    bias: true,
+  };
 }
 
 function deleteParameters(parameters: Map<string, Float32Array>, node: Node): void {
