@@ -1,6 +1,6 @@
 /** The sum of two values: the residual connection between membrane potentials. A value with T = 1 is repeated over time. */
 import type { GraphBuilder } from '../graph/graph.js';
-import { noCost, type Operator, shapeError } from './operator.js';
+import { noCost, type Operator, passingGradient, shapeError } from './operator.js';
 
 export const addOperator: Operator = {
   name: 'add',
@@ -20,6 +20,9 @@ export const addOperator: Operator = {
     kernels.add({ name: call.node.name, a: call.inputs[0]!, b: call.inputs[1]!, output: call.output });
   },
   cost: () => noCost,
+  training: passingGradient([0, 1], (kernels, call) =>
+    kernels.add({ name: call.node.name, a: call.inputs[0]!, b: call.inputs[1]!, output: call.output }),
+  ),
 };
 
 export function add(graph: GraphBuilder, name: string, a: string, b: string): string {

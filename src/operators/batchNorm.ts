@@ -7,7 +7,15 @@
 import type { Kernels } from '../engines/kernels.js';
 import type { Attributes, GraphBuilder } from '../graph/graph.js';
 import { channelsOf, elementCount } from '../graph/shape.js';
-import { type Call, type LocalParameter, noCost, type Operator, shapeError } from './operator.js';
+import {
+  type Call,
+  type LocalParameter,
+  noCost,
+  type Operator,
+  shapeError,
+  type TrainingCall,
+  type TrainingRules,
+} from './operator.js';
 
 export interface BatchNormAttributes extends Attributes {
   readonly channels: number;
@@ -65,6 +73,48 @@ function forward(kernels: Kernels, call: Call<BatchNormAttributes>): void {
   });
 }
 
+/** Share of the batch's statistics that running statistics take on per step: PyTorch's default. */
+const momentum = 0.1;
+
+/** The call without its momentum: what the forward kernel, its repetition and its gradient have in common. */
+function trainingCall(call: TrainingCall<BatchNormAttributes>) {
+  const { channels, epsilon } = call.attributes;
+  return {
+    name: call.node.name,
+    rows: elementCount(call.inputs[0]!.shape) / channels,
+    channels,
+    input: call.inputs[0]!,
+    epsilon,
+    tensors: {
+      weight: call.parameter('weight'),
+      bias: call.parameter('bias'),
+      runningMean: call.parameter('running_mean'),
+      runningVariance: call.parameter('running_var'),
+      batchMean: call.statistic('batchMean'),
+      batchInverseDeviation: call.statistic('batchInverseDeviation'),
+    },
+  };
+}
+
+/** Only the form without border trains; `splitPaddedNorm` takes the border off first. */
+const training: TrainingRules<BatchNormAttributes> = {
+  needsInputs: [0],
+  statistics: ({ channels }) => [
+    { name: 'batchMean', shape: [channels] },
+    { name: 'batchInverseDeviation', shape: [channels] },
+  ],
+  forward: (kernels, call) => kernels.batchNorm({ ...trainingCall(call), output: call.output, momentum }),
+  again: (kernels, call) => kernels.batchNormAgain({ ...trainingCall(call), output: call.output }),
+  backward: (kernels, call) =>
+    kernels.batchNormGradient({
+      ...trainingCall(call),
+      outputGradient: call.outputGradient,
+      inputGradient: call.inputGradients[0]!.tensor,
+      weightGradient: call.parameterGradient('weight'),
+      biasGradient: call.parameterGradient('bias'),
+    }),
+};
+
 export const batchNormOperator: Operator<BatchNormAttributes> = {
   name: 'batchNorm',
   infer: (node, inputs) => {
@@ -79,6 +129,7 @@ export const batchNormOperator: Operator<BatchNormAttributes> = {
   kind: () => 'real',
   parameters,
   forward,
+  training,
   cost: () => noCost,
 };
 

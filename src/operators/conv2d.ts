@@ -5,6 +5,7 @@
 import type { ConvolutionGeometry, Kernels } from '../engines/kernels.js';
 import type { Attributes, GraphBuilder, Node } from '../graph/graph.js';
 import { elementCount, formatShape, type Shape } from '../graph/shape.js';
+import { convolutionTraining } from './convolutionTraining.js';
 import { type Call, kaimingUniform, type LocalParameter, type Operator, shapeError } from './operator.js';
 
 export interface Conv2dAttributes extends Attributes {
@@ -97,6 +98,7 @@ export const conv2dOperator: Operator<Conv2dAttributes> = {
   kind: () => 'real',
   parameters,
   forward,
+  training: convolutionTraining(geometryOf),
   cost: (node, _inputs, output) => {
     const { inputChannels, kernel, groups } = node.attributes;
     return {

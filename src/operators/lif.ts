@@ -4,10 +4,10 @@
  * `MultiStepLIFNode` with `decay_input` and hard reset to 0). A value that is the same at every time step comes with T = 1
  * and `timeSteps` says for how long it is shown.
  */
-import type { Kernels } from '../engines/kernels.js';
+import type { LeakyIntegrateAndFireCall } from '../engines/kernels.js';
 import type { Attributes, GraphBuilder } from '../graph/graph.js';
 import { channelsOf, elementCount } from '../graph/shape.js';
-import { type Call, noCost, type Operator, shapeError } from './operator.js';
+import { type Call, noCost, type Operator, shapeError, type TrainingRules } from './operator.js';
 
 export interface LifAttributes extends Attributes {
   /** τ in time steps: the share 1/τ of the input flows in, the share 1 − 1/τ of the membrane stays. */
@@ -18,12 +18,14 @@ export interface LifAttributes extends Attributes {
   readonly timeSteps: number;
 }
 
-function forward(kernels: Kernels, call: Call<LifAttributes>): void {
+function neuronCall(
+  call: Pick<Call<LifAttributes>, 'node' | 'attributes' | 'inputs' | 'output'>,
+): LeakyIntegrateAndFireCall {
   const input = call.inputs[0]!;
   const { output } = call;
   const timeSteps = output.shape[0]!;
   const channels = channelsOf(output.shape);
-  kernels.leakyIntegrateAndFire({
+  return {
     name: call.node.name,
     timeSteps,
     positions: elementCount(output.shape) / channels / timeSteps,
@@ -33,8 +35,31 @@ function forward(kernels: Kernels, call: Call<LifAttributes>): void {
     output,
     tau: call.attributes.tau,
     threshold: call.attributes.threshold,
-  });
+  };
 }
+
+const training: TrainingRules<LifAttributes> = {
+  needsInputs: [0],
+  accumulates: true,
+  forward: (kernels, call) => kernels.leakyIntegrateAndFire(neuronCall(call)),
+  backward: (kernels, call) => {
+    const { name, timeSteps, positions, channels, input, tau, threshold } = neuronCall(call);
+    const { tensor: inputGradient, accumulate } = call.inputGradients[0]!;
+    kernels.leakyIntegrateAndFireGradient({
+      name,
+      timeSteps,
+      positions,
+      channels,
+      input,
+      outputGradient: call.outputGradient,
+      inputGradient,
+      accumulate,
+      tau,
+      threshold,
+      ...call.settings,
+    });
+  },
+};
 
 export const lifOperator: Operator<LifAttributes> = {
   name: 'lif',
@@ -48,7 +73,8 @@ export const lifOperator: Operator<LifAttributes> = {
   },
   kind: () => 'binary',
   parameters: () => [],
-  forward,
+  forward: (kernels, call) => kernels.leakyIntegrateAndFire(neuronCall(call)),
+  training,
   cost: () => noCost,
 };
 

@@ -2,9 +2,10 @@
  * A linear layer on the channels of tokens `[T, B, N, C]` or vectors `[T, B, C]`: PyTorch's `Linear`, and its `Conv1d`
  * with kernel 1, which is the same sum under another weight shape. A second input is a residual that is added.
  */
-import type { Kernels } from '../engines/kernels.js';
+import type { ConvolutionGeometry, Kernels } from '../engines/kernels.js';
 import type { Attributes, GraphBuilder } from '../graph/graph.js';
-import { elementCount, formatShape } from '../graph/shape.js';
+import { elementCount, formatShape, type Shape } from '../graph/shape.js';
+import { convolutionTraining } from './convolutionTraining.js';
 import { type Call, kaimingUniform, type LocalParameter, type Operator, shapeError } from './operator.js';
 
 export interface LinearAttributes extends Attributes {
@@ -28,29 +29,32 @@ function parameters(attributes: LinearAttributes): readonly LocalParameter[] {
   return [weight, { name: 'bias', shape: [outputChannels], role: 'bias', initial }];
 }
 
+/** A linear layer is a 1×1 convolution on a map one pixel high. */
+function geometryOf({ inputChannels, outputChannels }: LinearAttributes, input: Shape): ConvolutionGeometry {
+  const positions = elementCount(input) / inputChannels;
+  return {
+    images: 1,
+    inputHeight: 1,
+    inputWidth: positions,
+    inputChannels,
+    outputHeight: 1,
+    outputWidth: positions,
+    outputChannels,
+    kernelHeight: 1,
+    kernelWidth: 1,
+    strideHeight: 1,
+    strideWidth: 1,
+    paddingHeight: 0,
+    paddingWidth: 0,
+    groups: 1,
+  };
+}
+
 function forward(kernels: Kernels, call: Call<LinearAttributes>): void {
-  const { inputChannels, outputChannels } = call.attributes;
   const [input, residual] = call.inputs;
-  // A linear layer is a 1×1 convolution on a map one pixel high.
-  const positions = elementCount(input!.shape) / inputChannels;
   kernels.convolution({
     name: call.node.name,
-    geometry: {
-      images: 1,
-      inputHeight: 1,
-      inputWidth: positions,
-      inputChannels,
-      outputHeight: 1,
-      outputWidth: positions,
-      outputChannels,
-      kernelHeight: 1,
-      kernelWidth: 1,
-      strideHeight: 1,
-      strideWidth: 1,
-      paddingHeight: 0,
-      paddingWidth: 0,
-      groups: 1,
-    },
+    geometry: geometryOf(call.attributes, input!.shape),
     input: input!,
     output: call.output,
     weight: call.parameter('weight'),
@@ -76,6 +80,7 @@ export const linearOperator: Operator<LinearAttributes> = {
   kind: () => 'real',
   parameters,
   forward,
+  training: convolutionTraining(geometryOf),
   cost: (node, _inputs, output) => ({
     multiplyAccumulates: elementCount(output) * node.attributes.inputChannels,
     spikeInputs: [0],

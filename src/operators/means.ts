@@ -1,7 +1,18 @@
 /** Means over space, `[T, B, H, W, C] → [T, B, C]` (before the classifier), and over time, `[T, B, C] → [B, C]` (after it). */
-import type { GraphBuilder } from '../graph/graph.js';
+import type { Attributes, GraphBuilder } from '../graph/graph.js';
 import { elementCount } from '../graph/shape.js';
-import { noCost, type Operator, shapeError } from './operator.js';
+import { type Call, noCost, type Operator, shapeError } from './operator.js';
+
+type Sized = Pick<Call<Attributes>, 'node' | 'inputs' | 'output'>;
+
+function spatialSize(call: Sized) {
+  const [timeSteps, batch, height, width, channels] = call.inputs[0]!.shape as [number, number, number, number, number];
+  return { name: call.node.name, images: timeSteps * batch, positions: height * width, channels };
+}
+
+function timeSize(call: Sized) {
+  return { name: call.node.name, timeSteps: call.inputs[0]!.shape[0]!, elements: elementCount(call.output.shape) };
+}
 
 export const spatialMeanOperator: Operator = {
   name: 'spatialMean',
@@ -13,18 +24,20 @@ export const spatialMeanOperator: Operator = {
   kind: () => 'real',
   parameters: () => [],
   forward: (kernels, call) => {
-    const input = call.inputs[0]!;
-    const [timeSteps, batch, height, width, channels] = input.shape as [number, number, number, number, number];
-    kernels.spatialMean({
-      name: call.node.name,
-      images: timeSteps * batch,
-      positions: height * width,
-      channels,
-      input,
-      output: call.output,
-    });
+    kernels.spatialMean({ ...spatialSize(call), input: call.inputs[0]!, output: call.output });
   },
   cost: () => noCost,
+  training: {
+    needsInputs: [],
+    forward: (kernels, call) =>
+      kernels.spatialMean({ ...spatialSize(call), input: call.inputs[0]!, output: call.output }),
+    backward: (kernels, call) =>
+      kernels.spatialMeanGradient({
+        ...spatialSize(call),
+        outputGradient: call.outputGradient,
+        inputGradient: call.inputGradients[0]!.tensor,
+      }),
+  },
 };
 
 export const timeMeanOperator: Operator = {
@@ -36,15 +49,19 @@ export const timeMeanOperator: Operator = {
   kind: () => 'real',
   parameters: () => [],
   forward: (kernels, call) => {
-    kernels.timeMean({
-      name: call.node.name,
-      timeSteps: call.inputs[0]!.shape[0]!,
-      elements: elementCount(call.output.shape),
-      input: call.inputs[0]!,
-      output: call.output,
-    });
+    kernels.timeMean({ ...timeSize(call), input: call.inputs[0]!, output: call.output });
   },
   cost: () => noCost,
+  training: {
+    needsInputs: [],
+    forward: (kernels, call) => kernels.timeMean({ ...timeSize(call), input: call.inputs[0]!, output: call.output }),
+    backward: (kernels, call) =>
+      kernels.timeMeanGradient({
+        ...timeSize(call),
+        outputGradient: call.outputGradient,
+        inputGradient: call.inputGradients[0]!.tensor,
+      }),
+  },
 };
 
 export function spatialMean(graph: GraphBuilder, name: string, input: string): string {

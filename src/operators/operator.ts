@@ -1,8 +1,9 @@
 /**
- * What the project knows of one layer, in one place: shape rule, parameters, forward, cost. One file per operator; a
- * reader who opens the file knows the layer. Backward joins with training (FEATURES.md says so in red until then).
+ * What the project knows of one layer, in one place: shape rule, parameters, forward, backward, cost. One file per operator;
+ * a reader who opens the file knows the layer.
  */
 import type { Kernels, Tensor } from '../engines/kernels.js';
+import type { Surrogate, TrainingKernels } from '../engines/trainingKernels.js';
 import { GraphError } from '../graph/errors.js';
 import type { Attributes, Initialiser, Node, ParameterRole } from '../graph/graph.js';
 import { formatShape, type Shape, type ValueKind } from '../graph/shape.js';
@@ -33,6 +34,55 @@ export interface Cost {
   readonly spikeInputs: readonly number[];
 }
 
+/** How neurons pass gradients; the same for all neurons of a network. */
+export interface SurrogateSettings {
+  readonly surrogate: Surrogate;
+  /** The reset counts as a constant in the backward pass. */
+  readonly detachReset: boolean;
+}
+
+/** One node being recorded for training: its parameters are tensors that change. */
+export interface TrainingCall<A extends Attributes> {
+  readonly node: Node<A>;
+  readonly attributes: A;
+  readonly inputs: readonly Tensor[];
+  readonly output: Tensor;
+  /** A parameter or running statistic by its local name. */
+  parameter(localName: string): Tensor;
+  /** A tensor of `TrainingRules.statistics` by its name. */
+  statistic(name: string): Tensor;
+}
+
+export interface BackwardCall<A extends Attributes> extends TrainingCall<A> {
+  readonly outputGradient: Tensor;
+  /** Where the gradient of each input goes; undefined where nobody needs it. */
+  readonly inputGradients: readonly (GradientTarget | undefined)[];
+  parameterGradient(localName: string): Tensor;
+  readonly settings: SurrogateSettings;
+}
+
+export interface GradientTarget {
+  readonly tensor: Tensor;
+  /** Add to what the tensor holds. Only set for operators that say `accumulates`. */
+  readonly accumulate: boolean;
+}
+
+/** How an operator trains. */
+export interface TrainingRules<A extends Attributes = Attributes> {
+  /** Inputs whose gradient is simply the output's (sums, views); such operators have no `backward`. */
+  readonly passesGradient?: readonly number[];
+  /** Inputs that `backward` reads. */
+  readonly needsInputs: readonly number[];
+  /** `backward` can add to input gradients. */
+  readonly accumulates?: boolean;
+  /** What `forward` leaves for `backward` beside the output: `[channels]` each. */
+  statistics?(attributes: A): readonly { readonly name: string; readonly shape: Shape }[];
+  forward(kernels: TrainingKernels, call: TrainingCall<A>): void;
+  backward(kernels: TrainingKernels, call: BackwardCall<A>): void;
+  /** Writes the output again from the inputs and statistics: so cheap that it need not be kept until the backward pass. */
+  again?(kernels: TrainingKernels, call: TrainingCall<A>): void;
+}
+
 export interface Operator<A extends Attributes = Attributes> {
   readonly name: string;
   /** The result has its input's memory: nothing runs. */
@@ -45,6 +95,8 @@ export interface Operator<A extends Attributes = Attributes> {
   /** Records the kernel calls; `isView` operators record none. */
   forward(kernels: Kernels, call: Call<A>): void;
   cost(node: Node<A>, inputs: readonly Shape[], output: Shape): Cost;
+  /** Absent for operators that only inference rewrites make. */
+  readonly training?: TrainingRules<A>;
 }
 
 export const noCost: Cost = { multiplyAccumulates: 0, spikeInputs: [] };
@@ -59,4 +111,12 @@ export function shapeError(node: Node, found: readonly Shape[], expected: string
 /** PyTorch's default for convolutions and linear layers, Kaiming-uniform with a = √5: uniform in ±1/√fanIn. */
 export function kaimingUniform(fanIn: number): Initialiser {
   return { kind: 'uniform', bound: 1 / Math.sqrt(fanIn) };
+}
+
+/** Views and sums: the gradient passes unchanged. */
+export function passingGradient(
+  inputs: readonly number[],
+  forward: TrainingRules['forward'] = () => {},
+): TrainingRules {
+  return { passesGradient: inputs, needsInputs: [], forward, backward: () => {} };
 }

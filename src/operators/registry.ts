@@ -13,6 +13,7 @@ import { padOperator } from './pad.js';
 import { repeatTimeOperator } from './repeatTime.js';
 import { mapToTokensOperator, tokensToMapOperator } from './reshape.js';
 import { spikeAttentionOperator } from './spikeAttention.js';
+import { statisticsPadOperator } from './statisticsPad.js';
 
 const operators = new Map<string, Operator>();
 
@@ -33,6 +34,7 @@ register(repeatTimeOperator);
 register(mapToTokensOperator);
 register(tokensToMapOperator);
 register(spikeAttentionOperator);
+register(statisticsPadOperator);
 
 /** The operator of a node; throws GraphError when there is none of that name. */
 export function operatorOf(node: Node): Operator {

@@ -31,6 +31,18 @@ export const repeatTimeOperator: Operator<RepeatTimeAttributes> = {
     });
   },
   cost: () => noCost,
+  // Only the graph's input is repeated, and nobody asks for its gradient.
+  training: {
+    needsInputs: [],
+    forward: (kernels, call) =>
+      kernels.repeat({
+        name: call.node.name,
+        times: call.attributes.timeSteps / call.inputs[0]!.shape[0]!,
+        input: call.inputs[0]!,
+        output: call.output,
+      }),
+    backward: () => {},
+  },
 };
 
 export function repeatTime(graph: GraphBuilder, name: string, input: string, timeSteps: number): string {

@@ -3,7 +3,7 @@
  * modules do (`fc1_lif` sees `[T, B, C, N]`, `q_lif` sees `[T, B, C, H, W]`).
  */
 import type { GraphBuilder } from '../graph/graph.js';
-import { noCost, type Operator, shapeError } from './operator.js';
+import { noCost, type Operator, passingGradient, shapeError } from './operator.js';
 
 export const mapToTokensOperator: Operator = {
   name: 'mapToTokens',
@@ -17,6 +17,7 @@ export const mapToTokensOperator: Operator = {
   parameters: () => [],
   forward: () => {},
   cost: () => noCost,
+  training: passingGradient([0]),
 };
 
 /** The second input lends only its height and width: graphs do not know the image size. */
@@ -34,6 +35,7 @@ export const tokensToMapOperator: Operator = {
   parameters: () => [],
   forward: () => {},
   cost: () => noCost,
+  training: passingGradient([0]),
 };
 
 export function mapToTokens(graph: GraphBuilder, name: string, input: string): string {

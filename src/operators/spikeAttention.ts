@@ -3,11 +3,11 @@
  * N = H·W tokens (the paper's third variant, the one Meta-SpikeFormer uses). There is no softmax: Kᵀ V counts coincidences, and
  * each spike of Q selects one row of counts, so both products are additions. The neuron behind it is a `lif` node.
  */
-import type { Kernels } from '../engines/kernels.js';
+import type { SpikeAttentionCall } from '../engines/kernels.js';
 import { GraphError } from '../graph/errors.js';
 import type { Attributes, GraphBuilder } from '../graph/graph.js';
 import { sameShape } from '../graph/shape.js';
-import { type Call, type Operator, shapeError } from './operator.js';
+import { type Call, type Operator, shapeError, type TrainingRules } from './operator.js';
 
 export interface SpikeAttentionAttributes extends Attributes {
   readonly channels: number;
@@ -15,10 +15,12 @@ export interface SpikeAttentionAttributes extends Attributes {
   readonly scale: number;
 }
 
-function forward(kernels: Kernels, call: Call<SpikeAttentionAttributes>): void {
+function attentionCall(
+  call: Pick<Call<SpikeAttentionAttributes>, 'node' | 'attributes' | 'inputs' | 'output'>,
+): SpikeAttentionCall {
   const [query, key, value] = call.inputs;
   const [timeSteps, batch, tokens, channels] = call.output.shape as [number, number, number, number];
-  kernels.spikeAttention({
+  return {
     name: call.node.name,
     images: timeSteps * batch,
     tokens,
@@ -29,8 +31,24 @@ function forward(kernels: Kernels, call: Call<SpikeAttentionAttributes>): void {
     value: value!,
     output: call.output,
     scale: call.attributes.scale,
-  });
+  };
 }
+
+const training: TrainingRules<SpikeAttentionAttributes> = {
+  needsInputs: [0, 1, 2],
+  forward: (kernels, call) => kernels.spikeAttention(attentionCall(call)),
+  backward: (kernels, call) => {
+    const { output: _output, ...rest } = attentionCall(call);
+    const [query, key, value] = call.inputGradients;
+    kernels.spikeAttentionGradient({
+      ...rest,
+      outputGradient: call.outputGradient,
+      queryGradient: query!.tensor,
+      keyGradient: key!.tensor,
+      valueGradient: value!.tensor,
+    });
+  },
+};
 
 export const spikeAttentionOperator: Operator<SpikeAttentionAttributes> = {
   name: 'spikeAttention',
@@ -45,7 +63,8 @@ export const spikeAttentionOperator: Operator<SpikeAttentionAttributes> = {
   // Q (Kᵀ V) is an integer times the scale; people ask whether an edge is real, and for a power of two the answer is a shift.
   kind: (inputs) => (inputs.every((kind) => kind === 'binary') ? 'integer' : 'real'),
   parameters: () => [],
-  forward,
+  forward: (kernels, call) => kernels.spikeAttention(attentionCall(call)),
+  training,
   cost: (node, _inputs, output) => {
     const [timeSteps, batch, tokens, channels] = output as [number, number, number, number];
     const headChannels = channels / node.attributes.heads;

@@ -13,7 +13,7 @@ export enum Size {
   /** Start of memory, kept free of data: the words by which threads meet (see `kernels/threads.ts`). */
   control = 1024,
   /** Start of each thread's scratch that the spike-fed convolution uses for its lookup tables. */
-  lookup = 512,
+  lookup = 640,
 }
 
 export enum Opcode {
@@ -59,7 +59,7 @@ export enum ConvolutionWord {
   spikes = 21,
   /** Blocks into which the output positions are cut. */
   blocks = 22,
-  /** Spike-fed: 1 when the weights are nibble tables, 0 when they are plain rows. */
+  /** Spike-fed: 1 when each chunk's rows are followed by its tables. */
   tables = 23,
   /** Spike-fed: bytes of one row of a chunk, and of a whole chunk of output channels. */
   rowBytes = 24,
@@ -68,12 +68,14 @@ export enum ConvolutionWord {
   tapsPerSegment = 26,
   wordsPerSegment = 27,
   segments = 28,
-  /** Spike-fed: rows by which one tap, and one word of input channels, advance in a chunk. */
-  rowsPerTap = 29,
-  rowsPerWord = 30,
-  /** Spike-fed: scratch after the lookup tables: sums between segments, starts of the row lists, the lists. */
-  partialBytes = 31,
-  startBytes = 32,
+  /** The same where the tables are used; in the same order. */
+  tableTapsPerSegment = 29,
+  tableWordsPerSegment = 30,
+  tableSegments = 31,
+  /** Spike-fed: scratch after the lookup tables: image modes, sums between segments, starts of the row lists, the lists. */
+  modeBytes = 32,
+  partialBytes = 33,
+  startBytes = 34,
 }
 
 export enum NeuronWord {

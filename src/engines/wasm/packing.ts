@@ -5,8 +5,8 @@
 import type { ConvolutionGeometry } from '../kernels.js';
 import { Width } from './instructionSet.js';
 
-/** Patterns of four spikes that are not silent. */
-const patterns = 15;
+/** Patterns of four spikes with two spikes or more. */
+const patterns = 11;
 
 export function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
@@ -21,91 +21,92 @@ function tapsOf(geometry: ConvolutionGeometry): number {
   return geometry.kernelHeight * geometry.kernelWidth;
 }
 
-/** Rows of one chunk, `perTap` for each tap. */
-function chunkRows(geometry: ConvolutionGeometry, perTap: number): number {
-  return tapsOf(geometry) * perTap;
-}
-
 function chunksOf(geometry: ConvolutionGeometry): number {
   return Math.ceil(geometry.outputChannels / Width.chunk);
 }
 
-/** Rows that one tap occupies when the rows are the weights themselves. */
-export function spikeRowsPerTap(geometry: ConvolutionGeometry): number {
-  return geometry.inputChannels;
+/** Rows of one chunk that are the weights of one input channel and tap. */
+function singleRows(geometry: ConvolutionGeometry): number {
+  return tapsOf(geometry) * geometry.inputChannels;
 }
 
-/** Rows that one tap occupies in tables: 15 for every four input channels. */
-export function tableRowsPerTap(geometry: ConvolutionGeometry): number {
-  return Math.ceil(geometry.inputChannels / 4) * patterns;
+/** Rows of one chunk that are sums: 11 for every four input channels of a tap. */
+function tableRows(geometry: ConvolutionGeometry): number {
+  return tapsOf(geometry) * Math.ceil(geometry.inputChannels / 4) * patterns;
 }
 
-export function spikeRowsLength(geometry: ConvolutionGeometry): number {
-  return chunksOf(geometry) * chunkRows(geometry, spikeRowsPerTap(geometry)) * rowWidth(geometry.outputChannels);
+/** Rows of one chunk of output channels in the spike-fed convolution. */
+export function chunkRows(geometry: ConvolutionGeometry, tables: boolean): number {
+  return singleRows(geometry) + (tables ? tableRows(geometry) : 0);
 }
 
-export function tablesLength(geometry: ConvolutionGeometry): number {
-  return chunksOf(geometry) * chunkRows(geometry, tableRowsPerTap(geometry)) * rowWidth(geometry.outputChannels);
-}
-
-/** `[chunk][tap][inputChannel][24]`; output channels beyond the last are zero. */
-export function packSpikeRows(target: Float32Array, weight: Float32Array, geometry: ConvolutionGeometry): void {
-  const { inputChannels, outputChannels } = geometry;
-  const width = rowWidth(outputChannels);
-  const taps = tapsOf(geometry);
-  target.fill(0);
-  for (let output = 0; output < outputChannels; output++) {
-    const chunk = Math.floor(output / Width.chunk);
-    const lane = output % Width.chunk;
-    for (let input = 0; input < inputChannels; input++) {
-      const source = (output * inputChannels + input) * taps;
-      for (let tap = 0; tap < taps; tap++) {
-        target[((chunk * taps + tap) * inputChannels + input) * width + lane] = weight[source + tap]!;
-      }
-    }
-  }
+/** Numbers of all chunks. */
+export function spikeRowsLength(geometry: ConvolutionGeometry, tables: boolean): number {
+  return chunksOf(geometry) * chunkRows(geometry, tables) * rowWidth(geometry.outputChannels);
 }
 
 /**
- * `[chunk][tap][four input channels][pattern 1…15][24]`: the sums of the rows that a pattern selects, each made from the
- * pattern without its lowest spike.
+ * Per chunk of output channels `[tap][inputChannel][24]`, output channels beyond the last being zero; then, with tables,
+ * `[tap][four input channels][pattern 3, 5, 6, 7, 9…15][24]`: the sums of the rows that a pattern selects.
  */
-export function packTables(target: Float32Array, weight: Float32Array, geometry: ConvolutionGeometry): void {
+export function packSpikeRows(
+  target: Float32Array,
+  weight: Float32Array,
+  geometry: ConvolutionGeometry,
+  tables: boolean,
+): void {
+  const chunkLength = chunkRows(geometry, tables) * rowWidth(geometry.outputChannels);
+  for (let chunk = 0; chunk < chunksOf(geometry); chunk++) {
+    const part = target.subarray(chunk * chunkLength, (chunk + 1) * chunkLength);
+    fillSingles(part, weight, geometry, chunk * Width.chunk);
+    if (tables) fillTables(part, geometry);
+  }
+}
+
+function fillSingles(
+  part: Float32Array,
+  weight: Float32Array,
+  geometry: ConvolutionGeometry,
+  firstOutput: number,
+): void {
   const { inputChannels, outputChannels } = geometry;
   const width = rowWidth(outputChannels);
   const taps = tapsOf(geometry);
-  const groups = Math.ceil(inputChannels / 4);
-  const rows = new Float32Array(4 * width);
-  let at = 0;
-  for (let firstOutput = 0; firstOutput < outputChannels; firstOutput += Width.chunk) {
-    const lanes = Math.min(width, outputChannels - firstOutput);
-    for (let tap = 0; tap < taps; tap++) {
-      for (let group = 0; group < groups; group++) {
-        rows.fill(0);
-        const inputs = Math.min(4, inputChannels - group * 4);
-        for (let input = 0; input < inputs; input++) {
-          for (let lane = 0; lane < lanes; lane++) {
-            rows[input * width + lane] =
-              weight[((firstOutput + lane) * inputChannels + group * 4 + input) * taps + tap]!;
-          }
-        }
-        fillPatterns(target, at, rows, width);
-        at += patterns * width;
+  const lanes = Math.min(width, outputChannels - firstOutput);
+  part.fill(0, 0, singleRows(geometry) * width);
+  for (let lane = 0; lane < lanes; lane++) {
+    for (let input = 0; input < inputChannels; input++) {
+      const source = ((firstOutput + lane) * inputChannels + input) * taps;
+      for (let tap = 0; tap < taps; tap++) {
+        part[(tap * inputChannels + input) * width + lane] = weight[source + tap]!;
       }
     }
   }
 }
 
-function fillPatterns(target: Float32Array, start: number, rows: Float32Array, width: number): void {
-  for (let pattern = 1; pattern <= patterns; pattern++) {
-    const row = start + (pattern - 1) * width;
-    const lowest = (31 - Math.clz32(pattern & -pattern)) * width;
-    const others = pattern & (pattern - 1);
-    if (others === 0) {
-      for (let lane = 0; lane < width; lane++) target[row + lane] = rows[lowest + lane]!;
-    } else {
-      const sum = start + (others - 1) * width;
-      for (let lane = 0; lane < width; lane++) target[row + lane] = target[sum + lane]! + rows[lowest + lane]!;
+/** Makes each sum from that of the pattern without its highest spike, plus that spike's row. */
+function fillTables(part: Float32Array, geometry: ConvolutionGeometry): void {
+  const { inputChannels } = geometry;
+  const width = rowWidth(geometry.outputChannels);
+  // Where each pattern's row starts; patterns with channels beyond the last are never looked up and stay zero.
+  const starts = new Int32Array(16);
+  let at = singleRows(geometry) * width;
+  part.fill(0, at);
+  for (let tap = 0; tap < tapsOf(geometry); tap++) {
+    for (let first = 0; first < inputChannels; first += 4) {
+      const present = Math.min(4, inputChannels - first);
+      for (let pattern = 1; pattern < 16; pattern++) {
+        const highest = 31 - Math.clz32(pattern);
+        const single = (tap * inputChannels + first + highest) * width;
+        const others = pattern & ~(1 << highest);
+        starts[pattern] = others === 0 ? single : at;
+        if (others === 0) continue;
+        const sum = starts[others]!;
+        if (highest < present) {
+          for (let lane = 0; lane < width; lane++) part[at + lane] = part[sum + lane]! + part[single + lane]!;
+        }
+        at += width;
+      }
     }
   }
 }

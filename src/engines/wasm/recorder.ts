@@ -34,16 +34,7 @@ import {
 import type { EngineParts } from './engineParts.js';
 import { AttentionWord, ConvolutionWord, ElementWord, NeuronWord, Opcode, Size, Width } from './instructionSet.js';
 import { addressOf, type WasmBlock } from './memory.js';
-import {
-  depthwiseLength,
-  packDepthwise,
-  packPanels,
-  packSpikeRows,
-  packTables,
-  panelsLength,
-  spikeRowsLength,
-  tablesLength,
-} from './packing.js';
+import { depthwiseLength, packDepthwise, packPanels, packSpikeRows, panelsLength, spikeRowsLength } from './packing.js';
 import { type Instruction, type InstructionNote, type ProgramParts, WasmProgram } from './program.js';
 import { planSpikeConvolution, tablesAreUseful } from './spikePlan.js';
 
@@ -228,28 +219,26 @@ export class WasmRecorder implements Kernels {
     const tables = this.chooseTables(call);
     const plan = planSpikeConvolution(geometry, tables, threads);
     this.needScratch(plan.scratchBytes);
-    const weights = tables
-      ? constants.pack(weight, packingKey('tables', call), tablesLength(geometry), `the tables of ${name}`, (target) =>
-          packTables(target, weight, geometry),
-        )
-      : constants.pack(
-          weight,
-          packingKey('rows', call),
-          spikeRowsLength(geometry),
-          `the weights of ${name}`,
-          (target) => packSpikeRows(target, weight, geometry),
-        );
-    this.append(name, 'spikeConvolution', tables ? 'nibble tables' : 'index lists', Opcode.spikeConvolution, {
+    const weights = constants.pack(
+      weight,
+      packingKey(tables ? 'tables' : 'rows', call),
+      spikeRowsLength(geometry, tables),
+      `the weights of ${name}`,
+      (target) => packSpikeRows(target, weight, geometry, tables),
+    );
+    this.append(name, 'spikeConvolution', tables ? 'rows and tables' : 'rows', Opcode.spikeConvolution, {
       ...this.convolutionOperands(call, weights),
       [ConvolutionWord.blocks]: plan.blocks,
       [ConvolutionWord.tables]: tables ? 1 : 0,
       [ConvolutionWord.rowBytes]: plan.rowBytes,
       [ConvolutionWord.chunkBytes]: plan.chunkBytes,
-      [ConvolutionWord.tapsPerSegment]: plan.tapsPerSegment,
-      [ConvolutionWord.wordsPerSegment]: plan.wordsPerSegment,
-      [ConvolutionWord.segments]: plan.segments,
-      [ConvolutionWord.rowsPerTap]: plan.rowsPerTap,
-      [ConvolutionWord.rowsPerWord]: plan.rowsPerWord,
+      [ConvolutionWord.tapsPerSegment]: plan.single.tapsPerSegment,
+      [ConvolutionWord.wordsPerSegment]: plan.single.wordsPerSegment,
+      [ConvolutionWord.segments]: plan.single.segments,
+      [ConvolutionWord.tableTapsPerSegment]: plan.table.tapsPerSegment,
+      [ConvolutionWord.tableWordsPerSegment]: plan.table.wordsPerSegment,
+      [ConvolutionWord.tableSegments]: plan.table.segments,
+      [ConvolutionWord.modeBytes]: plan.modeBytes,
       [ConvolutionWord.partialBytes]: plan.partialBytes,
       [ConvolutionWord.startBytes]: plan.startBytes,
     });
@@ -260,7 +249,7 @@ export class WasmRecorder implements Kernels {
     const { constants } = this.engine;
     if (constants.has(call.weight, packingKey('tables', call))) return true;
     if (constants.has(call.weight, packingKey('rows', call))) return false;
-    const bytes = tablesLength(call.geometry) * 4;
+    const bytes = 4 * (spikeRowsLength(call.geometry, true) - spikeRowsLength(call.geometry, false));
     return tablesAreUseful(call.geometry, bytes) && constants.reserveTables(bytes);
   }
 

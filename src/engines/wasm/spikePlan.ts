@@ -4,26 +4,38 @@
  */
 import { type ConvolutionGeometry, spikeWords } from '../kernels.js';
 import { Size } from './instructionSet.js';
-import { roundUp, rowWidth, spikeRowsPerTap, tableRowsPerTap } from './packing.js';
+import { chunkRows, roundUp, rowWidth } from './packing.js';
 
-/** Rows of a segment should stay in the L2 cache (1 MiB here) beside the lists that select them. */
-const segmentBytes = 600 * 1024;
+/**
+ * Rows of a segment should stay in the L2 cache (1 MiB here) beside the lists that select them: measured best from 200 to
+ * 300 KiB, a quarter slower at 600.
+ */
+const segmentBytes = 256 * 1024;
 /** Enough positions to make good use of each row fetched into the cache, few enough that their lists stay there. */
 const positionsPerBlock = 512;
-/** With fewer positions a table's 15 rows are hardly used twice. */
-const leastPositionsForTables = 32;
+/** With fewer positions fetching the tables takes longer than they save. */
+const leastPositionsForTables = 64;
 /** Beyond this one layer's tables would crowd out those of several others. */
 const mostTableBytesPerLayer = 96 * 2 ** 20;
+/** Rows of tables per row of weights. */
+const tableFactor = 11 / 4;
+
+/** One way to cut the rows of a chunk into segments. */
+export interface Segments {
+  readonly tapsPerSegment: number;
+  readonly wordsPerSegment: number;
+  readonly segments: number;
+}
 
 export interface SpikePlan {
   readonly blocks: number;
   readonly rowBytes: number;
   readonly chunkBytes: number;
-  readonly rowsPerTap: number;
-  readonly rowsPerWord: number;
-  readonly tapsPerSegment: number;
-  readonly wordsPerSegment: number;
-  readonly segments: number;
+  /** For blocks whose images use single rows only. */
+  readonly single: Segments;
+  /** For blocks with an image that uses the tables. */
+  readonly table: Segments;
+  readonly modeBytes: number;
   readonly partialBytes: number;
   readonly startBytes: number;
   readonly scratchBytes: number;
@@ -38,32 +50,41 @@ export function tablesAreUseful(geometry: ConvolutionGeometry, tableBytes: numbe
 export function planSpikeConvolution(geometry: ConvolutionGeometry, tables: boolean, threads: number): SpikePlan {
   const positions = geometry.images * geometry.outputHeight * geometry.outputWidth;
   const taps = geometry.kernelHeight * geometry.kernelWidth;
-  const words = spikeWords(geometry.inputChannels);
   const rowBytes = rowWidth(geometry.outputChannels) * 4;
-  const rowsPerTap = tables ? tableRowsPerTap(geometry) : spikeRowsPerTap(geometry);
-  const rowsPerWord = tables ? 8 * 15 : 32;
-  const tapsPerSegment = evenPart(taps, Math.floor(segmentBytes / (rowsPerTap * rowBytes)));
-  const wordsPerSegment =
-    tapsPerSegment > 1 ? words : evenPart(words, Math.floor(segmentBytes / (rowsPerWord * rowBytes)));
-  const segments = Math.ceil(taps / tapsPerSegment) * Math.ceil(words / wordsPerSegment);
+  const single = cutRows(geometry, rowBytes);
+  const table = tables ? cutRows(geometry, rowBytes * (1 + tableFactor)) : single;
+  const segments = Math.max(single.segments, table.segments);
   const blocks = blocksOf(positions, threads);
   const largestBlock = Math.ceil(positions / blocks);
+  const modeBytes = roundUp(geometry.images, 64);
   const partialBytes = segments > 1 ? roundUp(largestBlock * rowBytes, 64) : 0;
   const startBytes = roundUp((largestBlock * segments + 1) * 4, 64);
-  const entries = taps * words * (tables ? 8 : 32);
   return {
     blocks,
     rowBytes,
-    chunkBytes: taps * rowsPerTap * rowBytes,
-    rowsPerTap,
-    rowsPerWord,
-    tapsPerSegment,
-    wordsPerSegment,
-    segments,
+    chunkBytes: chunkRows(geometry, tables) * rowBytes,
+    single,
+    table,
+    modeBytes,
     partialBytes,
     startBytes,
-    // A list is written four entries at a time, so the last one may reach beyond its end.
-    scratchBytes: Size.lookup + partialBytes + startBytes + largestBlock * entries * 4 + 64,
+    // A list has at most one entry per neuron; it is written four at a time, so the last may reach beyond its end.
+    scratchBytes:
+      Size.lookup + modeBytes + partialBytes + startBytes + largestBlock * taps * geometry.inputChannels * 4 + 64,
+  };
+}
+
+/** A segment is several whole taps, or part of the input channels of one. */
+function cutRows(geometry: ConvolutionGeometry, bytesPerChannel: number): Segments {
+  const taps = geometry.kernelHeight * geometry.kernelWidth;
+  const words = spikeWords(geometry.inputChannels);
+  const tapsPerSegment = evenPart(taps, Math.floor(segmentBytes / (geometry.inputChannels * bytesPerChannel)));
+  const wordsPerSegment =
+    tapsPerSegment > 1 ? words : evenPart(words, Math.floor(segmentBytes / (32 * bytesPerChannel)));
+  return {
+    tapsPerSegment,
+    wordsPerSegment,
+    segments: Math.ceil(taps / tapsPerSegment) * Math.ceil(words / wordsPerSegment),
   };
 }
 

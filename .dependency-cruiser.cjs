@@ -1,0 +1,92 @@
+/**
+ * The one-way arrows between the folders, as rules: cli, lab, bench → library → training, energy, interop, data, runtime, metrics →
+ * models → operators → graph. Engines are reached through the interface in engines/kernels.ts. Type-only imports count:
+ * a type that points the wrong way is a dependency too. test/scripts/dependencies.test.ts shows that each rule can fail.
+ */
+
+const { builtinModules } = require('node:module');
+
+/** What every folder may use beside what lies below it. */
+const everywhere = ['errors\\.ts$'];
+/** The cruiser's names for imports that are gone after compilation. */
+const typesOnly = ['type-only', 'type-import'];
+const middle = 'training|energy|interop|data|runtime|metrics';
+
+/** A rule that `folder` imports nothing of src but `allowed`; which part of engines/ it may know is another rule. */
+function layer(folder, allowed) {
+  return {
+    name: `${folder.replaceAll('|', '-')}-knows-only-what-is-below`,
+    severity: 'error',
+    from: { path: `^src/(${folder})/` },
+    to: { path: '^src/', pathNot: `^src/(${[...everywhere, ...allowed].join('|')})` },
+  };
+}
+
+// What a browser does not have. The cruiser names Node's modules without "node:". worker_threads has its own rules.
+const nodeModules = builtinModules.filter((name) => !/^_|^worker_threads$/.test(name));
+const nodeModulePattern = `^(${nodeModules.join('|')})$`;
+const nodePackagePattern = '^(node_modules/)?(sharp|commander|cli-progress)(/|$)';
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'imports-resolve', severity: 'error', from: {}, to: { couldNotResolve: true } },
+
+    layer('graph', ['graph/']),
+    layer('engines', ['engines/', 'graph/']),
+    layer('operators', ['operators/', 'graph/', 'engines/']),
+    layer('models', ['models/', 'operators/', 'graph/', 'engines/']),
+    layer(middle, [`(${middle})/`, 'models/', 'operators/', 'graph/', 'engines/']),
+    layer('library', ['library/', `(${middle})/`, 'models/', 'operators/', 'graph/', 'engines/']),
+    {
+      name: 'engines-behind-kernels',
+      comment: 'Only those who choose an engine know the engines; all others know the interface.',
+      severity: 'error',
+      from: {
+        path: '^(src|lab|bench|examples)/',
+        pathNot: '^src/(engines/|cli/|index[^/]*\\.ts$|runtime/engines\\.ts$)',
+      },
+      to: { path: '^src/engines/', pathNot: '^src/engines/(kernels|errors)\\.ts$' },
+    },
+    {
+      name: 'sources-stand-alone',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(test|bench|lab|examples|scripts)/' },
+    },
+
+    {
+      name: 'browser-without-node',
+      comment: 'Everything that index.browser.ts reaches, by whatever way, runs in a page.',
+      severity: 'error',
+      from: { path: '^src/index\\.browser\\.ts$' },
+      to: { path: `${nodeModulePattern}|${nodePackagePattern}`, reachable: true },
+    },
+    {
+      name: 'threads-only-in-the-wasm-engine',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/engines/wasm/' },
+      to: { path: '^worker_threads$' },
+    },
+    {
+      name: 'threads-only-on-demand',
+      comment: 'A static import of worker_threads would break the page; the engine asks for it when it runs in Node.',
+      severity: 'error',
+      from: { path: '^src/engines/wasm/' },
+      to: { path: '^worker_threads$', dynamic: false, dependencyTypesNot: typesOnly },
+    },
+
+    {
+      name: 'shipped-code-uses-shipped-packages',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: typesOnly },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: ['node_modules', '\\.generated\\.ts$'] },
+    exclude: { path: '(^|/)fixtures/' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'node', 'default'] },
+  },
+};

@@ -1,0 +1,180 @@
+/**
+ * Convolution on real numbers as a matrix product: four positions times eight output channels at once, eight
+ * accumulators (measured 21 G multiply-accumulates a second and thread; 6×8 spills). A 1×1 convolution of stride 1 reads
+ * its input in place; for others the patches of a block of positions are first copied into rows.
+ */
+import { ConvolutionWord as Word, Width } from '../src/engines/wasm/instructionSet';
+import { shareStart } from './threads';
+import { loadLanes, storeLanes } from './vectors';
+
+const panelBytes: u32 = Width.panel * 4;
+
+/** Copies the patches under positions [first, last) into rows of kernelHeight · kernelWidth · inputChannels numbers. */
+function copyPatches(instruction: usize, target: usize, first: u32, last: u32): void {
+  const input: usize = load<u32>(instruction + Word.input * 4);
+  const inputHeight = load<u32>(instruction + Word.inputHeight * 4);
+  const inputWidth = load<u32>(instruction + Word.inputWidth * 4);
+  const outputHeight = load<u32>(instruction + Word.outputHeight * 4);
+  const outputWidth = load<u32>(instruction + Word.outputWidth * 4);
+  const kernelHeight = load<u32>(instruction + Word.kernelHeight * 4);
+  const kernelWidth = load<u32>(instruction + Word.kernelWidth * 4);
+  const strideHeight = load<u32>(instruction + Word.strideHeight * 4);
+  const strideWidth = load<u32>(instruction + Word.strideWidth * 4);
+  const paddingHeight = load<u32>(instruction + Word.paddingHeight * 4);
+  const paddingWidth = load<u32>(instruction + Word.paddingWidth * 4);
+  const pixelBytes: usize = load<u32>(instruction + Word.inputChannels * 4) * 4;
+  for (let position = first; position < last; position++) {
+    const x = position % outputWidth;
+    const y = (position / outputWidth) % outputHeight;
+    const image = position / outputWidth / outputHeight;
+    const left = <i32>(x * strideWidth) - <i32>paddingWidth;
+    // The kernel's columns [from, to) lie inside the image; to ≥ from even when none does.
+    const from = <u32>min<i32>(kernelWidth, max<i32>(0, -left));
+    const to = <u32>max<i32>(from, min<i32>(kernelWidth, <i32>inputWidth - left));
+    for (let tapY: u32 = 0; tapY < kernelHeight; tapY++) {
+      const row = <u32>(<i32>(y * strideHeight + tapY) - <i32>paddingHeight);
+      if (row >= inputHeight || from == to) {
+        memory.fill(target, 0, kernelWidth * pixelBytes);
+      } else {
+        const source = input + ((image * inputHeight + row) * inputWidth + <u32>(left + <i32>from)) * pixelBytes;
+        memory.fill(target, 0, from * pixelBytes);
+        memory.copy(target + from * pixelBytes, source, (to - from) * pixelBytes);
+        memory.fill(target + to * pixelBytes, 0, (kernelWidth - to) * pixelBytes);
+      }
+      target += kernelWidth * pixelBytes;
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function finish(low: v128, high: v128, output: usize, residual: usize, channels: u32): void {
+  if (residual != 0) {
+    low = f32x4.add(low, loadLanes(residual, channels));
+    if (channels > 4) high = f32x4.add(high, loadLanes(residual + 16, channels - 4));
+  }
+  storeLanes(output, low, channels);
+  if (channels > 4) storeLanes(output + 16, high, channels - 4);
+}
+
+/** Four rows of the input times one panel. */
+// @ts-ignore: decorator
+@inline
+function multiply4(
+  rows: usize, rowBytes: usize, panel: usize, bias: usize, output: usize, outputStride: usize,
+  residual0: usize, residual1: usize, residual2: usize, residual3: usize, channels: u32,
+): void {
+  const row1 = rows + rowBytes;
+  const row2 = row1 + rowBytes;
+  const row3 = row2 + rowBytes;
+  const biasLow = v128.load(bias);
+  const biasHigh = v128.load(bias, 16);
+  let low0 = biasLow;
+  let low1 = biasLow;
+  let low2 = biasLow;
+  let low3 = biasLow;
+  let high0 = biasHigh;
+  let high1 = biasHigh;
+  let high2 = biasHigh;
+  let high3 = biasHigh;
+  for (let at: usize = 0; at < rowBytes; at += 4) {
+    const weightLow = v128.load(panel);
+    const weightHigh = v128.load(panel, 16);
+    const x0 = v128.load_splat<u32>(rows + at);
+    low0 = f32x4.add(low0, f32x4.mul(x0, weightLow));
+    high0 = f32x4.add(high0, f32x4.mul(x0, weightHigh));
+    const x1 = v128.load_splat<u32>(row1 + at);
+    low1 = f32x4.add(low1, f32x4.mul(x1, weightLow));
+    high1 = f32x4.add(high1, f32x4.mul(x1, weightHigh));
+    const x2 = v128.load_splat<u32>(row2 + at);
+    low2 = f32x4.add(low2, f32x4.mul(x2, weightLow));
+    high2 = f32x4.add(high2, f32x4.mul(x2, weightHigh));
+    const x3 = v128.load_splat<u32>(row3 + at);
+    low3 = f32x4.add(low3, f32x4.mul(x3, weightLow));
+    high3 = f32x4.add(high3, f32x4.mul(x3, weightHigh));
+    panel += panelBytes;
+  }
+  finish(low0, high0, output, residual0, channels);
+  finish(low1, high1, output + outputStride, residual1, channels);
+  finish(low2, high2, output + outputStride * 2, residual2, channels);
+  finish(low3, high3, output + outputStride * 3, residual3, channels);
+}
+
+// @ts-ignore: decorator
+@inline
+function multiply1(row: usize, rowBytes: usize, panel: usize, bias: usize, output: usize, residual: usize, channels: u32): void {
+  let low = v128.load(bias);
+  let high = v128.load(bias, 16);
+  for (let at: usize = 0; at < rowBytes; at += 4) {
+    const x = v128.load_splat<u32>(row + at);
+    low = f32x4.add(low, f32x4.mul(x, v128.load(panel)));
+    high = f32x4.add(high, f32x4.mul(x, v128.load(panel, 16)));
+    panel += panelBytes;
+  }
+  finish(low, high, output, residual, channels);
+}
+
+/** One panel of output channels for a block of positions whose patches lie at `rows`. */
+function multiplyPanel(instruction: usize, rows: usize, rowBytes: usize, panelIndex: u32, first: u32, last: u32): void {
+  const outputChannels = load<u32>(instruction + Word.outputChannels * 4);
+  const residual: usize = load<u32>(instruction + Word.residual * 4);
+  const residualPositions = load<u32>(instruction + Word.residualPositions * 4);
+  const stride: usize = outputChannels * 4;
+  const firstChannel = panelIndex * Width.panel;
+  const channels = min<u32>(Width.panel, outputChannels - firstChannel);
+  const panel = <usize>load<u32>(instruction + Word.weights * 4) + panelIndex * rowBytes * Width.panel;
+  const bias: usize = load<u32>(instruction + Word.bias * 4) + firstChannel * 4;
+  const output: usize = load<u32>(instruction + Word.output * 4) + firstChannel * 4;
+  const other = residual + firstChannel * 4;
+  let position = first;
+  for (; position + 4 <= last; position += 4) {
+    let residual0: usize = 0;
+    let residual1: usize = 0;
+    let residual2: usize = 0;
+    let residual3: usize = 0;
+    if (residual != 0) {
+      residual0 = other + (position % residualPositions) * stride;
+      residual1 = other + ((position + 1) % residualPositions) * stride;
+      residual2 = other + ((position + 2) % residualPositions) * stride;
+      residual3 = other + ((position + 3) % residualPositions) * stride;
+    }
+    multiply4(
+      rows + (position - first) * rowBytes, rowBytes, panel, bias, output + position * stride, stride,
+      residual0, residual1, residual2, residual3, channels,
+    );
+  }
+  for (; position < last; position++) {
+    const residual0 = residual != 0 ? other + (position % residualPositions) * stride : 0;
+    multiply1(rows + (position - first) * rowBytes, rowBytes, panel, bias, output + position * stride, residual0, channels);
+  }
+}
+
+/** Tasks are (block of positions, panel of channels), blocks outermost. Scratch: the patches of one block. */
+export function denseConvolution(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
+  const positions =
+    load<u32>(instruction + Word.images * 4) *
+    load<u32>(instruction + Word.outputHeight * 4) *
+    load<u32>(instruction + Word.outputWidth * 4);
+  const taps = load<u32>(instruction + Word.kernelHeight * 4) * load<u32>(instruction + Word.kernelWidth * 4);
+  const rowBytes: usize = taps * load<u32>(instruction + Word.inputChannels * 4) * 4;
+  const inPlace =
+    taps == 1 &&
+    load<u32>(instruction + Word.strideHeight * 4) == 1 &&
+    load<u32>(instruction + Word.strideWidth * 4) == 1 &&
+    load<u32>(instruction + Word.paddingHeight * 4) == 0 &&
+    load<u32>(instruction + Word.paddingWidth * 4) == 0;
+  const blocks = load<u32>(instruction + Word.blocks * 4);
+  const panels = (load<u32>(instruction + Word.outputChannels * 4) + Width.panel - 1) / Width.panel;
+  const end = shareStart(blocks * panels, thread + 1, threads);
+  let task = shareStart(blocks * panels, thread, threads);
+  while (task < end) {
+    const block = task / panels;
+    const first = shareStart(positions, block, blocks);
+    const last = shareStart(positions, block + 1, blocks);
+    let rows = scratch;
+    if (inPlace) rows = load<u32>(instruction + Word.input * 4) + first * rowBytes;
+    else copyPatches(instruction, scratch, first, last);
+    const blockEnd = min<u32>(end, (block + 1) * panels);
+    for (; task < blockEnd; task++) multiplyPanel(instruction, rows, rowBytes, task - block * panels, first, last);
+  }
+}

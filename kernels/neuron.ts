@@ -1,0 +1,101 @@
+/**
+ * Leaky integrate-and-fire neurons with hard reset, real numbers in, packed spikes out:
+ * `h = v + (x − v)/τ`, `s = h ≥ θ`, `v = (1 − s)·h`. Membranes of 16 channels stay in registers over all time steps; a
+ * comparison and a bit mask make 16 spikes at once. Bit for bit what PyTorch's float32 gives: the quotient by τ is a
+ * product only when τ is a power of two.
+ */
+import { NeuronWord as Word } from '../src/engines/wasm/instructionSet';
+import { shareStart } from './threads';
+
+// @ts-ignore: decorator
+@inline
+function charge(membrane: v128, input: v128, factor: v128, divide: bool): v128 {
+  const difference = f32x4.sub(input, membrane);
+  return f32x4.add(membrane, divide ? f32x4.div(difference, factor) : f32x4.mul(difference, factor));
+}
+
+// @ts-ignore: decorator
+@inline
+function neurons16(
+  input: usize, inputStep: usize, output: usize, outputStep: usize, timeSteps: u32, factor: v128, threshold: v128, divide: bool,
+): void {
+  let v0 = f32x4.splat(0);
+  let v1 = f32x4.splat(0);
+  let v2 = f32x4.splat(0);
+  let v3 = f32x4.splat(0);
+  for (let step: u32 = 0; step < timeSteps; step++) {
+    const h0 = charge(v0, v128.load(input), factor, divide);
+    const h1 = charge(v1, v128.load(input, 16), factor, divide);
+    const h2 = charge(v2, v128.load(input, 32), factor, divide);
+    const h3 = charge(v3, v128.load(input, 48), factor, divide);
+    const s0 = f32x4.ge(h0, threshold);
+    const s1 = f32x4.ge(h1, threshold);
+    const s2 = f32x4.ge(h2, threshold);
+    const s3 = f32x4.ge(h3, threshold);
+    v0 = v128.andnot(h0, s0);
+    v1 = v128.andnot(h1, s1);
+    v2 = v128.andnot(h2, s2);
+    v3 = v128.andnot(h3, s3);
+    // All-ones masks narrow to all-ones bytes, in order.
+    const spikes = i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(s0, s1), i16x8.narrow_i32x4_s(s2, s3));
+    store<u16>(output, <u16>i8x16.bitmask(spikes));
+    input += inputStep;
+    output += outputStep;
+  }
+}
+
+/** Fewer than 16 channels; writes all 16 bits, the unused ones zero. */
+function neuronsTail(
+  input: usize, inputStep: usize, output: usize, outputStep: usize, timeSteps: u32, channels: u32, factor: f32, threshold: f32, divide: bool,
+): void {
+  for (let step: u32 = 0; step < timeSteps; step++) store<u16>(output + step * outputStep, 0);
+  for (let channel: u32 = 0; channel < channels; channel++) {
+    let membrane: f32 = 0;
+    for (let step: u32 = 0; step < timeSteps; step++) {
+      const difference = load<f32>(input + step * inputStep + channel * 4) - membrane;
+      const h = membrane + (divide ? difference / factor : difference * factor);
+      const fires = h >= threshold;
+      membrane = fires ? 0 : h;
+      const target = output + step * outputStep;
+      store<u16>(target, <u16>(load<u16>(target) | (<u32>fires << channel)));
+    }
+  }
+}
+
+export function leakyIntegrateAndFire(instruction: usize, thread: u32, threads: u32): void {
+  const timeSteps = load<u32>(instruction + Word.timeSteps * 4);
+  const positions = load<u32>(instruction + Word.positions * 4);
+  const channels = load<u32>(instruction + Word.channels * 4);
+  const scalarFactor = load<f32>(instruction + Word.factor * 4);
+  const scalarThreshold = load<f32>(instruction + Word.threshold * 4);
+  const divide = load<u32>(instruction + Word.divide * 4) != 0;
+  const positionBytes = channels * 4;
+  const wordBytes = ((channels + 31) >>> 5) * 4;
+  const inputStep: usize = load<u32>(instruction + Word.inputTimeSteps * 4) == 1 ? 0 : positions * positionBytes;
+  const outputStep: usize = positions * wordBytes;
+  const whole = channels >>> 4;
+  const rest = channels & 15;
+  const halves = wordBytes >>> 1;
+  const factor = f32x4.splat(scalarFactor);
+  const threshold = f32x4.splat(scalarThreshold);
+  const first = shareStart(positions, thread, threads);
+  const last = shareStart(positions, thread + 1, threads);
+  let input: usize = load<u32>(instruction + Word.input * 4) + first * positionBytes;
+  let output: usize = load<u32>(instruction + Word.output * 4) + first * wordBytes;
+  for (let position = first; position < last; position++) {
+    for (let half: u32 = 0; half < whole; half++) {
+      if (divide) neurons16(input + half * 64, inputStep, output + half * 2, outputStep, timeSteps, factor, threshold, true);
+      else neurons16(input + half * 64, inputStep, output + half * 2, outputStep, timeSteps, factor, threshold, false);
+    }
+    let half = whole;
+    if (rest != 0) {
+      neuronsTail(input + half * 64, inputStep, output + half * 2, outputStep, timeSteps, rest, scalarFactor, scalarThreshold, divide);
+      half++;
+    }
+    if (half < halves) {
+      for (let step: u32 = 0; step < timeSteps; step++) store<u16>(output + half * 2 + step * outputStep, 0);
+    }
+    input += positionBytes;
+    output += wordBytes;
+  }
+}

@@ -1,0 +1,471 @@
+/**
+ * Convolution (and linear layer: a 1×1 convolution) on packed spikes, without any multiplication. Two passes over each
+ * block of output positions: the first turns the spikes under every position's kernel into a list of row offsets, the
+ * second adds those rows of 24 output channels in six registers. Rows are the weights of one input channel, one entry
+ * per spike; and where tables are packed, also the sums of two to four neighbouring channels' weights, so that one entry
+ * serves for four neurons. Images that fire little take single rows only: then the tables, nearly three times the
+ * weights, need not be fetched.
+ *
+ * V8 of Node 20 schedules every load of a block before its additions, so n accumulators want 2n of the 16 registers: six
+ * are best, eight spill. Rows are cut into segments that stay in the L2 cache; between segments the sums rest in
+ * scratch. Measured, one thread, G dense-equivalent multiply-accumulates a second at 5, 15 and 40 % firing (3×3,
+ * 192 → 768, 28²): single rows 290, 100, 33; with tables 180, 100, 60.
+ */
+import { ConvolutionWord as Word, Size, Width } from '../src/engines/wasm/instructionSet';
+import { shareStart } from './threads';
+import { loadLanes, storeLanes } from './vectors';
+
+/** Patterns of four spikes with two spikes or more, hence rows of a group of four channels in the tables. */
+const patterns: u32 = 11;
+/** Images with more than this percentage of spikes use the tables, if there are any. */
+const tablePercentage: u32 = 15;
+
+/**
+ * At the start of scratch, by nibble: offsets of the set bits' rows, in front (256 bytes); a shuffle that moves the lanes
+ * whose bit is set to the front (256 bytes); by how many bytes a list grows (64 bytes). Then a word that nobody reads.
+ */
+const shuffles: usize = 256;
+const growth: usize = 512;
+const sink: usize = 576;
+
+function prepareLookup(lookup: usize, rowBytes: u32): void {
+  for (let nibble: u32 = 0; nibble < 16; nibble++) {
+    let lane: u32 = 0;
+    for (let bit: u32 = 0; bit < 4; bit++) {
+      if ((nibble & (1 << bit)) == 0) continue;
+      store<u32>(lookup + nibble * 16 + lane * 4, bit * rowBytes);
+      store<u32>(lookup + nibble * 16 + lane * 4, 0x03020100 + bit * 0x04040404, shuffles);
+      lane++;
+    }
+    store<u32>(lookup + nibble * 4, lane * 4, growth);
+  }
+}
+
+/** Row offsets of four nibbles: of a single row where one bit is set, of a row of the tables where more are. */
+// @ts-ignore: decorator
+@inline
+function rowsOf(nibbles: v128, singles: v128, tables: v128, rowBytes: v128): v128 {
+  const isSingle = i32x4.eq(v128.and(nibbles, i32x4.sub(nibbles, i32x4.splat(1))), i32x4.splat(0));
+  // Place among the single rows (patterns 1, 2, 4, 8) or among the others, in rising order.
+  const place = i8x16.swizzle(i8x16(0, 0, 1, 0, 2, 1, 2, 3, 3, 4, 5, 6, 7, 8, 9, 10), nibbles);
+  return i32x4.add(i32x4.mul(place, rowBytes), v128.bitselect(singles, tables, isSingle));
+}
+
+/** Appends one row per nibble of a word that is not silent; returns the list's end. */
+// @ts-ignore: decorator
+@inline
+function listPatterns(word: u32, list: usize, singles: v128, tables: v128, rowBytes: v128, lookup: usize): usize {
+  const spread = i32x4.splat(word);
+  const low = i32x4.shr_u(i32x4.mul(spread, i32x4(1 << 28, 1 << 24, 1 << 20, 1 << 16)), 28);
+  const high = i32x4.shr_u(i32x4.mul(spread, i32x4(1 << 12, 1 << 8, 1 << 4, 1)), 28);
+  const zero = i32x4.splat(0);
+  const lowMask = i32x4.bitmask(i32x4.ne(low, zero));
+  const highMask = i32x4.bitmask(i32x4.ne(high, zero));
+  const lowRows = rowsOf(low, singles, tables, rowBytes);
+  // Four groups further: 16 single rows, 4 · 11 rows of tables.
+  const highSingles = i32x4.add(singles, i32x4.shl(rowBytes, 4));
+  const highTables = i32x4.add(tables, i32x4.mul(rowBytes, i32x4.splat(4 * patterns)));
+  const highRows = rowsOf(high, highSingles, highTables, rowBytes);
+  v128.store(list, i8x16.swizzle(lowRows, v128.load(lookup + (lowMask << 4), shuffles)));
+  list += load<u32>(lookup + (lowMask << 2), growth);
+  v128.store(list, i8x16.swizzle(highRows, v128.load(lookup + (highMask << 4), shuffles)));
+  return list + load<u32>(lookup + (highMask << 2), growth);
+}
+
+/** Appends one row per set bit. */
+// @ts-ignore: decorator
+@inline
+function listSpikes(word: u32, list: usize, base: u32, nibbleBytes: u32, lookup: usize): usize {
+  while (word != 0) {
+    const nibble = word & 15;
+    v128.store(list, i32x4.add(v128.load(lookup + (nibble << 4)), i32x4.splat(base)));
+    list += load<u32>(lookup + (nibble << 2), growth);
+    word >>>= 4;
+    base += nibbleBytes;
+  }
+  return list;
+}
+
+function countSpikes(words: usize, count: u32): u32 {
+  let sums = i32x4.splat(0);
+  let at: u32 = 0;
+  for (; at + 4 <= count; at += 4) {
+    const bytes = i8x16.popcnt(v128.load(words + at * 4));
+    sums = i32x4.add(sums, i32x4.extadd_pairwise_i16x8_u(i16x8.extadd_pairwise_i8x16_u(bytes)));
+  }
+  let sum: u32 = i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1) + i32x4.extract_lane(sums, 2) + i32x4.extract_lane(sums, 3);
+  for (; at < count; at++) sum += popcnt(load<u32>(words + at * 4));
+  return sum;
+}
+
+/**
+ * Whether an image's lists use the tables. By the image's own firing rate, so that neither the number of threads nor the
+ * rest of the batch has a say in the order of its sums. `modes` remembers: 0 unknown, 1 no, 2 yes.
+ */
+function usesTables(instruction: usize, modes: usize, image: u32): bool {
+  const known = load<u8>(modes + image);
+  if (known != 0) return known == 2;
+  const channels = load<u32>(instruction + Word.inputChannels * 4);
+  const pixels = load<u32>(instruction + Word.inputHeight * 4) * load<u32>(instruction + Word.inputWidth * 4);
+  const count = pixels * ((channels + 31) >>> 5);
+  const spikes = countSpikes(load<u32>(instruction + Word.input * 4) + image * count * 4, count);
+  const dense = <u64>spikes * 100 > <u64>pixels * channels * tablePercentage;
+  store<u8>(modes + image, dense ? 2 : 1);
+  return dense;
+}
+
+/**
+ * Lists the rows of positions [first, last). `starts` receives, per position and segment, where its entries begin, and
+ * after the last one where they end.
+ */
+function buildLists(
+  instruction: usize, lookup: usize, modes: usize, starts: usize, list: usize, first: u32, last: u32,
+  tapsPerSegment: u32, wordsPerSegment: u32,
+): void {
+  const input: usize = load<u32>(instruction + Word.input * 4);
+  const inputHeight = load<u32>(instruction + Word.inputHeight * 4);
+  const inputWidth = load<u32>(instruction + Word.inputWidth * 4);
+  const inputChannels = load<u32>(instruction + Word.inputChannels * 4);
+  const words = (inputChannels + 31) >>> 5;
+  const outputHeight = load<u32>(instruction + Word.outputHeight * 4);
+  const outputWidth = load<u32>(instruction + Word.outputWidth * 4);
+  const kernelWidth = load<u32>(instruction + Word.kernelWidth * 4);
+  const taps = load<u32>(instruction + Word.kernelHeight * 4) * kernelWidth;
+  const strideHeight = load<u32>(instruction + Word.strideHeight * 4);
+  const strideWidth = load<u32>(instruction + Word.strideWidth * 4);
+  const paddingHeight = load<u32>(instruction + Word.paddingHeight * 4);
+  const paddingWidth = load<u32>(instruction + Word.paddingWidth * 4);
+  const tables = load<u32>(instruction + Word.tables * 4) != 0;
+  const rowBytes = load<u32>(instruction + Word.rowBytes * 4);
+  const tapBytes = inputChannels * rowBytes;
+  const wordBytes = 32 * rowBytes;
+  const nibbleBytes = 4 * rowBytes;
+  const groupBytes = patterns * rowBytes;
+  const tableStart = taps * tapBytes;
+  const tableTapBytes = ((inputChannels + 3) >>> 2) * groupBytes;
+  const rows = i32x4.splat(rowBytes);
+  const singleLanes = i32x4.mul(i32x4(0, 1, 2, 3), i32x4.splat(nibbleBytes));
+  const tableLanes = i32x4.mul(i32x4(0, 1, 2, 3), i32x4.splat(groupBytes));
+
+  let x = first % outputWidth;
+  let y = (first / outputWidth) % outputHeight;
+  let image = first / outputWidth / outputHeight;
+  let byPatterns = tables && usesTables(instruction, modes, image);
+  for (let position = first; position < last; position++) {
+    const imageStart = input + image * inputHeight * inputWidth * words * 4;
+    const top = <i32>(y * strideHeight) - <i32>paddingHeight;
+    const left = <i32>(x * strideWidth) - <i32>paddingWidth;
+    for (let firstTap: u32 = 0; firstTap < taps; firstTap += tapsPerSegment) {
+      const lastTap = min<u32>(taps, firstTap + tapsPerSegment);
+      for (let firstWord: u32 = 0; firstWord < words; firstWord += wordsPerSegment) {
+        const lastWord = min<u32>(words, firstWord + wordsPerSegment);
+        store<u32>(starts, <u32>list);
+        starts += 4;
+        let tapY: u32 = firstTap / kernelWidth;
+        let tapX: u32 = firstTap - tapY * kernelWidth;
+        for (let tap = firstTap; tap < lastTap; tap++) {
+          const inputY = <u32>(top + <i32>tapY);
+          const inputX = <u32>(left + <i32>tapX);
+          if (++tapX == kernelWidth) {
+            tapX = 0;
+            tapY++;
+          }
+          // A negative coordinate is a huge unsigned one.
+          if (inputY >= inputHeight || inputX >= inputWidth) continue;
+          const pixel = imageStart + (inputY * inputWidth + inputX) * words * 4;
+          const base = tap * tapBytes + firstWord * wordBytes;
+          if (byPatterns) {
+            let singles = i32x4.add(singleLanes, i32x4.splat(base));
+            let multiples = i32x4.add(tableLanes, i32x4.splat(tableStart + tap * tableTapBytes + firstWord * 8 * groupBytes));
+            for (let word = firstWord; word < lastWord; word++) {
+              const bits = load<u32>(pixel + word * 4);
+              if (bits != 0) list = listPatterns(bits, list, singles, multiples, rows, lookup);
+              singles = i32x4.add(singles, i32x4.splat(wordBytes));
+              multiples = i32x4.add(multiples, i32x4.splat(8 * groupBytes));
+            }
+          } else {
+            for (let word = firstWord; word < lastWord; word++) {
+              list = listSpikes(load<u32>(pixel + word * 4), list, base + (word - firstWord) * wordBytes, nibbleBytes, lookup);
+            }
+          }
+        }
+      }
+    }
+    if (++x == outputWidth) {
+      x = 0;
+      if (++y == outputHeight) {
+        y = 0;
+        image++;
+        if (tables && position + 1 < last) byPatterns = usesTables(instruction, modes, image);
+      }
+    }
+  }
+  store<u32>(starts, <u32>list);
+}
+
+/**
+ * Reads rows once in order, one word per cache line. The hardware fetches ahead for a reader that goes forward, not for
+ * the lists, which jump: measured more than twice as fast where the rows come from main memory.
+ */
+function touch(start: usize, end: usize, lookup: usize): void {
+  let sum: u32 = 0;
+  for (let at = start; at < end; at += 256) {
+    sum |= load<u32>(at) | load<u32>(at, 64) | load<u32>(at, 128) | load<u32>(at, 192);
+  }
+  // Without a use of the sum the compiler would drop the loads.
+  store<u32>(lookup, sum, sink);
+}
+
+/** Touches the rows of one segment of one chunk. */
+function touchSegment(instruction: usize, lookup: usize, chunkRows: usize, segment: u32, withTables: bool, tapsPerSegment: u32, wordsPerSegment: u32): void {
+  const channels = load<u32>(instruction + Word.inputChannels * 4);
+  const taps = load<u32>(instruction + Word.kernelHeight * 4) * load<u32>(instruction + Word.kernelWidth * 4);
+  const rowBytes = load<u32>(instruction + Word.rowBytes * 4);
+  const parts = ((channels + 31) / 32 + wordsPerSegment - 1) / wordsPerSegment;
+  const firstTap = (segment / parts) * tapsPerSegment;
+  const lastTap = min<u32>(taps, firstTap + tapsPerSegment);
+  // Of several taps a segment has all channels, so the channels below are then 0 and all of them.
+  const firstChannel = (segment % parts) * wordsPerSegment * 32;
+  const lastChannel = min<u32>(channels, firstChannel + wordsPerSegment * 32);
+  touch(chunkRows + (firstTap * channels + firstChannel) * rowBytes, chunkRows + ((lastTap - 1) * channels + lastChannel) * rowBytes, lookup);
+  if (!withTables) return;
+  const tables = chunkRows + taps * channels * rowBytes;
+  const groups = (channels + 3) >>> 2;
+  const groupBytes = patterns * rowBytes;
+  const lastGroup = (lastChannel + 3) >>> 2;
+  touch(tables + (firstTap * groups + (firstChannel >>> 2)) * groupBytes, tables + ((lastTap - 1) * groups + lastGroup) * groupBytes, lookup);
+}
+
+/**
+ * The second pass for one width, block and segment: every position's sums start from `initial`, take up its rows and the
+ * residual (0: none), and go to `output`. The four widths differ in nothing but the number of registers.
+ */
+function sumRows6(
+  table: usize, starts: usize, startStride: usize, count: u32, initial: usize, initialStride: usize, output: usize, outputStride: usize,
+  residual: usize, residualAt: u32, residualPositions: u32,
+): void {
+  for (let position: u32 = 0; position < count; position++) {
+    let sum0 = v128.load(initial);
+    let sum1 = v128.load(initial, 16);
+    let sum2 = v128.load(initial, 32);
+    let sum3 = v128.load(initial, 48);
+    let sum4 = v128.load(initial, 64);
+    let sum5 = v128.load(initial, 80);
+    const end: usize = load<u32>(starts, 4);
+    for (let entry: usize = load<u32>(starts); entry < end; entry += 4) {
+      const row = table + load<u32>(entry);
+      sum0 = f32x4.add(sum0, v128.load(row));
+      sum1 = f32x4.add(sum1, v128.load(row, 16));
+      sum2 = f32x4.add(sum2, v128.load(row, 32));
+      sum3 = f32x4.add(sum3, v128.load(row, 48));
+      sum4 = f32x4.add(sum4, v128.load(row, 64));
+      sum5 = f32x4.add(sum5, v128.load(row, 80));
+    }
+    if (residual != 0) {
+      const other = residual + residualAt * outputStride;
+      sum0 = f32x4.add(sum0, v128.load(other));
+      sum1 = f32x4.add(sum1, v128.load(other, 16));
+      sum2 = f32x4.add(sum2, v128.load(other, 32));
+      sum3 = f32x4.add(sum3, v128.load(other, 48));
+      sum4 = f32x4.add(sum4, v128.load(other, 64));
+      sum5 = f32x4.add(sum5, v128.load(other, 80));
+      if (++residualAt == residualPositions) residualAt = 0;
+    }
+    v128.store(output, sum0);
+    v128.store(output, sum1, 16);
+    v128.store(output, sum2, 32);
+    v128.store(output, sum3, 48);
+    v128.store(output, sum4, 64);
+    v128.store(output, sum5, 80);
+    initial += initialStride;
+    output += outputStride;
+    starts += startStride;
+  }
+}
+
+function sumRows4(
+  table: usize, starts: usize, startStride: usize, count: u32, initial: usize, initialStride: usize, output: usize, outputStride: usize,
+  residual: usize, residualAt: u32, residualPositions: u32,
+): void {
+  for (let position: u32 = 0; position < count; position++) {
+    let sum0 = v128.load(initial);
+    let sum1 = v128.load(initial, 16);
+    let sum2 = v128.load(initial, 32);
+    let sum3 = v128.load(initial, 48);
+    const end: usize = load<u32>(starts, 4);
+    for (let entry: usize = load<u32>(starts); entry < end; entry += 4) {
+      const row = table + load<u32>(entry);
+      sum0 = f32x4.add(sum0, v128.load(row));
+      sum1 = f32x4.add(sum1, v128.load(row, 16));
+      sum2 = f32x4.add(sum2, v128.load(row, 32));
+      sum3 = f32x4.add(sum3, v128.load(row, 48));
+    }
+    if (residual != 0) {
+      const other = residual + residualAt * outputStride;
+      sum0 = f32x4.add(sum0, v128.load(other));
+      sum1 = f32x4.add(sum1, v128.load(other, 16));
+      sum2 = f32x4.add(sum2, v128.load(other, 32));
+      sum3 = f32x4.add(sum3, v128.load(other, 48));
+      if (++residualAt == residualPositions) residualAt = 0;
+    }
+    v128.store(output, sum0);
+    v128.store(output, sum1, 16);
+    v128.store(output, sum2, 32);
+    v128.store(output, sum3, 48);
+    initial += initialStride;
+    output += outputStride;
+    starts += startStride;
+  }
+}
+
+function sumRows2(
+  table: usize, starts: usize, startStride: usize, count: u32, initial: usize, initialStride: usize, output: usize, outputStride: usize,
+  residual: usize, residualAt: u32, residualPositions: u32,
+): void {
+  for (let position: u32 = 0; position < count; position++) {
+    let sum0 = v128.load(initial);
+    let sum1 = v128.load(initial, 16);
+    const end: usize = load<u32>(starts, 4);
+    for (let entry: usize = load<u32>(starts); entry < end; entry += 4) {
+      const row = table + load<u32>(entry);
+      sum0 = f32x4.add(sum0, v128.load(row));
+      sum1 = f32x4.add(sum1, v128.load(row, 16));
+    }
+    if (residual != 0) {
+      const other = residual + residualAt * outputStride;
+      sum0 = f32x4.add(sum0, v128.load(other));
+      sum1 = f32x4.add(sum1, v128.load(other, 16));
+      if (++residualAt == residualPositions) residualAt = 0;
+    }
+    v128.store(output, sum0);
+    v128.store(output, sum1, 16);
+    initial += initialStride;
+    output += outputStride;
+    starts += startStride;
+  }
+}
+
+/** The last one to four channels; the bias is padded to four. */
+function sumRows1(
+  table: usize, starts: usize, startStride: usize, count: u32, initial: usize, initialStride: usize, output: usize, outputStride: usize,
+  residual: usize, residualAt: u32, residualPositions: u32, lanes: u32,
+): void {
+  for (let position: u32 = 0; position < count; position++) {
+    let sum = v128.load(initial);
+    const end: usize = load<u32>(starts, 4);
+    for (let entry: usize = load<u32>(starts); entry < end; entry += 4) {
+      sum = f32x4.add(sum, v128.load(table + load<u32>(entry)));
+    }
+    if (residual != 0) {
+      sum = f32x4.add(sum, loadLanes(residual + residualAt * outputStride, lanes));
+      if (++residualAt == residualPositions) residualAt = 0;
+    }
+    storeLanes(output, sum, lanes);
+    initial += initialStride;
+    output += outputStride;
+    starts += startStride;
+  }
+}
+
+/** Below this many positions in a block, rows are fetched one by one rather than all of them. */
+const leastPositionsToTouch: u32 = 16;
+
+/** Sums one chunk of output channels for a block of positions whose lists are built. */
+function sumChunk(
+  instruction: usize, lookup: usize, partial: usize, starts: usize, chunk: u32, first: u32, count: u32,
+  withTables: bool, tapsPerSegment: u32, wordsPerSegment: u32, segments: u32,
+): void {
+  const outputChannels = load<u32>(instruction + Word.outputChannels * 4);
+  const residual: usize = load<u32>(instruction + Word.residual * 4);
+  const residualPositions = load<u32>(instruction + Word.residualPositions * 4);
+  const residualAt = residual != 0 ? first % residualPositions : 0;
+  const pixelBytes: usize = outputChannels * 4;
+  const partialStride: usize = load<u32>(instruction + Word.rowBytes * 4);
+  const firstChannel = chunk * Width.chunk;
+  const table = <usize>load<u32>(instruction + Word.weights * 4) + <usize>chunk * load<u32>(instruction + Word.chunkBytes * 4);
+  const bias: usize = load<u32>(instruction + Word.bias * 4) + firstChannel * 4;
+  const output = <usize>load<u32>(instruction + Word.output * 4) + <usize>first * pixelBytes + firstChannel * 4;
+  const startStride: usize = segments * 4;
+  const width = min<u32>(Width.chunk, outputChannels - firstChannel);
+  for (let segment: u32 = 0; segment < segments; segment++) {
+    const isLast = segment == segments - 1;
+    if (count >= leastPositionsToTouch) touchSegment(instruction, lookup, table, segment, withTables, tapsPerSegment, wordsPerSegment);
+    const lists = starts + segment * 4;
+    const targetStride = isLast ? pixelBytes : partialStride;
+    const initialStride = segment == 0 ? 0 : partialStride;
+    let done: u32 = 0;
+    while (done < width) {
+      const rest = width - done;
+      const offset: usize = done * 4;
+      const rows = table + offset;
+      const initial = (segment == 0 ? bias : partial) + offset;
+      const target = (isLast ? output : partial) + offset;
+      const other: usize = isLast && residual != 0 ? residual + firstChannel * 4 + offset : 0;
+      if (rest == 24) {
+        sumRows6(rows, lists, startStride, count, initial, initialStride, target, targetStride, other, residualAt, residualPositions);
+        done += 24;
+      } else if (rest >= 16) {
+        sumRows4(rows, lists, startStride, count, initial, initialStride, target, targetStride, other, residualAt, residualPositions);
+        done += 16;
+      } else if (rest >= 8) {
+        sumRows2(rows, lists, startStride, count, initial, initialStride, target, targetStride, other, residualAt, residualPositions);
+        done += 8;
+      } else {
+        const lanes = isLast ? rest : 4;
+        sumRows1(rows, lists, startStride, count, initial, initialStride, target, targetStride, other, residualAt, residualPositions, lanes);
+        done += 4;
+      }
+    }
+  }
+}
+
+/** Whether any image of positions [first, last) uses the tables. */
+function anyUsesTables(instruction: usize, modes: usize, first: u32, last: u32): bool {
+  const perImage = load<u32>(instruction + Word.outputHeight * 4) * load<u32>(instruction + Word.outputWidth * 4);
+  let result = false;
+  for (let image = first / perImage; image <= (last - 1) / perImage; image++) {
+    if (usesTables(instruction, modes, image)) result = true;
+  }
+  return result;
+}
+
+/**
+ * Tasks are (block of positions, chunk of channels), blocks outermost, cut into equal shares: a thread's share may begin
+ * and end inside a block, so that both threads have equal work even when there is only one block. Scratch: lookup
+ * tables, a byte per image, sums between segments, starts, lists.
+ */
+export function spikeConvolution(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
+  const images = load<u32>(instruction + Word.images * 4);
+  const positions = images * load<u32>(instruction + Word.outputHeight * 4) * load<u32>(instruction + Word.outputWidth * 4);
+  const blocks = load<u32>(instruction + Word.blocks * 4);
+  const chunks = (load<u32>(instruction + Word.outputChannels * 4) + Width.chunk - 1) / Width.chunk;
+  const tables = load<u32>(instruction + Word.tables * 4) != 0;
+  let task = shareStart(blocks * chunks, thread, threads);
+  const end = shareStart(blocks * chunks, thread + 1, threads);
+  if (task >= end) return;
+  const modes = scratch + Size.lookup;
+  const partial = modes + load<u32>(instruction + Word.modeBytes * 4);
+  const starts = partial + load<u32>(instruction + Word.partialBytes * 4);
+  const lists = starts + load<u32>(instruction + Word.startBytes * 4);
+  prepareLookup(scratch, load<u32>(instruction + Word.rowBytes * 4));
+  memory.fill(modes, 0, images);
+  while (task < end) {
+    const block = task / chunks;
+    const first = shareStart(positions, block, blocks);
+    const last = shareStart(positions, block + 1, blocks);
+    const withTables = tables && anyUsesTables(instruction, modes, first, last);
+    // With tables a segment holds fewer taps or channels.
+    const cut: usize = instruction + (withTables ? Word.tableTapsPerSegment : Word.tapsPerSegment) * 4;
+    const tapsPerSegment = load<u32>(cut);
+    const wordsPerSegment = load<u32>(cut, 4);
+    const segments = load<u32>(cut, 8);
+    buildLists(instruction, scratch, modes, starts, lists, first, last, tapsPerSegment, wordsPerSegment);
+    const blockEnd = min<u32>(end, (block + 1) * chunks);
+    for (; task < blockEnd; task++) {
+      sumChunk(
+        instruction, scratch, partial, starts, task - block * chunks, first, last - first,
+        withTables, tapsPerSegment, wordsPerSegment, segments,
+      );
+    }
+  }
+}

@@ -1,0 +1,54 @@
+// @ts-check
+/**
+ * The checks that need no test runner: format and lint, types, and the one-way arrows between folders. `npm run check`
+ * and `npm test` run the same list.
+ */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { collect } from './processes.mjs';
+import { root, secondsSince } from './setup.mjs';
+
+const cruisedFolders = ['src', 'test', 'bench', 'examples', 'lab', 'scripts'];
+
+/**
+ * @typedef {{ title: string, command: () => readonly string[] }} Check
+ */
+
+/** @type {readonly Check[]} */
+export const checks = [
+  {
+    title: 'format and lint (biome)',
+    command: () => [process.execPath, 'node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings'],
+  },
+  {
+    title: 'types (tsc)',
+    command: () => [process.execPath, 'node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'],
+  },
+  {
+    title: 'arrows between folders (dependency-cruiser)',
+    command: () => [
+      process.execPath,
+      'node_modules/dependency-cruiser/bin/dependency-cruise.mjs',
+      '--config',
+      '.dependency-cruiser.cjs',
+      ...cruisedFolders.filter((folder) => statSync(join(root, folder), { throwIfNoEntry: false })),
+    ],
+  },
+];
+
+/**
+ * Runs every check, also after one failed, and prints a line for each; what a failing check has to say comes before.
+ *
+ * @returns {Promise<{ passed: number, failed: number }>}
+ */
+export async function runChecks() {
+  let failed = 0;
+  for (const check of checks) {
+    const started = performance.now();
+    const { code, output } = await collect(root, check.command());
+    if (code !== 0) process.stdout.write(`${output.trimEnd()}\n`);
+    process.stdout.write(`${check.title}: ${code === 0 ? 'passed' : 'FAILED'}, ${secondsSince(started)}\n`);
+    if (code !== 0) failed += 1;
+  }
+  return { passed: checks.length - failed, failed };
+}

@@ -1,0 +1,118 @@
+/**
+ * What a stranger gets: the tarball that `npm publish` would send is installed into an empty folder and used from there,
+ * by Node, by a bundler's `browser` condition, by the TypeScript compiler and by npx.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { npmCommand } from '../../scripts/processes.mjs';
+import { root } from '../../scripts/setup.mjs';
+
+/** The tarball may not grow beyond this without a reason: 4 MiB, more than half of which a small trained model may take. */
+const largestTarball = 4 * 2 ** 20;
+
+const offline = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|ENOTCACHED/;
+
+let folder: string;
+let tarball: string;
+let installation: { readonly status: number | null; readonly output: string };
+
+function run(command: readonly string[], cwd: string) {
+  const [program = '', ...parameters] = command;
+  const { status, stdout, stderr } = spawnSync(program, parameters, { cwd, encoding: 'utf8' });
+  return { status, stdout, output: `${stdout}${stderr}` };
+}
+
+/** Files of the tarball, without the folder `package/` that npm puts around them. */
+function contents(): readonly string[] {
+  const { stdout } = run(['tar', '-tzf', tarball], folder);
+  return stdout
+    .trim()
+    .split('\n')
+    .map((name) => name.replace(/^package\//, ''));
+}
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'package-'));
+  const packed = run([...npmCommand(), 'pack', '--pack-destination', folder], root);
+  const name = readdirSync(folder).find((file) => file.endsWith('.tgz'));
+  if (name === undefined) throw new Error(`npm pack made no tarball: ${packed.output}`);
+  tarball = join(folder, name);
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'stranger', private: true, type: 'module' }));
+  const options = ['--prefer-offline', '--no-audit', '--no-fund', '--fetch-retries=0'];
+  installation = run([...npmCommand(), 'install', ...options, `./${name}`], folder);
+}, 120_000);
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('the tarball', () => {
+  it('holds the compiled library, the command line, the photographs and the licence', () => {
+    const files = contents();
+    for (const file of ['package.json', 'README.md', 'LICENSE', 'NOTICE', 'dist/index.js', 'dist/index.d.ts']) {
+      expect(files).toContain(file);
+    }
+    for (const file of ['dist/index.browser.js', 'dist/index.browser.d.ts', 'dist/cli/main.js'])
+      expect(files).toContain(file);
+    expect(files).toContainEqual(expect.stringMatching(/^assets\/photographs\/.*\.jpg$/));
+  });
+
+  it('holds no sources, tests, source maps or traces of the build', () => {
+    expect(
+      contents().filter((name) => /^(src|test|bench|kernels|scripts)\/|\.map$|\.stamp$|tsbuildinfo$/.test(name)),
+    ).toEqual([]);
+  });
+
+  it('is small', () => {
+    expect(readFileSync(tarball).length).toBeLessThan(largestTarball);
+  });
+});
+
+describe('the package, installed into an empty folder', () => {
+  beforeEach(({ skip }) => {
+    if (installation.status !== 0 && offline.test(installation.output)) skip('the package registry is out of reach');
+    if (installation.status !== 0) throw new Error(installation.output);
+  });
+
+  it('answers to npx spikeformer --help with its commands', () => {
+    const { status, stdout } = run([...npmCommand(), 'exec', '--no', '--', 'spikeformer', '--help'], folder);
+    expect(stdout).toContain('predict');
+    expect(status).toBe(0);
+  });
+
+  it('is the same library as the one that was built here', async () => {
+    const script = `console.log(JSON.stringify(Object.keys(await import('meta-spikeformer')).sort()))`;
+    const { stdout } = run([process.execPath, '--input-type=module', '--eval', script], folder);
+    const exported = Object.keys(await import('../../src/index.js')).sort();
+    expect(exported).not.toEqual([]);
+    expect(JSON.parse(stdout)).toEqual(exported);
+  });
+
+  it('gives a bundler for the browser the entry without Node', () => {
+    const script = `console.log(import.meta.resolve('meta-spikeformer'))`;
+    const resolve = (...conditions: string[]) =>
+      run([process.execPath, ...conditions, '--input-type=module', '--eval', script], folder).stdout.trim();
+    expect(resolve('--conditions=browser')).toMatch(/\/dist\/index\.browser\.js$/);
+    expect(resolve()).toMatch(/\/dist\/index\.js$/);
+  });
+
+  it.each([
+    ['NodeNext', 'index.d.ts', []],
+    ['Bundler', 'index.browser.d.ts', ['--customConditions', 'browser']],
+  ])('has types for TypeScript with module resolution %s', (resolution, declarations, conditions) => {
+    writeFileSync(
+      join(folder, 'use.ts'),
+      `import * as library from 'meta-spikeformer';\nexport const names: object = library;\n`,
+    );
+    const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+    const module = resolution === 'NodeNext' ? 'NodeNext' : 'ESNext';
+    const options = ['--noEmit', '--strict', '--target', 'ES2022', '--skipLibCheck', '--listFiles'];
+    const resolving = ['--module', module, '--moduleResolution', resolution, ...conditions];
+    const { status, output } = run([process.execPath, compiler, ...options, ...resolving, 'use.ts'], folder);
+    expect(output).toContain(`meta-spikeformer/dist/${declarations}`);
+    expect(status).toBe(0);
+  });
+});

@@ -1,0 +1,154 @@
+/**
+ * The rules of .dependency-cruiser.cjs, on a small tree in which each forbidden arrow is drawn once. A rule that does
+ * not fire here would not fire in the repository either. The list of arrows is that of the architecture, not of the rules.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const cruiser = join(root, 'node_modules', 'dependency-cruiser', 'bin', 'dependency-cruise.mjs');
+
+interface Violation {
+  readonly from: string;
+  readonly to: string;
+  readonly rule: { readonly name: string };
+}
+
+/** Files of a tree whose arrows all point the right way; values are what each imports. */
+const allowed: Record<string, readonly string[]> = {
+  'src/errors.ts': [],
+  'src/graph/shape.ts': ['../errors.js'],
+  'src/engines/kernels.ts': ['../graph/shape.js'],
+  'src/engines/reference/index.ts': ['../kernels.js'],
+  'src/engines/wasm/index.ts': ['../kernels.js', './platform.js'],
+  'src/engines/wasm/platform.ts': ['dynamic:node:worker_threads', 'type:node:worker_threads'],
+  'src/operators/conv2d.ts': ['../graph/shape.js', '../engines/kernels.js'],
+  'src/models/metaSpikeformer.ts': ['../operators/conv2d.js', '../graph/shape.js'],
+  'src/runtime/engines.ts': ['../engines/wasm/index.js', '../engines/reference/index.js'],
+  'src/runtime/compile.ts': ['../models/metaSpikeformer.js', './engines.js', '../engines/kernels.js'],
+  'src/training/loop.ts': ['../runtime/compile.js'],
+  'src/data/decode.ts': ['sharp', 'node:fs'],
+  'src/library/model.ts': ['../runtime/compile.js', '../models/metaSpikeformer.js', '../engines/kernels.js'],
+  'src/index.ts': ['./library/model.js', './training/loop.js', './data/decode.js', './engines/wasm/index.js'],
+  'src/index.browser.ts': ['./library/model.js'],
+  'src/cli/main.ts': ['../index.js', '../engines/wasm/index.js', 'commander'],
+  'bench/speed.ts': ['../src/index.js'],
+  'test/loop.test.ts': ['../src/training/loop.js', '../src/engines/reference/index.js', '../bench/speed.js'],
+};
+
+/** Arrows that must be refused, and the rule that refuses each. */
+const forbidden: readonly (readonly [from: string, to: string, rule: string])[] = [
+  ['src/graph/wrong.ts', 'src/operators/conv2d.ts', 'graph-knows-only-what-is-below'],
+  ['src/graph/wrongEngine.ts', 'src/engines/kernels.ts', 'graph-knows-only-what-is-below'],
+  ['src/engines/wasm/wrong.ts', 'src/operators/conv2d.ts', 'engines-knows-only-what-is-below'],
+  ['src/operators/wrong.ts', 'src/models/metaSpikeformer.ts', 'operators-knows-only-what-is-below'],
+  ['src/operators/wrongExport.ts', 'src/training/loop.ts', 'operators-knows-only-what-is-below'],
+  ['src/operators/wrongEngine.ts', 'src/engines/reference/index.ts', 'engines-behind-kernels'],
+  ['src/models/wrong.ts', 'src/runtime/compile.ts', 'models-knows-only-what-is-below'],
+  ['src/training/wrong.ts', 'src/cli/main.ts', 'training-energy-interop-data-runtime-metrics-knows-only-what-is-below'],
+  ['src/energy/wrong.ts', 'src/index.ts', 'training-energy-interop-data-runtime-metrics-knows-only-what-is-below'],
+  [
+    'src/runtime/wrongLibrary.ts',
+    'src/library/model.ts',
+    'training-energy-interop-data-runtime-metrics-knows-only-what-is-below',
+  ],
+  ['src/library/wrong.ts', 'src/cli/main.ts', 'library-knows-only-what-is-below'],
+  ['src/runtime/execute.ts', 'src/engines/wasm/index.ts', 'engines-behind-kernels'],
+  ['bench/wrong.ts', 'src/engines/wasm/index.ts', 'engines-behind-kernels'],
+  ['src/data/wrong.ts', 'test/loop.test.ts', 'sources-stand-alone'],
+  ['src/interop/wrong.ts', 'bench/speed.ts', 'sources-stand-alone'],
+  ['src/runtime/wrongThreads.ts', 'worker_threads', 'threads-only-in-the-wasm-engine'],
+  ['src/engines/wasm/wrongThreads.ts', 'worker_threads', 'threads-only-on-demand'],
+  ['src/metrics/wrongPackage.ts', 'node_modules/vitest/index.js', 'shipped-code-uses-shipped-packages'],
+  ['src/metrics/wrongPath.ts', './absent.js', 'imports-resolve'],
+];
+
+const packages = { sharp: 'dependencies', commander: 'dependencies', vitest: 'devDependencies' };
+
+let folder: string;
+
+function write(path: string, content: string): void {
+  mkdirSync(dirname(join(folder, path)), { recursive: true });
+  writeFileSync(join(folder, path), content);
+}
+
+function importing(specifiers: readonly string[]): string {
+  const lines = specifiers.map((name) => {
+    if (name.startsWith('dynamic:')) return `await import('${name.slice('dynamic:'.length)}');`;
+    if (name.startsWith('type:')) return `export type All = typeof import('${name.slice('type:'.length)}');`;
+    return `import '${name}';`;
+  });
+  return `${lines.join('\n')}\nexport {};\n`;
+}
+
+/** From one file of the tree to another, or to a package or a module of Node. */
+function specifier(from: string, to: string): string {
+  if (to === 'worker_threads') return 'node:worker_threads';
+  if (to.startsWith('./')) return to;
+  if (to.startsWith('node_modules/')) return to.split('/')[1]!;
+  return `${'../'.repeat(from.split('/').length - 1)}${to.replace(/\.ts$/, '.js')}`;
+}
+
+function writeAllowedTree(): void {
+  for (const [path, imports] of Object.entries(allowed)) write(path, importing(imports));
+  const manifest: Record<string, Record<string, string>> = { dependencies: {}, devDependencies: {} };
+  for (const [name, kind] of Object.entries(packages)) {
+    manifest[kind]![name] = '1.0.0';
+    write(`node_modules/${name}/package.json`, JSON.stringify({ name, version: '1.0.0', main: 'index.js' }));
+    write(`node_modules/${name}/index.js`, 'export {};\n');
+  }
+  write('package.json', JSON.stringify({ name: 'tree', type: 'module', ...manifest }));
+}
+
+/** Runs the repository's rules over the tree, as `npm run check` does. */
+function cruise(outputType: 'json' | 'err') {
+  const parameters = ['--config', join(root, '.dependency-cruiser.cjs'), '--output-type', outputType];
+  const command = [cruiser, ...parameters, 'src', 'bench', 'test'];
+  const env = { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' };
+  return spawnSync(process.execPath, command, { cwd: folder, encoding: 'utf8', env });
+}
+
+function violations(): readonly string[] {
+  const { summary } = JSON.parse(cruise('json').stdout) as { summary: { violations: readonly Violation[] } };
+  return summary.violations.map(({ from, to, rule }) => `${from} → ${to}: ${rule.name}`).sort();
+}
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'arrows-'));
+  writeAllowedTree();
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('the rules about arrows between folders', () => {
+  it('accept a tree in which every arrow points down', () => {
+    expect(violations()).toEqual([]);
+  });
+
+  it('refuse each forbidden arrow, by name, and nothing else', () => {
+    for (const [from, to] of forbidden) write(from, importing([specifier(from, to)]));
+    expect(violations()).toEqual(forbidden.map(([from, to, rule]) => `${from} → ${to}: ${rule}`).sort());
+  });
+
+  it('refuse a cycle that only types make, and say so with the exit code', () => {
+    write('src/graph/a.ts', `import type { B } from './b.js';\nexport type A = B;\n`);
+    write('src/graph/b.ts', `import type { A } from './a.js';\nexport type B = A[];\n`);
+    const { status, stdout } = cruise('err');
+    expect(status).toBe(1);
+    expect(stdout).toContain('no-cycles: src/graph/a.ts');
+  });
+
+  it('refuse what a browser lacks wherever index.browser.ts reaches it', () => {
+    write('src/index.browser.ts', importing(['./runtime/compile.js', './data/decode.js']));
+    expect(violations()).toEqual([
+      'src/index.browser.ts → fs: browser-without-node',
+      'src/index.browser.ts → node_modules/sharp/index.js: browser-without-node',
+    ]);
+  });
+});

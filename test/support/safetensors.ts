@@ -1,0 +1,42 @@
+/**
+ * A safetensors reader for fixtures: 8 bytes of header length, a JSON header, raw little-endian tensors. Not the
+ * library's reader: tests of other parts must not depend on it, and fixtures need no validation.
+ */
+import { readFileSync } from 'node:fs';
+
+export interface FixtureTensor {
+  readonly shape: readonly number[];
+  /** Numbers of F32, F64 and U8 tensors, all exact in float64. */
+  readonly values: Float64Array;
+}
+
+interface HeaderEntry {
+  readonly dtype: string;
+  readonly shape: number[];
+  readonly data_offsets: [number, number];
+}
+
+const readers: Readonly<Record<string, (bytes: ArrayBuffer) => Float64Array>> = {
+  F32: (bytes) => Float64Array.from(new Float32Array(bytes)),
+  F64: (bytes) => new Float64Array(bytes),
+  U8: (bytes) => Float64Array.from(new Uint8Array(bytes)),
+};
+
+/** All tensors of a file in test/fixtures; asking for one that is not there throws. */
+export function readFixtureTensors(file: string): (name: string) => FixtureTensor {
+  const bytes = readFileSync(new URL(`../fixtures/${file}`, import.meta.url));
+  const bodyStart = 8 + Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.toString('utf8', 8, bodyStart)) as Record<string, HeaderEntry>;
+  return (name) => {
+    const entry = header[name];
+    const read = entry && readers[entry.dtype];
+    if (!entry || !read) throw new Error(`${file} has no readable tensor ${name}`);
+    const [start, end] = entry.data_offsets;
+    const copy = new Uint8Array(bytes.subarray(bodyStart + start, bodyStart + end));
+    return { shape: entry.shape, values: read(copy.buffer) };
+  };
+}
+
+export function readFixtureJson(file: string): unknown {
+  return JSON.parse(readFileSync(new URL(`../fixtures/${file}`, import.meta.url), 'utf8'));
+}

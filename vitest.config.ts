@@ -1,0 +1,10 @@
+/** Where the tests are and how long one may take; everything else is vitest's default. */
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
