@@ -1,0 +1,353 @@
+/**
+ * Records a network's training step with an engine: the forward segment, and the backward segment that walks the same nodes
+ * the other way. Between them the caller reads the outputs, computes the loss and writes the outputs' gradients.
+ *
+ * Memory is laid out ahead over both segments. Spikes stay as bits; values that are cheap to make again (batch normalisation, RepConv's
+ * border) are not kept for the backward pass but written again when it needs them.
+ */
+import { byteLengthOf, type Storage, type Tensor, tensorAlignment } from '../engines/kernels.js';
+import type { TrainingEngine, TrainingKernels, TrainingProgram } from '../engines/trainingKernels.js';
+import { GraphError } from '../graph/errors.js';
+import type { Graph, Node, ParameterSpec } from '../graph/graph.js';
+import { elementCount, type Shape } from '../graph/shape.js';
+import type { GradientTarget, SurrogateSettings, TrainingCall, TrainingRules } from '../operators/operator.js';
+import { inferKinds, inferShapes, operatorOf, parametersOf } from '../operators/registry.js';
+import { type Lifetime, planMemory } from '../runtime/memoryPlan.js';
+import { splitPaddedNorm } from '../runtime/passes/splitPaddedNorm.js';
+
+/** Where a parameter lies in the vector of all parameters of its kind. */
+export interface ParameterSlot {
+  readonly spec: ParameterSpec;
+  /** In elements. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface TrainingPlan {
+  readonly graph: Graph;
+  readonly program: TrainingProgram;
+  readonly input: Tensor;
+  /** The outputs' values and the places where the caller writes their gradients, by output name. */
+  readonly outputs: ReadonlyMap<string, { readonly value: Tensor; readonly gradient: Tensor }>;
+  /** Trained parameters, one vector; gradients lie in another of the same layout. Between them gaps of zeros. */
+  readonly trainable: { readonly slots: readonly ParameterSlot[]; readonly values: Tensor; readonly gradients: Tensor };
+  /** Running means and variances, one vector. */
+  readonly buffers: { readonly slots: readonly ParameterSlot[]; readonly values: Tensor };
+  /** Spikes of every neuron layer, to be read between `forward` and `backward`. */
+  readonly spikes: ReadonlyMap<string, Tensor>;
+  readonly activationBytes: number;
+}
+
+/** Names of the program's segments. `clear` zeroes the gradients of the parameters; a batch may come in several parts after it. */
+export const trainingSegments = { clear: 'clear', forward: 'forward', backward: 'backward' } as const;
+
+/** One kernel call to be, with the tensors it touches, by id. */
+interface Step {
+  readonly touches: readonly string[];
+  readonly emit: (kernels: TrainingKernels, tensor: (id: string) => Tensor) => void;
+}
+
+interface Target {
+  readonly id: string;
+  readonly accumulate: boolean;
+  /** The gradient that a temporary is added to afterwards. */
+  readonly sumInto?: string;
+}
+
+/**
+ * @param inputShape `[T or 1, B, H, W, C]`.
+ * @throws GraphError when the shape does not fit or an operator cannot train.
+ */
+export function recordTraining(
+  engine: TrainingEngine,
+  network: Graph,
+  inputShape: Shape,
+  settings: SurrogateSettings,
+): TrainingPlan {
+  const graph = splitPaddedNorm({ graph: network, parameters: new Map() }).graph;
+  return new TrainingRecorder(engine, graph, inputShape, settings).record();
+}
+
+class TrainingRecorder {
+  readonly #kernels: TrainingKernels;
+  readonly #graph: Graph;
+  readonly #settings: SurrogateSettings;
+  readonly #shapes: ReadonlyMap<string, Shape>;
+  readonly #storages: ReadonlyMap<string, Storage>;
+  readonly #producers: ReadonlyMap<string, Node>;
+  readonly #position: ReadonlyMap<string, number>;
+  /** View → value whose memory it shows. */
+  readonly #roots = new Map<string, string>();
+  readonly #declared = new Map<string, { readonly shape: Shape; readonly storage: Storage }>();
+  readonly #forward: Step[] = [];
+  readonly #backward: Step[] = [];
+  /** Value (never a view) → id of the tensor with its gradient. */
+  readonly #gradients = new Map<string, string>();
+  /** Values written again in the backward pass → id of the copy. */
+  readonly #again = new Map<string, string>();
+  readonly #parameters = new Map<string, Tensor>();
+  readonly #parameterGradients = new Map<string, Tensor>();
+  readonly #statistics = new Map<string, Tensor>();
+  #temporaries = 0;
+
+  constructor(engine: TrainingEngine, graph: Graph, inputShape: Shape, settings: SurrogateSettings) {
+    this.#kernels = engine.recordTraining();
+    this.#graph = graph;
+    this.#settings = settings;
+    this.#shapes = inferShapes(graph, inputShape);
+    this.#storages = new Map([...inferKinds(graph)].map(([value, kind]) => [value, kind === 'binary' ? 'spikes' : 'real']));
+    this.#producers = new Map(graph.nodes.map((node) => [node.name, node]));
+    this.#position = new Map(graph.nodes.map((node, index) => [node.name, index]));
+  }
+
+  record(): TrainingPlan {
+    const specs = parametersOf(this.#graph);
+    const trained = specs.filter((spec) => spec.role === 'weight' || spec.role === 'bias');
+    const running = specs.filter((spec) => spec.role === 'runningMean' || spec.role === 'runningVariance');
+    const values = this.#layParameters(trained, this.#parameters);
+    const gradients = this.#layParameters(trained, this.#parameterGradients);
+    const buffers = this.#layParameters(running, this.#parameters);
+    this.#layStatistics();
+    for (const [value, shape] of this.#shapes) this.#declared.set(value, { shape, storage: this.#storages.get(value)! });
+    for (const node of this.#graph.nodes) this.#forwardNode(node);
+    for (const value of this.#graph.outputs.values()) this.#claimGradient(value);
+    for (const node of [...this.#graph.nodes].reverse()) this.#backwardNode(node);
+    const { tensor, byteLength } = this.#layActivations();
+    this.#kernels.segment(trainingSegments.clear);
+    this.#kernels.zero(gradients.tensor);
+    this.#kernels.segment(trainingSegments.forward);
+    for (const step of this.#forward) step.emit(this.#kernels, tensor);
+    this.#kernels.segment(trainingSegments.backward);
+    for (const step of this.#backward) step.emit(this.#kernels, tensor);
+    const outputs = [...this.#graph.outputs].map(
+      ([name, value]) => [name, { value: tensor(value), gradient: tensor(gradientId(value)) }] as const,
+    );
+    const neurons = this.#graph.nodes.filter((node) => node.operator === 'lif');
+    return {
+      graph: this.#graph,
+      program: this.#kernels.finish(),
+      input: tensor(this.#graph.input),
+      outputs: new Map(outputs),
+      trainable: { slots: values.slots, values: values.tensor, gradients: gradients.tensor },
+      buffers: { slots: buffers.slots, values: buffers.tensor },
+      spikes: new Map(neurons.map((node) => [node.name, tensor(node.name)])),
+      activationBytes: byteLength,
+    };
+  }
+
+  /** Lays parameters out one after the other in one block. */
+  #layParameters(specs: readonly ParameterSpec[], into: Map<string, Tensor>): { slots: ParameterSlot[]; tensor: Tensor } {
+    const slots: ParameterSlot[] = [];
+    let bytes = 0;
+    for (const spec of specs) {
+      const length = elementCount(spec.shape);
+      slots.push({ spec, offset: bytes / 4, length });
+      bytes += aligned(4 * length);
+    }
+    bytes = Math.max(bytes, tensorAlignment);
+    const block = this.#kernels.allocate(bytes);
+    for (const { spec, offset } of slots) into.set(spec.name, { shape: spec.shape, storage: 'real', block, byteOffset: 4 * offset });
+    return { slots, tensor: { shape: [bytes / 4], storage: 'real', block, byteOffset: 0 } };
+  }
+
+  #layStatistics(): void {
+    for (const node of this.#graph.nodes) {
+      for (const { name, shape } of rulesOf(node).statistics?.(node.attributes) ?? []) {
+        const block = this.#kernels.allocate(aligned(4 * elementCount(shape)));
+        this.#statistics.set(`${node.name} ${name}`, { shape, storage: 'real', block, byteOffset: 0 });
+      }
+    }
+  }
+
+  #rootOf(value: string): string {
+    return this.#roots.get(value) ?? value;
+  }
+
+  #forwardNode(node: Node): void {
+    if (operatorOf(node).isView) {
+      this.#roots.set(node.name, this.#rootOf(node.inputs[0]!));
+      return;
+    }
+    const rules = rulesOf(node);
+    this.#forward.push({
+      touches: [...node.inputs, node.name],
+      emit: (kernels, tensor) => rules.forward(kernels, this.#call(node, node.inputs, node.name, tensor)),
+    });
+  }
+
+  #call(node: Node, inputs: readonly string[], output: string, tensor: (id: string) => Tensor): TrainingCall<Node['attributes']> {
+    const found = (kind: string, value: Tensor | undefined): Tensor => {
+      if (!value) throw new GraphError(`node ${node.name} (${node.operator}): it has no ${kind}`);
+      return value;
+    };
+    return {
+      node,
+      attributes: node.attributes,
+      inputs: inputs.map(tensor),
+      output: tensor(output),
+      parameter: (local) => found(local, this.#parameters.get(`${node.parameterPrefix}.${local}`)),
+      statistic: (name) => found(name, this.#statistics.get(`${node.name} ${name}`)),
+    };
+  }
+
+  #backwardNode(node: Node): void {
+    const gradient = this.#gradients.get(node.name);
+    // A view shares its gradient with the value it shows.
+    if (gradient === undefined || operatorOf(node).isView) return;
+    const rules = rulesOf(node);
+    if (rules.passesGradient) {
+      for (const index of rules.passesGradient) this.#passGradient(node, node.inputs[index]!, gradient);
+      return;
+    }
+    const inputs = node.inputs.map((value, index) => (rules.needsInputs.includes(index) ? this.#available(value) : value));
+    const targets = node.inputs.map((value) => (this.#wantsGradient(value) ? this.#target(node, value, rules) : undefined));
+    this.#backward.push({
+      touches: [
+        ...rules.needsInputs.map((index) => inputs[index]!),
+        gradient,
+        ...targets.flatMap((target) => (target ? [target.id] : [])),
+      ],
+      emit: (kernels, tensor) =>
+        rules.backward(kernels, {
+          ...this.#call(node, inputs, node.name, tensor),
+          outputGradient: tensor(gradient),
+          inputGradients: targets.map((target): GradientTarget | undefined =>
+            target ? { tensor: tensor(target.id), accumulate: target.accumulate } : undefined,
+          ),
+          parameterGradient: (local) => this.#parameterGradients.get(`${node.parameterPrefix}.${local}`)!,
+          settings: this.#settings,
+        }),
+    });
+    for (const target of targets) if (target?.sumInto !== undefined) this.#sum(node, target.sumInto, target.id);
+  }
+
+  /** The input, and what only repeats it, have no use for a gradient. */
+  #wantsGradient(value: string): boolean {
+    return value !== this.#graph.input && this.#producers.get(value)?.operator !== 'repeatTime';
+  }
+
+  /** Where an operator writes the gradient of an input: a new tensor, the existing one, or a temporary that is added to it. */
+  #target(node: Node, value: string, rules: TrainingRules): Target {
+    if (!this.#gradients.has(this.#rootOf(value))) return { id: this.#claimGradient(value), accumulate: false };
+    const own = this.#unshared(node, value);
+    if (rules.accumulates) return { id: own, accumulate: true };
+    return { id: this.#temporary(value), accumulate: false, sumInto: own };
+  }
+
+  /** A sum hands the same tensor to both of its sides: they share it until one of them is added to. */
+  #passGradient(node: Node, value: string, gradient: string): void {
+    if (!this.#wantsGradient(value)) return;
+    const root = this.#rootOf(value);
+    if (this.#gradients.has(root)) this.#sum(node, this.#unshared(node, value), gradient);
+    else this.#gradients.set(root, gradient);
+  }
+
+  /**
+   * The id of a value's gradient, free to be added to: a copy when another value shares it whose producer has yet to read it.
+   */
+  #unshared(node: Node, value: string): string {
+    const root = this.#rootOf(value);
+    const id = this.#gradients.get(root)!;
+    const here = this.#position.get(node.name)!;
+    const awaited = [...this.#gradients].some(
+      ([other, otherId]) => otherId === id && other !== root && (this.#position.get(other) ?? -1) < here,
+    );
+    if (!awaited) return id;
+    const copy = this.#temporary(value);
+    this.#backward.push({
+      touches: [id, copy],
+      emit: (kernels, tensor) => kernels.repeat({ name: node.name, times: 1, input: tensor(id), output: tensor(copy) }),
+    });
+    this.#gradients.set(root, copy);
+    return copy;
+  }
+
+  #sum(node: Node, into: string, from: string): void {
+    this.#backward.push({
+      touches: [into, from],
+      emit: (kernels, tensor) => kernels.add({ name: node.name, a: tensor(into), b: tensor(from), output: tensor(into) }),
+    });
+  }
+
+  #claimGradient(value: string): string {
+    const root = this.#rootOf(value);
+    const id = gradientId(root);
+    this.#declared.set(id, { shape: this.#shapes.get(root)!, storage: 'real' });
+    this.#gradients.set(root, id);
+    return id;
+  }
+
+  #temporary(value: string): string {
+    const id = `temporary ${this.#temporaries++} of ${value}`;
+    this.#declared.set(id, { shape: this.#shapes.get(value)!, storage: 'real' });
+    return id;
+  }
+
+  /** The id under which a forward value can be read in the backward pass: itself, or a copy written again. */
+  #available(value: string): string {
+    const root = this.#rootOf(value);
+    const known = this.#again.get(root);
+    if (known !== undefined) return known;
+    const node = this.#producers.get(root);
+    const again = node && rulesOf(node).again;
+    if (!node || !again) return root;
+    const id = `again ${root}`;
+    this.#declared.set(id, { shape: this.#shapes.get(root)!, storage: 'real' });
+    const inputs = node.inputs.map((input) => this.#available(input));
+    this.#backward.push({
+      touches: [...inputs, id],
+      emit: (kernels, tensor) => again(kernels, this.#call(node, inputs, id, tensor)),
+    });
+    this.#again.set(root, id);
+    return id;
+  }
+
+  /** Lifetimes over forward and backward, then one arena. */
+  #layActivations(): { readonly tensor: (id: string) => Tensor; readonly byteLength: number } {
+    const first = new Map<string, number>();
+    const last = new Map<string, number>();
+    const touch = (id: string, step: number) => {
+      const root = this.#rootOf(id);
+      first.set(root, Math.min(first.get(root) ?? step, step));
+      last.set(root, Math.max(last.get(root) ?? step, step));
+    };
+    touch(this.#graph.input, 0);
+    [...this.#forward, ...this.#backward].forEach((step, index) => {
+      for (const id of step.touches) touch(id, index);
+    });
+    // Between the segments the caller reads outputs and spikes and writes gradients.
+    const between = this.#forward.length;
+    for (const value of this.#graph.outputs.values()) {
+      touch(value, between);
+      touch(gradientId(value), between - 1);
+    }
+    for (const node of this.#graph.nodes) if (node.operator === 'lif') touch(node.name, between);
+    const lifetimes: Lifetime[] = [...first].map(([id, step]) => {
+      const { shape, storage } = this.#declared.get(id)!;
+      return { name: id, byteLength: byteLengthOf(shape, storage), first: step, last: last.get(id)! };
+    });
+    const plan = planMemory(lifetimes);
+    const block = this.#kernels.allocate(plan.byteLength);
+    return {
+      byteLength: plan.byteLength,
+      tensor: (id) => {
+        const { shape, storage } = this.#declared.get(id)!;
+        return { shape, storage, block, byteOffset: plan.offsets.get(this.#rootOf(id))! };
+      },
+    };
+  }
+}
+
+function rulesOf(node: Node): TrainingRules {
+  const rules = operatorOf(node).training;
+  if (!rules) throw new GraphError(`node ${node.name} (${node.operator}): this operator cannot be trained`);
+  return rules;
+}
+
+function gradientId(value: string): string {
+  return `gradient ${value}`;
+}
+
+function aligned(bytes: number): number {
+  return Math.ceil(bytes / tensorAlignment) * tensorAlignment;
+}
