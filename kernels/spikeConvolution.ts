@@ -4,7 +4,7 @@
  * second adds those rows of 24 output channels in six registers. Rows are the weights of one input channel, one entry
  * per spike; and where tables are packed, also the sums of two to four neighbouring channels' weights, so that one entry
  * serves for four neurons. Images that fire little take single rows only: then the tables, nearly three times the
- * weights, need not be fetched.
+ * weights, need not be fetched. With several taps, lists are first made per input pixel and then copied per position.
  *
  * V8 of Node 20 schedules every load of a block before its additions, so n accumulators want 2n of the 16 registers: six
  * are best, eight spill. Rows are cut into segments that stay in the L2 cache; between segments the sums rest in
@@ -115,19 +115,65 @@ function usesTables(instruction: usize, modes: usize, image: u32): bool {
 }
 
 /**
- * Lists the rows of positions [first, last). `starts` receives, per position and segment, where its entries begin, and
- * after the last one where they end.
+ * Lists the rows of pixels [first, last), counted over all images, for a kernel of one tap. `starts` receives, per pixel
+ * and part of its words, where its entries begin, and after the last one where they end.
  */
-function buildLists(
-  instruction: usize, lookup: usize, modes: usize, starts: usize, list: usize, first: u32, last: u32,
-  tapsPerSegment: u32, wordsPerSegment: u32,
+function listPixels(
+  instruction: usize, lookup: usize, modes: usize, starts: usize, list: usize, first: u32, last: u32, wordsPerPart: u32,
 ): void {
-  const input: usize = load<u32>(instruction + Word.input * 4);
+  const channels = load<u32>(instruction + Word.inputChannels * 4);
+  const words = (channels + 31) >>> 5;
+  const perImage = load<u32>(instruction + Word.inputHeight * 4) * load<u32>(instruction + Word.inputWidth * 4);
+  const tables = load<u32>(instruction + Word.tables * 4) != 0;
+  const rowBytes = load<u32>(instruction + Word.rowBytes * 4);
+  const groupBytes = patterns * rowBytes;
+  const rows = i32x4.splat(rowBytes);
+  const singleLanes = i32x4.mul(i32x4(0, 4, 8, 12), rows);
+  const tableLanes = i32x4.add(i32x4.splat(channels * rowBytes), i32x4.mul(i32x4(0, 1, 2, 3), i32x4.splat(groupBytes)));
+  const singleStep = i32x4.splat(32 * rowBytes);
+  const tableStep = i32x4.splat(8 * groupBytes);
+  let input: usize = load<u32>(instruction + Word.input * 4) + first * words * 4;
+  let pixel = first;
+  while (pixel < last) {
+    const image = pixel / perImage;
+    const imageEnd = min<u32>(last, (image + 1) * perImage);
+    const byPatterns = tables && usesTables(instruction, modes, image);
+    for (; pixel < imageEnd; pixel++) {
+      let singles = singleLanes;
+      let multiples = tableLanes;
+      let base: u32 = 0;
+      for (let firstWord: u32 = 0; firstWord < words; firstWord += wordsPerPart) {
+        const lastWord = min<u32>(words, firstWord + wordsPerPart);
+        store<u32>(starts, <u32>list);
+        starts += 4;
+        for (let word = firstWord; word < lastWord; word++) {
+          const bits = load<u32>(input);
+          input += 4;
+          if (byPatterns) {
+            if (bits != 0) list = listPatterns(bits, list, singles, multiples, rows, lookup);
+            singles = i32x4.add(singles, singleStep);
+            multiples = i32x4.add(multiples, tableStep);
+          } else {
+            list = listSpikes(bits, list, base, rowBytes * 4, lookup);
+            base += rowBytes * 32;
+          }
+        }
+      }
+    }
+  }
+  store<u32>(starts, <u32>list);
+}
+
+/**
+ * Makes the lists of positions [first, last) of one image from those of the pixels under their taps, `pixelStarts` being
+ * those of the image's rows from `firstRow` on. Returns the lists' end; `starts` as above, without the closing end.
+ */
+function listPositions(
+  instruction: usize, starts: usize, list: usize, pixelStarts: usize, firstRow: u32, first: u32, last: u32,
+  tapsPerSegment: u32, parts: u32,
+): usize {
   const inputHeight = load<u32>(instruction + Word.inputHeight * 4);
   const inputWidth = load<u32>(instruction + Word.inputWidth * 4);
-  const inputChannels = load<u32>(instruction + Word.inputChannels * 4);
-  const words = (inputChannels + 31) >>> 5;
-  const outputHeight = load<u32>(instruction + Word.outputHeight * 4);
   const outputWidth = load<u32>(instruction + Word.outputWidth * 4);
   const kernelWidth = load<u32>(instruction + Word.kernelWidth * 4);
   const taps = load<u32>(instruction + Word.kernelHeight * 4) * kernelWidth;
@@ -135,70 +181,73 @@ function buildLists(
   const strideWidth = load<u32>(instruction + Word.strideWidth * 4);
   const paddingHeight = load<u32>(instruction + Word.paddingHeight * 4);
   const paddingWidth = load<u32>(instruction + Word.paddingWidth * 4);
-  const tables = load<u32>(instruction + Word.tables * 4) != 0;
-  const rowBytes = load<u32>(instruction + Word.rowBytes * 4);
-  const tapBytes = inputChannels * rowBytes;
-  const wordBytes = 32 * rowBytes;
-  const nibbleBytes = 4 * rowBytes;
-  const groupBytes = patterns * rowBytes;
-  const tableStart = taps * tapBytes;
-  const tableTapBytes = ((inputChannels + 3) >>> 2) * groupBytes;
-  const rows = i32x4.splat(rowBytes);
-  const singleLanes = i32x4.mul(i32x4(0, 1, 2, 3), i32x4.splat(nibbleBytes));
-  const tableLanes = i32x4.mul(i32x4(0, 1, 2, 3), i32x4.splat(groupBytes));
-
-  let x = first % outputWidth;
-  let y = (first / outputWidth) % outputHeight;
-  let image = first / outputWidth / outputHeight;
-  let byPatterns = tables && usesTables(instruction, modes, image);
+  const tapBytes = load<u32>(instruction + Word.tapBytes * 4);
   for (let position = first; position < last; position++) {
-    const imageStart = input + image * inputHeight * inputWidth * words * 4;
-    const top = <i32>(y * strideHeight) - <i32>paddingHeight;
-    const left = <i32>(x * strideWidth) - <i32>paddingWidth;
+    const top = <i32>((position / outputWidth) * strideHeight) - <i32>paddingHeight;
+    const left = <i32>((position % outputWidth) * strideWidth) - <i32>paddingWidth;
     for (let firstTap: u32 = 0; firstTap < taps; firstTap += tapsPerSegment) {
       const lastTap = min<u32>(taps, firstTap + tapsPerSegment);
-      for (let firstWord: u32 = 0; firstWord < words; firstWord += wordsPerSegment) {
-        const lastWord = min<u32>(words, firstWord + wordsPerSegment);
+      for (let part: u32 = 0; part < parts; part++) {
         store<u32>(starts, <u32>list);
         starts += 4;
-        let tapY: u32 = firstTap / kernelWidth;
-        let tapX: u32 = firstTap - tapY * kernelWidth;
         for (let tap = firstTap; tap < lastTap; tap++) {
-          const inputY = <u32>(top + <i32>tapY);
-          const inputX = <u32>(left + <i32>tapX);
-          if (++tapX == kernelWidth) {
-            tapX = 0;
-            tapY++;
-          }
+          const y = <u32>(top + <i32>(tap / kernelWidth));
+          const x = <u32>(left + <i32>(tap % kernelWidth));
           // A negative coordinate is a huge unsigned one.
-          if (inputY >= inputHeight || inputX >= inputWidth) continue;
-          const pixel = imageStart + (inputY * inputWidth + inputX) * words * 4;
-          const base = tap * tapBytes + firstWord * wordBytes;
-          if (byPatterns) {
-            let singles = i32x4.add(singleLanes, i32x4.splat(base));
-            let multiples = i32x4.add(tableLanes, i32x4.splat(tableStart + tap * tableTapBytes + firstWord * 8 * groupBytes));
-            for (let word = firstWord; word < lastWord; word++) {
-              const bits = load<u32>(pixel + word * 4);
-              if (bits != 0) list = listPatterns(bits, list, singles, multiples, rows, lookup);
-              singles = i32x4.add(singles, i32x4.splat(wordBytes));
-              multiples = i32x4.add(multiples, i32x4.splat(8 * groupBytes));
-            }
-          } else {
-            for (let word = firstWord; word < lastWord; word++) {
-              list = listSpikes(load<u32>(pixel + word * 4), list, base + (word - firstWord) * wordBytes, nibbleBytes, lookup);
-            }
+          if (y >= inputHeight || x >= inputWidth) continue;
+          const source = pixelStarts + (((y - firstRow) * inputWidth + x) * parts + part) * 4;
+          const base = i32x4.splat(tap * tapBytes);
+          const begin: usize = load<u32>(source);
+          const end: usize = load<u32>(source, 4);
+          for (let entry = begin; entry < end; entry += 16) {
+            v128.store(list + (entry - begin), i32x4.add(v128.load(entry), base));
           }
+          list += end - begin;
         }
       }
     }
-    if (++x == outputWidth) {
-      x = 0;
-      if (++y == outputHeight) {
-        y = 0;
-        image++;
-        if (tables && position + 1 < last) byPatterns = usesTables(instruction, modes, image);
-      }
-    }
+  }
+  return list;
+}
+
+/** Lists the rows of a block of positions, image by image. */
+function buildLists(
+  instruction: usize, lookup: usize, modes: usize, starts: usize, pixelStarts: usize, first: u32, last: u32,
+  tapsPerSegment: u32, wordsPerSegment: u32, segments: u32,
+): void {
+  const pixelLists = pixelStarts + load<u32>(instruction + Word.pixelStartBytes * 4);
+  let list = pixelLists + load<u32>(instruction + Word.pixelListBytes * 4);
+  if (load<u32>(instruction + Word.inPlace * 4) != 0) {
+    listPixels(instruction, lookup, modes, starts, list, first, last, wordsPerSegment);
+    return;
+  }
+  const inputHeight = load<u32>(instruction + Word.inputHeight * 4);
+  const inputWidth = load<u32>(instruction + Word.inputWidth * 4);
+  const outputWidth = load<u32>(instruction + Word.outputWidth * 4);
+  const perImage = load<u32>(instruction + Word.outputHeight * 4) * outputWidth;
+  const stride = <i32>load<u32>(instruction + Word.strideHeight * 4);
+  const padding = <i32>load<u32>(instruction + Word.paddingHeight * 4);
+  const kernelHeight = <i32>load<u32>(instruction + Word.kernelHeight * 4);
+  const words = (load<u32>(instruction + Word.inputChannels * 4) + 31) >>> 5;
+  const parts = (words + wordsPerSegment - 1) / wordsPerSegment;
+  while (first < last) {
+    const image = first / perImage;
+    const imageStart = image * perImage;
+    const imageEnd = min<u32>(last, imageStart + perImage);
+    const top = <i32>((first - imageStart) / outputWidth) * stride - padding;
+    const bottom = <i32>((imageEnd - 1 - imageStart) / outputWidth) * stride - padding + kernelHeight;
+    const firstRow = <u32>max<i32>(0, min<i32>(inputHeight, top));
+    const lastRow = <u32>max<i32>(firstRow, min<i32>(inputHeight, bottom));
+    const pixels = image * inputHeight * inputWidth;
+    listPixels(
+      instruction, lookup, modes, pixelStarts, pixelLists,
+      pixels + firstRow * inputWidth, pixels + lastRow * inputWidth, wordsPerSegment,
+    );
+    list = listPositions(
+      instruction, starts, list, pixelStarts, firstRow, first - imageStart, imageEnd - imageStart, tapsPerSegment, parts,
+    );
+    starts += (imageEnd - first) * segments * 4;
+    first = imageEnd;
   }
   store<u32>(starts, <u32>list);
 }
@@ -217,23 +266,26 @@ function touch(start: usize, end: usize, lookup: usize): void {
 }
 
 /** Touches the rows of one segment of one chunk. */
-function touchSegment(instruction: usize, lookup: usize, chunkRows: usize, segment: u32, withTables: bool, tapsPerSegment: u32, wordsPerSegment: u32): void {
+function touchSegment(
+  instruction: usize, lookup: usize, chunkRows: usize, segment: u32, withTables: bool, tapsPerSegment: u32, wordsPerSegment: u32,
+): void {
   const channels = load<u32>(instruction + Word.inputChannels * 4);
   const taps = load<u32>(instruction + Word.kernelHeight * 4) * load<u32>(instruction + Word.kernelWidth * 4);
   const rowBytes = load<u32>(instruction + Word.rowBytes * 4);
+  const tapBytes = load<u32>(instruction + Word.tapBytes * 4);
+  const groupBytes = patterns * rowBytes;
   const parts = ((channels + 31) / 32 + wordsPerSegment - 1) / wordsPerSegment;
-  const firstTap = (segment / parts) * tapsPerSegment;
-  const lastTap = min<u32>(taps, firstTap + tapsPerSegment);
-  // Of several taps a segment has all channels, so the channels below are then 0 and all of them.
   const firstChannel = (segment % parts) * wordsPerSegment * 32;
   const lastChannel = min<u32>(channels, firstChannel + wordsPerSegment * 32);
-  touch(chunkRows + (firstTap * channels + firstChannel) * rowBytes, chunkRows + ((lastTap - 1) * channels + lastChannel) * rowBytes, lookup);
-  if (!withTables) return;
-  const tables = chunkRows + taps * channels * rowBytes;
-  const groups = (channels + 3) >>> 2;
-  const groupBytes = patterns * rowBytes;
-  const lastGroup = (lastChannel + 3) >>> 2;
-  touch(tables + (firstTap * groups + (firstChannel >>> 2)) * groupBytes, tables + ((lastTap - 1) * groups + lastGroup) * groupBytes, lookup);
+  const firstTap = (segment / parts) * tapsPerSegment;
+  const lastTap = min<u32>(taps, firstTap + tapsPerSegment);
+  for (let tap = firstTap; tap < lastTap; tap++) {
+    const singles = chunkRows + tap * tapBytes;
+    touch(singles + firstChannel * rowBytes, singles + lastChannel * rowBytes, lookup);
+    if (!withTables) continue;
+    const tables = singles + channels * rowBytes;
+    touch(tables + (firstChannel >>> 2) * groupBytes, tables + ((lastChannel + 3) >>> 2) * groupBytes, lookup);
+  }
 }
 
 /**
@@ -432,7 +484,7 @@ function anyUsesTables(instruction: usize, modes: usize, first: u32, last: u32):
 /**
  * Tasks are (block of positions, chunk of channels), blocks outermost, cut into equal shares: a thread's share may begin
  * and end inside a block, so that both threads have equal work even when there is only one block. Scratch: lookup
- * tables, a byte per image, sums between segments, starts, lists.
+ * tables, a byte per image, sums between segments, starts, and the same of pixels, lists of pixels, lists.
  */
 export function spikeConvolution(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
   const images = load<u32>(instruction + Word.images * 4);
@@ -446,7 +498,7 @@ export function spikeConvolution(instruction: usize, scratch: usize, thread: u32
   const modes = scratch + Size.lookup;
   const partial = modes + load<u32>(instruction + Word.modeBytes * 4);
   const starts = partial + load<u32>(instruction + Word.partialBytes * 4);
-  const lists = starts + load<u32>(instruction + Word.startBytes * 4);
+  const pixelStarts = starts + load<u32>(instruction + Word.startBytes * 4);
   prepareLookup(scratch, load<u32>(instruction + Word.rowBytes * 4));
   memory.fill(modes, 0, images);
   while (task < end) {
@@ -459,7 +511,9 @@ export function spikeConvolution(instruction: usize, scratch: usize, thread: u32
     const tapsPerSegment = load<u32>(cut);
     const wordsPerSegment = load<u32>(cut, 4);
     const segments = load<u32>(cut, 8);
-    buildLists(instruction, scratch, modes, starts, lists, first, last, tapsPerSegment, wordsPerSegment);
+    buildLists(
+      instruction, scratch, modes, starts, pixelStarts, first, last, tapsPerSegment, wordsPerSegment, segments,
+    );
     const blockEnd = min<u32>(end, (block + 1) * chunks);
     for (; task < blockEnd; task++) {
       sumChunk(

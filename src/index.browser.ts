@@ -9,7 +9,7 @@ import { openCheckpoint } from './interop/openCheckpoint.js';
 import { fileFromBlob, fileFromBytes } from './interop/randomAccessFile.js';
 import { type LoadOptions, modelFromCheckpoint, modelFromName } from './library/buildModel.js';
 import type { ImageSource, Model } from './library/model.js';
-import { defaultModelName } from './models/registry.js';
+import { defaultModelName } from './library/registry.js';
 
 export * from './library/common.js';
 

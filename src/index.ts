@@ -9,7 +9,7 @@ import { UsageError } from './errors.js';
 import { openCheckpointFile } from './interop/checkpointFiles.js';
 import { type LoadOptions, modelFromCheckpoint, modelFromName } from './library/buildModel.js';
 import type { ImageSource, Model } from './library/model.js';
-import { defaultModelName } from './models/registry.js';
+import { defaultModelName } from './library/registry.js';
 
 export { decodeImage } from './data/decode.js';
 export { openImageFolder } from './data/imageFolder.js';

@@ -6,11 +6,11 @@ import type { Checkpoint } from '../interop/checkpoint.js';
 import { resolveConfiguration, type UnseenOptions } from '../models/configurations.js';
 import { demonstrationParameters } from '../models/initialise.js';
 import { metaSpikeformer } from '../models/metaSpikeformer.js';
-import { registeredModel } from '../models/registry.js';
 import { createEngine, type EngineOptions } from '../runtime/engines.js';
 import type { PrepareOptions } from '../runtime/prepare.js';
 import { loadParameters } from './loadParameters.js';
 import { type ImageSource, Model, type ModelParts } from './model.js';
+import { registeredModel } from './registry.js';
 
 export interface LoadOptions extends EngineOptions, UnseenOptions {
   /** Instead of what the model or checkpoint says (ImageNet's by default). */

@@ -20,7 +20,6 @@ export {
   type MetaSpikeformerOptions,
   metaSpikeformer,
 } from '../models/metaSpikeformer.js';
-export { defaultModelName, modelNames } from '../models/registry.js';
 export { inferKinds, inferShapes, parametersOf } from '../operators/registry.js';
 export type { LoadOptions } from './buildModel.js';
 export {
@@ -33,4 +32,5 @@ export {
   type RunResult,
   type SpikeRecord,
 } from './model.js';
+export { defaultModelName, modelNames } from './registry.js';
 export { type NetworkSummary, type StageSummary, summarise } from './summary.js';

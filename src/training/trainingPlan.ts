@@ -95,7 +95,9 @@ class TrainingRecorder {
     this.#graph = graph;
     this.#settings = settings;
     this.#shapes = inferShapes(graph, inputShape);
-    this.#storages = new Map([...inferKinds(graph)].map(([value, kind]) => [value, kind === 'binary' ? 'spikes' : 'real']));
+    this.#storages = new Map(
+      [...inferKinds(graph)].map(([value, kind]) => [value, kind === 'binary' ? 'spikes' : 'real']),
+    );
     this.#producers = new Map(graph.nodes.map((node) => [node.name, node]));
     this.#position = new Map(graph.nodes.map((node, index) => [node.name, index]));
   }
@@ -108,7 +110,8 @@ class TrainingRecorder {
     const gradients = this.#layParameters(trained, this.#parameterGradients);
     const buffers = this.#layParameters(running, this.#parameters);
     this.#layStatistics();
-    for (const [value, shape] of this.#shapes) this.#declared.set(value, { shape, storage: this.#storages.get(value)! });
+    for (const [value, shape] of this.#shapes)
+      this.#declared.set(value, { shape, storage: this.#storages.get(value)! });
     for (const node of this.#graph.nodes) this.#forwardNode(node);
     for (const value of this.#graph.outputs.values()) this.#claimGradient(value);
     for (const node of [...this.#graph.nodes].reverse()) this.#backwardNode(node);
@@ -136,7 +139,10 @@ class TrainingRecorder {
   }
 
   /** Lays parameters out one after the other in one block. */
-  #layParameters(specs: readonly ParameterSpec[], into: Map<string, Tensor>): { slots: ParameterSlot[]; tensor: Tensor } {
+  #layParameters(
+    specs: readonly ParameterSpec[],
+    into: Map<string, Tensor>,
+  ): { slots: ParameterSlot[]; tensor: Tensor } {
     const slots: ParameterSlot[] = [];
     let bytes = 0;
     for (const spec of specs) {
@@ -146,7 +152,8 @@ class TrainingRecorder {
     }
     bytes = Math.max(bytes, tensorAlignment);
     const block = this.#kernels.allocate(bytes);
-    for (const { spec, offset } of slots) into.set(spec.name, { shape: spec.shape, storage: 'real', block, byteOffset: 4 * offset });
+    for (const { spec, offset } of slots)
+      into.set(spec.name, { shape: spec.shape, storage: 'real', block, byteOffset: 4 * offset });
     return { slots, tensor: { shape: [bytes / 4], storage: 'real', block, byteOffset: 0 } };
   }
 
@@ -175,7 +182,12 @@ class TrainingRecorder {
     });
   }
 
-  #call(node: Node, inputs: readonly string[], output: string, tensor: (id: string) => Tensor): TrainingCall<Node['attributes']> {
+  #call(
+    node: Node,
+    inputs: readonly string[],
+    output: string,
+    tensor: (id: string) => Tensor,
+  ): TrainingCall<Node['attributes']> {
     const found = (kind: string, value: Tensor | undefined): Tensor => {
       if (!value) throw new GraphError(`node ${node.name} (${node.operator}): it has no ${kind}`);
       return value;
@@ -199,8 +211,12 @@ class TrainingRecorder {
       for (const index of rules.passesGradient) this.#passGradient(node, node.inputs[index]!, gradient);
       return;
     }
-    const inputs = node.inputs.map((value, index) => (rules.needsInputs.includes(index) ? this.#available(value) : value));
-    const targets = node.inputs.map((value) => (this.#wantsGradient(value) ? this.#target(node, value, rules) : undefined));
+    const inputs = node.inputs.map((value, index) =>
+      rules.needsInputs.includes(index) ? this.#available(value) : value,
+    );
+    const targets = node.inputs.map((value) =>
+      this.#wantsGradient(value) ? this.#target(node, value, rules) : undefined,
+    );
     this.#backward.push({
       touches: [
         ...rules.needsInputs.map((index) => inputs[index]!),
@@ -265,7 +281,8 @@ class TrainingRecorder {
   #sum(node: Node, into: string, from: string): void {
     this.#backward.push({
       touches: [into, from],
-      emit: (kernels, tensor) => kernels.add({ name: node.name, a: tensor(into), b: tensor(from), output: tensor(into) }),
+      emit: (kernels, tensor) =>
+        kernels.add({ name: node.name, a: tensor(into), b: tensor(from), output: tensor(into) }),
     });
   }
 

@@ -59,11 +59,15 @@ export enum ConvolutionWord {
   spikes = 21,
   /** Blocks into which the output positions are cut. */
   blocks = 22,
-  /** Spike-fed: 1 when each chunk's rows are followed by its tables. */
+  /** Spike-fed: 1 when the rows of each tap are followed by their tables. */
   tables = 23,
   /** Spike-fed: bytes of one row of a chunk, and of a whole chunk of output channels. */
   rowBytes = 24,
   chunkBytes = 25,
+  /** Spike-fed: bytes of one tap's rows and tables in a chunk. */
+  tapBytes = 35,
+  /** Spike-fed: 1 when positions are pixels: 1×1, stride 1, no padding. */
+  inPlace = 36,
   /** Spike-fed: a segment is this many taps, and of each tap this many words of input channels. */
   tapsPerSegment = 26,
   wordsPerSegment = 27,
@@ -72,10 +76,15 @@ export enum ConvolutionWord {
   tableTapsPerSegment = 29,
   tableWordsPerSegment = 30,
   tableSegments = 31,
-  /** Spike-fed: scratch after the lookup tables: image modes, sums between segments, starts of the row lists, the lists. */
+  /**
+   * Spike-fed: scratch after the lookup tables: image modes, sums between segments, starts of the row lists; then the
+   * starts and lists of pixels, unless positions are pixels; then the lists.
+   */
   modeBytes = 32,
   partialBytes = 33,
   startBytes = 34,
+  pixelStartBytes = 37,
+  pixelListBytes = 38,
 }
 
 export enum NeuronWord {

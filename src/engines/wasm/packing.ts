@@ -25,29 +25,25 @@ function chunksOf(geometry: ConvolutionGeometry): number {
   return Math.ceil(geometry.outputChannels / Width.chunk);
 }
 
-/** Rows of one chunk that are the weights of one input channel and tap. */
-function singleRows(geometry: ConvolutionGeometry): number {
-  return tapsOf(geometry) * geometry.inputChannels;
+/** Rows of one tap of one chunk: the weights of each input channel, then 11 sums for every four of them. */
+function tapRows(geometry: ConvolutionGeometry, tables: boolean): number {
+  const { inputChannels } = geometry;
+  return inputChannels + (tables ? Math.ceil(inputChannels / 4) * patterns : 0);
 }
 
-/** Rows of one chunk that are sums: 11 for every four input channels of a tap. */
-function tableRows(geometry: ConvolutionGeometry): number {
-  return tapsOf(geometry) * Math.ceil(geometry.inputChannels / 4) * patterns;
-}
-
-/** Rows of one chunk of output channels in the spike-fed convolution. */
-export function chunkRows(geometry: ConvolutionGeometry, tables: boolean): number {
-  return singleRows(geometry) + (tables ? tableRows(geometry) : 0);
+/** Bytes of one tap of one chunk of output channels in the spike-fed convolution. */
+export function tapBytes(geometry: ConvolutionGeometry, tables: boolean): number {
+  return tapRows(geometry, tables) * rowWidth(geometry.outputChannels) * 4;
 }
 
 /** Numbers of all chunks. */
 export function spikeRowsLength(geometry: ConvolutionGeometry, tables: boolean): number {
-  return chunksOf(geometry) * chunkRows(geometry, tables) * rowWidth(geometry.outputChannels);
+  return chunksOf(geometry) * tapsOf(geometry) * tapRows(geometry, tables) * rowWidth(geometry.outputChannels);
 }
 
 /**
- * Per chunk of output channels `[tap][inputChannel][24]`, output channels beyond the last being zero; then, with tables,
- * `[tap][four input channels][pattern 3, 5, 6, 7, 9…15][24]`: the sums of the rows that a pattern selects.
+ * Per chunk of output channels and tap: `[inputChannel][24]`, output channels beyond the last being zero; then, with
+ * tables, `[four input channels][pattern 3, 5, 6, 7, 9…15][24]`: the sums of the rows that a pattern selects.
  */
 export function packSpikeRows(
   target: Float32Array,
@@ -55,58 +51,59 @@ export function packSpikeRows(
   geometry: ConvolutionGeometry,
   tables: boolean,
 ): void {
-  const chunkLength = chunkRows(geometry, tables) * rowWidth(geometry.outputChannels);
-  for (let chunk = 0; chunk < chunksOf(geometry); chunk++) {
-    const part = target.subarray(chunk * chunkLength, (chunk + 1) * chunkLength);
-    fillSingles(part, weight, geometry, chunk * Width.chunk);
-    if (tables) fillTables(part, geometry);
+  const { outputChannels } = geometry;
+  const width = rowWidth(outputChannels);
+  const length = tapRows(geometry, tables) * width;
+  let start = 0;
+  for (let firstOutput = 0; firstOutput < outputChannels; firstOutput += Width.chunk) {
+    for (let tap = 0; tap < tapsOf(geometry); tap++) {
+      const part = target.subarray(start, start + length);
+      part.fill(0);
+      fillRows(part, weight, geometry, firstOutput, tap);
+      if (tables) fillTables(part, geometry.inputChannels, width);
+      start += length;
+    }
   }
 }
 
-function fillSingles(
+function fillRows(
   part: Float32Array,
   weight: Float32Array,
   geometry: ConvolutionGeometry,
   firstOutput: number,
+  tap: number,
 ): void {
   const { inputChannels, outputChannels } = geometry;
   const width = rowWidth(outputChannels);
   const taps = tapsOf(geometry);
   const lanes = Math.min(width, outputChannels - firstOutput);
-  part.fill(0, 0, singleRows(geometry) * width);
   for (let lane = 0; lane < lanes; lane++) {
+    let source = (firstOutput + lane) * inputChannels * taps + tap;
     for (let input = 0; input < inputChannels; input++) {
-      const source = ((firstOutput + lane) * inputChannels + input) * taps;
-      for (let tap = 0; tap < taps; tap++) {
-        part[(tap * inputChannels + input) * width + lane] = weight[source + tap]!;
-      }
+      part[input * width + lane] = weight[source]!;
+      source += taps;
     }
   }
 }
 
 /** Makes each sum from that of the pattern without its highest spike, plus that spike's row. */
-function fillTables(part: Float32Array, geometry: ConvolutionGeometry): void {
-  const { inputChannels } = geometry;
-  const width = rowWidth(geometry.outputChannels);
+function fillTables(part: Float32Array, inputChannels: number, width: number): void {
   // Where each pattern's row starts; patterns with channels beyond the last are never looked up and stay zero.
   const starts = new Int32Array(16);
-  let at = singleRows(geometry) * width;
-  part.fill(0, at);
-  for (let tap = 0; tap < tapsOf(geometry); tap++) {
-    for (let first = 0; first < inputChannels; first += 4) {
-      const present = Math.min(4, inputChannels - first);
-      for (let pattern = 1; pattern < 16; pattern++) {
-        const highest = 31 - Math.clz32(pattern);
-        const single = (tap * inputChannels + first + highest) * width;
-        const others = pattern & ~(1 << highest);
-        starts[pattern] = others === 0 ? single : at;
-        if (others === 0) continue;
-        const sum = starts[others]!;
-        if (highest < present) {
-          for (let lane = 0; lane < width; lane++) part[at + lane] = part[sum + lane]! + part[single + lane]!;
-        }
-        at += width;
+  let at = inputChannels * width;
+  for (let first = 0; first < inputChannels; first += 4) {
+    const present = Math.min(4, inputChannels - first);
+    for (let pattern = 1; pattern < 16; pattern++) {
+      const highest = 31 - Math.clz32(pattern);
+      const single = (first + highest) * width;
+      const others = pattern & ~(1 << highest);
+      starts[pattern] = others === 0 ? single : at;
+      if (others === 0) continue;
+      const sum = starts[others]!;
+      if (highest < present) {
+        for (let lane = 0; lane < width; lane++) part[at + lane] = part[sum + lane]! + part[single + lane]!;
       }
+      at += width;
     }
   }
 }

@@ -231,7 +231,9 @@ export class WasmRecorder implements Kernels {
       [ConvolutionWord.blocks]: plan.blocks,
       [ConvolutionWord.tables]: tables ? 1 : 0,
       [ConvolutionWord.rowBytes]: plan.rowBytes,
+      [ConvolutionWord.tapBytes]: plan.tapBytes,
       [ConvolutionWord.chunkBytes]: plan.chunkBytes,
+      [ConvolutionWord.inPlace]: plan.inPlace ? 1 : 0,
       [ConvolutionWord.tapsPerSegment]: plan.single.tapsPerSegment,
       [ConvolutionWord.wordsPerSegment]: plan.single.wordsPerSegment,
       [ConvolutionWord.segments]: plan.single.segments,
@@ -241,6 +243,8 @@ export class WasmRecorder implements Kernels {
       [ConvolutionWord.modeBytes]: plan.modeBytes,
       [ConvolutionWord.partialBytes]: plan.partialBytes,
       [ConvolutionWord.startBytes]: plan.startBytes,
+      [ConvolutionWord.pixelStartBytes]: plan.pixelStartBytes,
+      [ConvolutionWord.pixelListBytes]: plan.pixelListBytes,
     });
   }
 

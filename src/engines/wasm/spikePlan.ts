@@ -4,7 +4,7 @@
  */
 import { type ConvolutionGeometry, spikeWords } from '../kernels.js';
 import { Size } from './instructionSet.js';
-import { chunkRows, roundUp, rowWidth } from './packing.js';
+import { roundUp, rowWidth, tapBytes } from './packing.js';
 
 /**
  * Rows of a segment should stay in the L2 cache (1 MiB here) beside the lists that select them: measured best from 200 to
@@ -30,7 +30,10 @@ export interface Segments {
 export interface SpikePlan {
   readonly blocks: number;
   readonly rowBytes: number;
+  readonly tapBytes: number;
   readonly chunkBytes: number;
+  /** Positions are pixels: 1×1, stride 1, no padding. */
+  readonly inPlace: boolean;
   /** For blocks whose images use single rows only. */
   readonly single: Segments;
   /** For blocks with an image that uses the tables. */
@@ -38,6 +41,8 @@ export interface SpikePlan {
   readonly modeBytes: number;
   readonly partialBytes: number;
   readonly startBytes: number;
+  readonly pixelStartBytes: number;
+  readonly pixelListBytes: number;
   readonly scratchBytes: number;
 }
 
@@ -59,19 +64,39 @@ export function planSpikeConvolution(geometry: ConvolutionGeometry, tables: bool
   const modeBytes = roundUp(geometry.images, 64);
   const partialBytes = segments > 1 ? roundUp(largestBlock * rowBytes, 64) : 0;
   const startBytes = roundUp((largestBlock * segments + 1) * 4, 64);
+  const inPlace = positionsArePixels(geometry);
+  const pixels = inPlace ? 0 : pixelsUnder(geometry, largestBlock);
+  const pixelStartBytes = roundUp((pixels * segments + 1) * 4, 64);
+  // A list has at most one entry per neuron; it is written four at a time, so the last may reach beyond its end.
+  const pixelListBytes = roundUp(pixels * geometry.inputChannels * 4 + 64, 64);
+  const listBytes = largestBlock * taps * geometry.inputChannels * 4 + 64;
   return {
     blocks,
     rowBytes,
-    chunkBytes: chunkRows(geometry, tables) * rowBytes,
+    tapBytes: tapBytes(geometry, tables),
+    chunkBytes: taps * tapBytes(geometry, tables),
+    inPlace,
     single,
     table,
     modeBytes,
     partialBytes,
     startBytes,
-    // A list has at most one entry per neuron; it is written four at a time, so the last may reach beyond its end.
-    scratchBytes:
-      Size.lookup + modeBytes + partialBytes + startBytes + largestBlock * taps * geometry.inputChannels * 4 + 64,
+    pixelStartBytes,
+    pixelListBytes,
+    scratchBytes: Size.lookup + modeBytes + partialBytes + startBytes + pixelStartBytes + pixelListBytes + listBytes,
   };
+}
+
+function positionsArePixels(geometry: ConvolutionGeometry): boolean {
+  const { kernelHeight, kernelWidth, strideHeight, strideWidth, paddingHeight, paddingWidth } = geometry;
+  return kernelHeight * kernelWidth * strideHeight * strideWidth === 1 && paddingHeight + paddingWidth === 0;
+}
+
+/** The most pixels of one image that lie in the rows under `positions` consecutive positions. */
+function pixelsUnder(geometry: ConvolutionGeometry, positions: number): number {
+  const outputRows = Math.min(geometry.outputHeight, Math.ceil(positions / geometry.outputWidth) + 1);
+  const rows = (outputRows - 1) * geometry.strideHeight + geometry.kernelHeight;
+  return Math.min(geometry.inputHeight, rows) * geometry.inputWidth;
 }
 
 /** A segment is several whole taps, or part of the input channels of one. */

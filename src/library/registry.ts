@@ -4,8 +4,8 @@
  */
 import { imagenetPreprocessing, type PreprocessSettings } from '../data/preprocess.js';
 import { UsageError } from '../errors.js';
-import { metaSpikeformerSizes } from './configurations.js';
-import type { MetaSpikeformerOptions } from './metaSpikeformer.js';
+import { metaSpikeformerSizes } from '../models/configurations.js';
+import type { MetaSpikeformerOptions } from '../models/metaSpikeformer.js';
 
 export interface RegisteredModel {
   readonly name: string;

@@ -1,0 +1,475 @@
+/**
+ * What is particular to the wasm engine and not in the suite that all engines share: threads, tables, its memory, its
+ * end. The oracle is a definition in float64, or the engine itself where two ways must give the same bits.
+ */
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import ts from 'typescript';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EngineError } from '../../src/engines/errors.js';
+import type { ConvolutionGeometry, Engine, Tensor } from '../../src/engines/kernels.js';
+import { createWasmEngine, type WasmEngineOptions } from '../../src/engines/wasm/index.js';
+import {
+  bruteForceConvolution,
+  expectClose,
+  geometryOf,
+  SeededNumbers,
+  toChannelsFirst,
+  toChannelsLast,
+  Workbench,
+} from './support.js';
+
+async function withEngine<Result>(options: WasmEngineOptions, use: (engine: Engine) => Promise<Result>) {
+  const engine = await createWasmEngine(options);
+  try {
+    return await use(engine);
+  } finally {
+    await engine.dispose();
+  }
+}
+
+interface SpikeLayer {
+  readonly geometry: ConvolutionGeometry;
+  readonly bits: Float32Array;
+  readonly weight: Float32Array;
+  readonly bias?: Float32Array;
+  readonly residual?: Float32Array;
+}
+
+/** Firing rates per image, so that some images use tables and some do not. */
+function spikeLayer(seed: number, geometry: ConvolutionGeometry, rates: readonly number[]): SpikeLayer {
+  const numbers = new SeededNumbers(seed);
+  const { images, inputHeight, inputWidth, inputChannels, outputHeight, outputWidth, outputChannels } = geometry;
+  const perImage = inputHeight * inputWidth * inputChannels;
+  const bits = new Float32Array(images * perImage);
+  for (let image = 0; image < images; image++) {
+    bits.set(numbers.bits(perImage, rates[image % rates.length]), image * perImage);
+  }
+  return {
+    geometry,
+    bits,
+    weight: numbers.reals(
+      (outputChannels * inputChannels * geometry.kernelHeight * geometry.kernelWidth) / geometry.groups,
+    ),
+    bias: numbers.reals(outputChannels),
+    residual: numbers.reals(outputHeight * outputWidth * outputChannels),
+  };
+}
+
+async function convolveSpikes(engine: Engine, layer: SpikeLayer): Promise<Float32Array> {
+  const { geometry: g, bits, weight, bias, residual } = layer;
+  const bench = new Workbench(engine);
+  const output = bench.real([g.images, g.outputHeight, g.outputWidth, g.outputChannels]);
+  bench.kernels.convolution({
+    name: 'conv',
+    geometry: g,
+    input: bench.spikes([g.images, g.inputHeight, g.inputWidth, g.inputChannels], bits),
+    output,
+    weight,
+    ...(bias && { bias }),
+    ...(residual && { residual: bench.real([residual.length], residual) }),
+  });
+  await bench.run();
+  const result = await bench.read(output);
+  bench.dispose();
+  return result;
+}
+
+function definition(layer: SpikeLayer): Float64Array {
+  const { geometry: g, bits, weight, bias, residual } = layer;
+  const input = toChannelsFirst(bits, g.inputChannels, g.inputHeight * g.inputWidth);
+  const sums = bruteForceConvolution(g, input, weight, bias);
+  const output = toChannelsLast(sums, g.outputChannels, g.outputHeight * g.outputWidth);
+  return residual ? output.map((value, index) => value + residual[index % residual.length]!) : output;
+}
+
+/** Geometries whose rows need several segments, several blocks, and chunks of every width. */
+const layers: readonly (readonly [string, SpikeLayer])[] = [
+  [
+    '3×3, 200 → 61 channels, three images of different firing rates',
+    spikeLayer(
+      1,
+      geometryOf({ images: 3, channels: [200, 61], size: [9, 11], kernel: [3, 3], padding: [1, 1] }),
+      [0.02, 0.4, 0.15],
+    ),
+  ],
+  [
+    '1×1, 1500 → 30 channels, one segment being part of the input channels',
+    spikeLayer(2, geometryOf({ channels: [1500, 30], size: [13, 7], kernel: [1, 1] }), [0.35]),
+  ],
+  [
+    '3×2 with stride 2×1, 33 → 20 channels, more than one block of positions',
+    spikeLayer(
+      3,
+      geometryOf({ channels: [33, 20], size: [50, 40], kernel: [3, 2], stride: [2, 1], padding: [1, 0] }),
+      [0.3],
+    ),
+  ],
+  [
+    'depthwise 7×7 on 40 channels',
+    spikeLayer(
+      4,
+      geometryOf({ images: 2, channels: [40, 40], size: [9, 10], kernel: [7, 7], padding: [3, 3], groups: 40 }),
+      [0.2],
+    ),
+  ],
+];
+
+describe('a convolution on spikes in wasm', () => {
+  it.each(layers)('equals its definition, with tables: %s', async (_title, layer) => {
+    const found = await withEngine({ threads: 2 }, (engine) => convolveSpikes(engine, layer));
+    expectClose(found, definition(layer));
+  });
+
+  it.each(layers)('equals its definition, without tables: %s', async (_title, layer) => {
+    const found = await withEngine({ threads: 2, tableBudgetBytes: 0 }, (engine) => convolveSpikes(engine, layer));
+    expectClose(found, definition(layer));
+  });
+
+  it('uses tables as far as the budget goes, and says so', async () => {
+    const geometry = geometryOf({ channels: [64, 24], size: [8, 8], kernel: [3, 3], padding: [1, 1] });
+    // 16 groups of four channels, 9 taps, 11 rows of 24 numbers of 4 bytes.
+    const tableBytes = 16 * 9 * 11 * 24 * 4;
+    const methods = await withEngine({ threads: 1, tableBudgetBytes: tableBytes }, async (engine) => {
+      const wasm = engine as Awaited<ReturnType<typeof createWasmEngine>>;
+      const kernels = wasm.record();
+      const tensor = (shape: number[], storage: Tensor['storage']): Tensor => ({
+        shape,
+        storage,
+        block: kernels.allocate(65536),
+        byteOffset: 0,
+      });
+      const input = tensor([1, 8, 8, 64], 'spikes');
+      const output = tensor([1, 8, 8, 24], 'real');
+      for (const name of ['first', 'second']) {
+        kernels.convolution({ name, geometry, input, output, weight: new Float32Array(64 * 24 * 9) });
+      }
+      return kernels.finish().instructions.map(({ name, method }) => [name, method]);
+    });
+    expect(methods).toEqual([
+      ['first', 'rows and tables'],
+      ['second', 'rows'],
+    ]);
+  });
+
+  it('gives an image the same bits in a batch as alone, whatever the others fire', async () => {
+    const together = layers[0]![1];
+    const { geometry } = together;
+    const perImage = together.bits.length / geometry.images;
+    await withEngine({ threads: 2 }, async (engine) => {
+      const batch = await convolveSpikes(engine, together);
+      for (let image = 0; image < geometry.images; image++) {
+        const bits = together.bits.subarray(image * perImage, (image + 1) * perImage);
+        const alone = await convolveSpikes(engine, { ...together, bits, geometry: { ...geometry, images: 1 } });
+        expect(batch.subarray(image * alone.length, (image + 1) * alone.length)).toEqual(alone);
+      }
+    });
+  });
+
+  it('may add its output to what the output held before', async () => {
+    const layer = layers[0]![1];
+    const { geometry: g } = layer;
+    const before = new SeededNumbers(9).reals(g.images * g.outputHeight * g.outputWidth * g.outputChannels);
+    const found = await withEngine({ threads: 2 }, async (engine) => {
+      const bench = new Workbench(engine);
+      const output = bench.real([g.images, g.outputHeight, g.outputWidth, g.outputChannels], before);
+      const input = bench.spikes([g.images, g.inputHeight, g.inputWidth, g.inputChannels], layer.bits);
+      bench.kernels.convolution({ name: 'c', geometry: g, input, output, weight: layer.weight, residual: output });
+      await bench.run();
+      return bench.read(output);
+    });
+    const { geometry, bits, weight } = layer;
+    expectClose(found, definition({ geometry, bits, weight, residual: before }));
+  });
+});
+
+/** One program with every kernel, on shapes that divide by nothing, whose result depends on all of them. */
+async function everything(engine: Engine, runs = 1): Promise<Float32Array[]> {
+  const numbers = new SeededNumbers(11);
+  const bench = new Workbench(engine);
+  const { kernels } = bench;
+  const [T, size, C, hidden, heads] = [3, 11, 50, 37, 5];
+  const maps = (channels: number, images = T, side = size) => [images, side, side, channels];
+  const image = bench.real(maps(3, 1), numbers.reals(size * size * 3));
+  const stem = bench.real(maps(C, 1));
+  kernels.convolution({
+    name: 'stem',
+    geometry: geometryOf({ channels: [3, C], size: [size, size], kernel: [5, 5], padding: [2, 2] }),
+    input: image,
+    output: stem,
+    weight: numbers.reals(3 * C * 25),
+  });
+  const repeated = bench.real(maps(C));
+  kernels.repeat({ name: 'repeat', times: T, input: stem, output: repeated });
+  const fire = (name: string, input: Tensor, channels: number, threshold: number, tau: number) => {
+    const output = bench.spikeOutput(maps(channels));
+    const positions = size * size;
+    const steps = { timeSteps: T, inputTimeSteps: T, positions, channels };
+    kernels.leakyIntegrateAndFire({ name, ...steps, input, output, tau, threshold });
+    return output;
+  };
+  const spikes = fire('lif', repeated, C, 0.1, 2);
+  const convolved = bench.real(maps(hidden));
+  kernels.convolution({
+    name: 'conv',
+    geometry: geometryOf({ images: T, channels: [C, hidden], size: [size, size], kernel: [3, 3], padding: [1, 1] }),
+    input: spikes,
+    output: convolved,
+    weight: numbers.reals(C * hidden * 9, 0.2),
+    bias: numbers.reals(hidden),
+  });
+  const scaled = bench.real(maps(hidden));
+  kernels.scaleShift({
+    name: 'norm',
+    rows: T * size * size,
+    channels: hidden,
+    input: convolved,
+    output: scaled,
+    scale: numbers.reals(hidden),
+    shift: numbers.reals(hidden),
+  });
+  const padded = bench.real(maps(hidden, T, size + 2));
+  const padSizes = { images: T, inputHeight: size, inputWidth: size, channels: hidden, padding: 1 };
+  kernels.pad({ name: 'pad', ...padSizes, input: scaled, output: padded, values: numbers.reals(hidden) });
+  const depthwise = bench.real(maps(hidden));
+  kernels.convolution({
+    name: 'depthwise',
+    geometry: geometryOf({
+      images: T,
+      channels: [hidden, hidden],
+      size: [size + 2, size + 2],
+      kernel: [3, 3],
+      groups: hidden,
+    }),
+    input: padded,
+    output: depthwise,
+    weight: numbers.reals(hidden * 9),
+  });
+  const projected = bench.real(maps(C));
+  kernels.convolution({
+    name: 'project',
+    geometry: geometryOf({ images: T, channels: [hidden, C], size: [size, size], kernel: [1, 1] }),
+    input: depthwise,
+    output: projected,
+    weight: numbers.reals(hidden * C, 0.3),
+    residual: stem,
+  });
+  const grouped = bench.real(maps(C));
+  kernels.convolution({
+    name: 'grouped',
+    geometry: geometryOf({
+      images: T,
+      channels: [C, C],
+      size: [size, size],
+      kernel: [1, 3],
+      padding: [0, 1],
+      groups: 10,
+    }),
+    input: projected,
+    output: grouped,
+    weight: numbers.reals((C * C * 3) / 10),
+  });
+  const query = fire('q', projected, C, 0.2, 3);
+  const key = fire('k', grouped, C, 0.2, 2);
+  const attended = bench.real(maps(C));
+  const attention = { images: T, tokens: size * size, channels: C, heads, scale: 0.125 };
+  kernels.spikeAttention({ name: 'attn', ...attention, query, key, value: spikes, output: attended });
+  const sum = bench.real(maps(C));
+  kernels.add({ name: 'add', a: attended, b: stem, output: sum });
+  const pooled = bench.real([T, C]);
+  kernels.spatialMean({ name: 'pool', images: T, positions: size * size, channels: C, input: sum, output: pooled });
+  const mean = bench.real([C]);
+  kernels.timeMean({ name: 'mean', timeSteps: T, elements: C, input: pooled, output: mean });
+  await bench.run();
+  const results: Float32Array[] = [];
+  for (let run = 0; run < runs; run++) {
+    if (run > 0) await bench.runAgain();
+    results.push(await bench.read(mean));
+  }
+  for (const tensor of [scaled, grouped, sum]) results.push(await bench.read(tensor));
+  bench.dispose();
+  return results;
+}
+
+describe('threads of the wasm engine', () => {
+  let alone: Float32Array[];
+
+  beforeAll(async () => {
+    alone = await withEngine({ threads: 1 }, (engine) => everything(engine));
+    // Else equality below would say nothing.
+    for (const result of alone) expect(new Set(result).size).toBeGreaterThan(40);
+  });
+
+  it.each([2, 3, 4])('give the same bits, %i of them as one', async (threads) => {
+    expect(await withEngine({ threads }, (engine) => everything(engine))).toEqual(alone);
+  });
+
+  it.each(layers)('give the same bits: %s', async (_title, layer) => {
+    const results = [];
+    for (const threads of [1, 2, 3, 4]) {
+      results.push(await withEngine({ threads }, (engine) => convolveSpikes(engine, layer)));
+    }
+    expect(results[1]).toEqual(results[0]);
+    expect(results[2]).toEqual(results[0]);
+    expect(results[3]).toEqual(results[0]);
+  });
+
+  it('are not needed: plain memory and one thread give the same bits', async () => {
+    expect(await withEngine({ sharedMemory: false }, (engine) => everything(engine))).toEqual(alone);
+  });
+
+  it('meet correctly, run after run', async () => {
+    const runs = 300;
+    const results = await withEngine({ threads: 4 }, (engine) => everything(engine, runs));
+    for (const result of results.slice(0, runs)) expect(result).toEqual(alone[0]);
+  });
+
+  it('are refused without shared memory, and in impossible numbers', async () => {
+    await expect(createWasmEngine({ threads: 2, sharedMemory: false })).rejects.toThrow(EngineError);
+    await expect(createWasmEngine({ threads: 0 })).rejects.toThrow(/threads is 0/);
+    await expect(createWasmEngine({ threads: 1.5 })).rejects.toThrow(EngineError);
+  });
+});
+
+describe('the memory of the wasm engine', () => {
+  const maximumMemoryBytes = 32 * 2 ** 20;
+  const geometry = geometryOf({ channels: [1024, 2400], size: [1, 1], kernel: [1, 1] });
+
+  function recordLayer(engine: Engine, weight: Float32Array) {
+    const kernels = engine.record();
+    const input: Tensor = { shape: [1, 1, 1, 1024], storage: 'spikes', block: kernels.allocate(128), byteOffset: 0 };
+    const output: Tensor = { shape: [1, 1, 1, 2400], storage: 'real', block: kernels.allocate(9600), byteOffset: 0 };
+    kernels.convolution({ name: 'layer', geometry, input, output, weight });
+    return kernels.finish();
+  }
+
+  it('holds weights once, however many programs use them', async () => {
+    await withEngine({ threads: 1, maximumMemoryBytes }, async (engine) => {
+      const weight = new Float32Array(1024 * 2400);
+      // Ten megabytes each time they are packed: four times would be too much.
+      for (let program = 0; program < 8; program++) recordLayer(engine, weight);
+      recordLayer(engine, weight.slice());
+      recordLayer(engine, weight.slice());
+      expect(() => recordLayer(engine, weight.slice())).toThrow(EngineError);
+    });
+  });
+
+  it('is given back by a program that is disposed of', async () => {
+    await withEngine({ threads: 2, maximumMemoryBytes }, async (engine) => {
+      for (let program = 0; program < 20; program++) {
+        const kernels = engine.record();
+        kernels.allocate(9 * 2 ** 20);
+        kernels.allocate(100);
+        kernels.allocate(12 * 2 ** 20);
+        kernels.finish().dispose();
+      }
+    });
+  });
+
+  it('says what it needed and what it may have when it cannot grow', async () => {
+    await withEngine({ threads: 1, maximumMemoryBytes }, async (engine) => {
+      expect(() => engine.record().allocate(100 * 2 ** 20)).toThrow(/needs 100 MiB for tensors.*may grow to 32 MiB/);
+    });
+  });
+
+  it('does not move under a program when it grows', async () => {
+    await withEngine({ threads: 2, sharedMemory: true }, async (engine) => {
+      const before = await everything(engine);
+      engine.record().allocate(200 * 2 ** 20);
+      expect(await everything(engine)).toEqual(before);
+    });
+    await withEngine({ sharedMemory: false }, async (engine) => {
+      const kernels = engine.record();
+      const tensor: Tensor = { shape: [4], storage: 'real', block: kernels.allocate(16), byteOffset: 0 };
+      kernels.add({ name: 'double', a: tensor, b: tensor, output: tensor });
+      const program = kernels.finish();
+      await program.write(tensor, Float32Array.of(1, 2, 3, 4));
+      engine.record().allocate(200 * 2 ** 20);
+      await program.run();
+      expect(await program.read(tensor)).toEqual(Float32Array.of(2, 4, 6, 8));
+    });
+  });
+
+  it('of another engine is refused', async () => {
+    await withEngine({ threads: 1 }, async (one) => {
+      await withEngine({ threads: 1 }, async (other) => {
+        const tensor: Tensor = { shape: [4], storage: 'real', block: one.record().allocate(16), byteOffset: 0 };
+        const attempt = () => other.record().add({ name: 'sum', a: tensor, b: tensor, output: tensor });
+        expect(attempt).toThrow(/^sum: .*another engine's memory/);
+      });
+    });
+  });
+});
+
+describe('a profile', () => {
+  it('times every instruction and leaves the result of a run', async () => {
+    await withEngine({ threads: 2 }, async (engine) => {
+      const wasm = engine as Awaited<ReturnType<typeof createWasmEngine>>;
+      const kernels = wasm.record();
+      const tensor: Tensor = { shape: [4], storage: 'real', block: kernels.allocate(16), byteOffset: 0 };
+      kernels.add({ name: 'twice', a: tensor, b: tensor, output: tensor });
+      kernels.add({ name: 'fourfold', a: tensor, b: tensor, output: tensor });
+      const program = kernels.finish();
+      await program.write(tensor, Float32Array.of(1, 2, 3, 4));
+      const timings = await program.profile();
+      expect(timings.map(({ name, kernel }) => `${kernel} ${name}`)).toEqual(['add twice', 'add fourfold']);
+      expect(timings.every(({ milliseconds }) => milliseconds >= 0)).toBe(true);
+      expect(await program.read(tensor)).toEqual(Float32Array.of(4, 8, 12, 16));
+    });
+  });
+});
+
+describe('the end of the wasm engine', () => {
+  it('may be asked for twice, and nothing runs afterwards', async () => {
+    const engine = await createWasmEngine({ threads: 3 });
+    const program = engine.record().finish();
+    await engine.dispose();
+    await engine.dispose();
+    await expect(program.run()).rejects.toThrow(/disposed/);
+    expect(() => engine.record()).toThrow(EngineError);
+  });
+
+  describe('in a process of its own', () => {
+    const root = fileURLToPath(new URL('../../src/', import.meta.url));
+    let folder: string;
+
+    // Plain Node cannot read TypeScript: the engine's files are stripped of their types first.
+    beforeAll(() => {
+      folder = mkdtempSync(join(tmpdir(), 'meta-spikeformer-'));
+      writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+      for (const part of ['', 'graph', 'engines', 'engines/wasm']) {
+        for (const name of readdirSync(join(root, part)).filter((entry) => entry.endsWith('.ts'))) {
+          const target = join(folder, part, name.replace(/ts$/, 'js'));
+          mkdirSync(dirname(target), { recursive: true });
+          const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
+          writeFileSync(
+            target,
+            ts.transpileModule(readFileSync(join(root, part, name), 'utf8'), { compilerOptions }).outputText,
+          );
+        }
+      }
+    });
+
+    afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+    it('need not be asked for: the process ends though the threads still wait', async () => {
+      const script = `
+        import { createWasmEngine } from './engines/wasm/index.js';
+        const engine = await createWasmEngine({ threads: 3 });
+        const kernels = engine.record();
+        const tensor = { shape: [64], storage: 'real', block: kernels.allocate(256), byteOffset: 0 };
+        kernels.add({ name: 'sum', a: tensor, b: tensor, output: tensor });
+        const program = kernels.finish();
+        await program.write(tensor, new Float32Array(64).fill(21));
+        await program.run();
+        console.log((await program.read(tensor))[63]);`;
+      writeFileSync(join(folder, 'main.js'), script);
+      const { stdout } = await promisify(execFile)(process.execPath, [join(folder, 'main.js')], { timeout: 10_000 });
+      expect(stdout.trim()).toBe('42');
+    });
+  });
+});
