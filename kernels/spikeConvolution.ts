@@ -190,9 +190,15 @@ function listPositions(
       for (let part: u32 = 0; part < parts; part++) {
         store<u32>(starts, <u32>list);
         starts += 4;
+        let tapY = firstTap / kernelWidth;
+        let tapX = firstTap - tapY * kernelWidth;
         for (let tap = firstTap; tap < lastTap; tap++) {
-          const y = <u32>(top + <i32>(tap / kernelWidth));
-          const x = <u32>(left + <i32>(tap % kernelWidth));
+          const y = <u32>(top + <i32>tapY);
+          const x = <u32>(left + <i32>tapX);
+          if (++tapX == kernelWidth) {
+            tapX = 0;
+            tapY++;
+          }
           // A negative coordinate is a huge unsigned one.
           if (y >= inputHeight || x >= inputWidth) continue;
           const source = pixelStarts + (((y - firstRow) * inputWidth + x) * parts + part) * 4;

@@ -118,7 +118,7 @@ function resizedPart(raster: Raster, size: Size, region: Region): Raster {
 }
 
 /** (v / 255 - mean) / std for every byte v, in float32 with a rounding after each operation. */
-function normalisedBytes(mean: number, std: number): Float32Array {
+export function normalisedBytes(mean: number, std: number): Float32Array {
   const values = new Float32Array(256);
   for (let v = 0; v < 256; v++) {
     const scaled = Math.fround(Math.fround(v / 255) - Math.fround(mean));

@@ -1,7 +1,7 @@
 /**
- * Bicubic resizing, shorter-side sizes and centre crops on 8-bit images, equal byte for byte to what Pillow and torchvision
- * compute. It does not decode files, and it offers no other filter. The filter is Keys' cubic convolution (IEEE ASSP 1981)
- * with a = -0.5, widened by the scale when shrinking; weights are rounded to 22-bit fixed point, as Pillow (>= 3.3) does.
+ * Bicubic and bilinear resizing, shorter-side sizes and centre crops on 8-bit images, equal byte for byte to what Pillow and
+ * torchvision compute. It does not decode files. The filters are Keys' cubic convolution (IEEE ASSP 1981) with a = -0.5
+ * and a triangle, widened by the scale when shrinking; weights are rounded to 22-bit fixed point, as Pillow (>= 3.3) does.
  */
 import { ImageError } from './errors.js';
 import { checkRaster, type Raster } from './image.js';
@@ -20,8 +20,13 @@ export interface Size {
   readonly height: number;
 }
 
+/** A function of the distance in samples, 0 from `support` on. */
+interface Filter {
+  readonly support: number;
+  weight(distance: number): number;
+}
+
 const cubicParameter = -0.5;
-const cubicSupport = 2;
 // 8 bits for the sample and 2 for overshoot leave 22 of 32 bits for the weight.
 const weightBits = 22;
 const half = 1 << (weightBits - 1);
@@ -41,11 +46,20 @@ interface FilterTable {
  * that is asked for. Throws ImageError when the image or the sizes are inconsistent.
  */
 export function resizeBicubic(image: Raster, size: Size, region: Region = wholeOf(size)): Raster {
+  return resizeBy(cubicFilter, image, size, region);
+}
+
+/** As {@link resizeBicubic}, with the triangle filter that Pillow calls bilinear. */
+export function resizeBilinear(image: Raster, size: Size, region: Region = wholeOf(size)): Raster {
+  return resizeBy(triangleFilter, image, size, region);
+}
+
+function resizeBy(filter: Filter, image: Raster, size: Size, region: Region): Raster {
   checkRaster(image);
   checkRegion(size, region);
   // An axis that keeps its size is copied, not filtered, and the result of the first pass is rounded to bytes.
-  const columns = filterTable(image.width, size.width, region.left, region.width);
-  const rows = filterTable(image.height, size.height, region.top, region.height);
+  const columns = filterTable(filter, image.width, size.width, region.left, region.width);
+  const rows = filterTable(filter, image.height, size.height, region.top, region.height);
   const firstRow = rows.starts[0]!;
   const last = region.height - 1;
   const rowCount = rows.starts[last]! + rows.counts[last]! - firstRow;
@@ -132,11 +146,20 @@ function cubic(distance: number): number {
   return 0;
 }
 
+const cubicFilter: Filter = { support: 2, weight: cubic };
+const triangleFilter: Filter = { support: 1, weight: (distance) => Math.max(1 - Math.abs(distance), 0) };
+
 /** The table for output samples `first` to `first + count - 1` of an axis that goes from `inputSize` to `outputSize`. */
-function filterTable(inputSize: number, outputSize: number, first: number, count: number): FilterTable {
+function filterTable(
+  filter: Filter,
+  inputSize: number,
+  outputSize: number,
+  first: number,
+  count: number,
+): FilterTable {
   const scale = inputSize / outputSize;
   const widening = Math.max(scale, 1);
-  const support = cubicSupport * widening;
+  const support = filter.support * widening;
   const stride = inputSize === outputSize ? 1 : Math.min(Math.ceil(support) * 2 + 1, inputSize);
   const table: FilterTable = {
     starts: new Int32Array(count),
@@ -145,7 +168,9 @@ function filterTable(inputSize: number, outputSize: number, first: number, count
     stride,
   };
   if (inputSize === outputSize) fillIdentity(table, first);
-  else for (let i = 0; i < count; i++) fillWeights(table, i, (first + i + 0.5) * scale, widening, support, inputSize);
+  else {
+    for (let i = 0; i < count; i++) fillWeights(filter, table, i, (first + i + 0.5) * scale, widening, inputSize);
+  }
   return table;
 }
 
@@ -156,20 +181,21 @@ function fillIdentity(table: FilterTable, first: number): void {
 }
 
 function fillWeights(
+  filter: Filter,
   table: FilterTable,
   row: number,
   centre: number,
   widening: number,
-  support: number,
   inputSize: number,
 ): void {
+  const support = filter.support * widening;
   const start = Math.max(Math.trunc(centre - support + 0.5), 0);
   const count = Math.min(Math.trunc(centre + support + 0.5), inputSize) - start;
   const inverse = 1 / widening;
   const exact = new Float64Array(count);
   let sum = 0;
   for (let i = 0; i < count; i++) {
-    exact[i] = cubic((start + i - centre + 0.5) * inverse);
+    exact[i] = filter.weight((start + i - centre + 0.5) * inverse);
     sum += exact[i]!;
   }
   table.starts[row] = start;

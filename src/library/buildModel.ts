@@ -1,6 +1,6 @@
 /** What `loadModel` does in Node and in the browser alike: a registered name or an open checkpoint becomes a Model. */
 import type { RgbImage } from '../data/image.js';
-import { imagenetPreprocessing, type PreprocessSettings } from '../data/preprocess.js';
+import { imagenetPreprocessing, type PreprocessSettings, plainPreprocessing } from '../data/preprocess.js';
 import type { Engine } from '../engines/kernels.js';
 import type { Checkpoint } from '../interop/checkpoint.js';
 import { resolveConfiguration, type UnseenOptions } from '../models/configurations.js';
@@ -15,6 +15,8 @@ import { registeredModel } from './registry.js';
 export interface LoadOptions extends EngineOptions, UnseenOptions {
   /** Instead of what the model or checkpoint says (ImageNet's by default). */
   readonly preprocessing?: PreprocessSettings;
+  /** Side of the square that images become, instead of the preprocessing's sizes; its mean and deviation stay. */
+  readonly imageSize?: number;
   /** How the network is rewritten before it runs. */
   readonly prepare?: Omit<PrepareOptions, 'input'>;
 }
@@ -28,7 +30,7 @@ export async function modelFromName(name: string, options: LoadOptions, decode: 
     configuration,
     parameters: demonstrationParameters(metaSpikeformer(configuration), registered.seed),
     provenance: { name, randomWeights: true, description: registered.description },
-    preprocessing: options.preprocessing ?? registered.preprocessing,
+    preprocessing: preprocessingOf(options, registered.preprocessing),
   });
 }
 
@@ -46,7 +48,7 @@ export async function modelFromCheckpoint(
       randomWeights: false,
       description: description.description ?? `weights from ${checkpoint.name}`,
     },
-    preprocessing: options.preprocessing ?? description.preprocessing ?? imagenetPreprocessing,
+    preprocessing: preprocessingOf(options, description.preprocessing),
     ...(description.labels ? { labels: description.labels } : {}),
   });
 }
@@ -58,6 +60,12 @@ async function assemble(
 ): Promise<Model> {
   const engine: Engine = await createEngine(options);
   return new Model({ ...parts, engine, decode, ...(options.prepare ? { prepare: options.prepare } : {}) });
+}
+
+function preprocessingOf(options: LoadOptions, own: PreprocessSettings = imagenetPreprocessing): PreprocessSettings {
+  const settings = options.preprocessing ?? own;
+  const { imageSize } = options;
+  return imageSize === undefined ? settings : plainPreprocessing(imageSize, { mean: settings.mean, std: settings.std });
 }
 
 /** Only what was given: an explicit `undefined` must not hide a default. */

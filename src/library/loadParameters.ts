@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { type PreprocessSettings, parsePreprocessSettings } from '../data/preprocess.js';
 import { MetaSpikeformerError } from '../errors.js';
 import type { Parameters } from '../graph/graph.js';
-import { type Checkpoint, matchParameters } from '../interop/checkpoint.js';
+import { type Checkpoint, type CheckpointTensor, matchParameters } from '../interop/checkpoint.js';
 import { CheckpointError } from '../interop/errors.js';
 import { recogniseConfiguration, resolveConfiguration, type UnseenOptions } from '../models/configurations.js';
 import {
@@ -40,11 +40,37 @@ export interface LoadedParameters {
   readonly description: ModelDescription;
 }
 
+/** What can be told of a checkpoint from its names and shapes, without reading weights. */
+export interface RecognisedCheckpoint {
+  readonly configuration: MetaSpikeformerConfiguration;
+  readonly description: ModelDescription;
+  /** Every parameter of the network, in its order; counters of batch normalisation may be missing. */
+  readonly matched: ReadonlyMap<string, CheckpointTensor>;
+}
+
 /**
  * @param unseen Settings that leave no trace in shapes; they win over what the checkpoint says of itself.
  * @throws CheckpointError when this is no Meta-SpikeFormer, or parameters are missing, extra, of the wrong shape or not finite.
  */
 export async function loadParameters(checkpoint: Checkpoint, unseen: UnseenOptions = {}): Promise<LoadedParameters> {
+  const { configuration, description, matched } = recogniseCheckpoint(checkpoint, unseen);
+  const parameters = new Map<string, Float32Array>();
+  for (const spec of parametersOf(metaSpikeformer(configuration))) {
+    if (spec.role === 'batchCount') continue;
+    const values = await matched.get(spec.name)!.readFloat32();
+    refuseNonFinite(checkpoint.name, spec.name, values);
+    parameters.set(spec.name, values);
+  }
+  return { configuration, parameters, description };
+}
+
+/**
+ * Which network a checkpoint is of: compares every name and shape, reads no weights.
+ *
+ * @param unseen As for `loadParameters`.
+ * @throws CheckpointError when this is no Meta-SpikeFormer, or parameters are missing, extra or of the wrong shape.
+ */
+export function recogniseCheckpoint(checkpoint: Checkpoint, unseen: UnseenOptions = {}): RecognisedCheckpoint {
   const description = descriptionOf(checkpoint);
   const shapes = new Map([...checkpoint.tensors].map(([name, tensor]) => [name, tensor.shape]));
   const configuration = named(checkpoint, () =>
@@ -57,16 +83,14 @@ export async function loadParameters(checkpoint: Checkpoint, unseen: UnseenOptio
       `${checkpoint.name}: these are not the weights of a Meta-SpikeFormer: its ${shapes.size} tensors do not include the stem (downsample1_1.encode_conv.weight) and the four downsampling layers`,
     );
   }
-  const expected = parametersOf(metaSpikeformer(configuration));
-  const matched = matchParameters(checkpoint, expected);
-  const parameters = new Map<string, Float32Array>();
-  for (const spec of expected) {
-    if (spec.role === 'batchCount') continue;
-    const values = await matched.get(spec.name)!.readFloat32();
-    refuseNonFinite(checkpoint.name, spec.name, values);
-    parameters.set(spec.name, values);
+  const classes = description.labels?.length ?? configuration.classes;
+  if (classes !== configuration.classes) {
+    throw new CheckpointError(
+      `${checkpoint.name}: it names ${classes} classes, but its network has ${configuration.classes}; save the model again with one label per class`,
+    );
   }
-  return { configuration, parameters, description };
+  const matched = matchParameters(checkpoint, parametersOf(metaSpikeformer(configuration)));
+  return { configuration, description, matched };
 }
 
 function descriptionOf(checkpoint: Checkpoint): ModelDescription {

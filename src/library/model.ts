@@ -5,7 +5,7 @@
 
 import type { RgbImage } from '../data/image.js';
 import { type PreprocessSettings, preprocessedLength, preprocessInto } from '../data/preprocess.js';
-import type { Engine } from '../engines/kernels.js';
+import type { Engine, Program } from '../engines/kernels.js';
 import { UsageError } from '../errors.js';
 import type { Parameters } from '../graph/graph.js';
 import { formatShape, type Shape } from '../graph/shape.js';
@@ -56,7 +56,13 @@ export interface SpikeRecord {
 
 export interface RunOptions {
   /** What to keep beside the logits. Recording costs memory: kept tensors cannot share theirs. */
-  readonly record?: { readonly spikes?: boolean; readonly activations?: boolean; readonly firingRates?: boolean };
+  readonly record?: {
+    readonly spikes?: boolean;
+    readonly activations?: boolean;
+    readonly firingRates?: boolean;
+    /** Runs once more, layer by layer. Engines that cannot measure layers give nothing. */
+    readonly timings?: boolean;
+  };
 }
 
 export interface RunResult {
@@ -68,6 +74,8 @@ export interface RunResult {
   readonly activations?: ReadonlyMap<string, FieldTensor>;
   /** Share of neurons that fire, by layer, over all time steps and images; with `record.firingRates`. */
   readonly firingRates?: ReadonlyMap<string, number>;
+  /** Wall-clock time by kernel call, named after its layer; with `record.timings`. */
+  readonly layerMilliseconds?: ReadonlyMap<string, number>;
   /** Wall-clock time of the network itself, without decoding and layout. */
   readonly milliseconds: number;
 }
@@ -88,6 +96,8 @@ export class Model {
   readonly provenance: Provenance;
   readonly preprocessing: PreprocessSettings;
   readonly labels: readonly string[];
+  /** False when nobody named the classes and `labels` only numbers them. */
+  readonly hasLabels: boolean;
   readonly engine: Engine;
   readonly #decode: ((image: ImageSource) => Promise<RgbImage>) | undefined;
   readonly #source: Network;
@@ -102,17 +112,23 @@ export class Model {
     this.provenance = parts.provenance;
     this.preprocessing = parts.preprocessing;
     this.labels = parts.labels ?? Array.from({ length: parts.configuration.classes }, (_, index) => `class ${index}`);
+    this.hasLabels = parts.labels !== undefined;
     this.engine = parts.engine;
     this.#source = { graph: metaSpikeformer(parts.configuration), parameters: parts.parameters };
     this.#prepare = parts.prepare ?? {};
     this.#decode = parts.decode;
   }
 
+  /** The weights by their names in the authors' `state_dict`, as they were loaded. Not to be changed. */
+  get parameters(): Parameters {
+    return this.#source.parameters;
+  }
+
   /**
    * Runs a batch of preprocessed images, or of sequences of frames.
    *
    * @param input Normalised pixels, `[B, C, H, W]` for images (each shown for T steps) or `[T, B, C, H, W]` for frames.
-   * @throws UsageError for numbers that are not finite or a length that does not fit; GraphError for a shape that does not fit.
+   * @throws UsageError for numbers that are not finite (in the input or in the scores) or a length that does not fit; GraphError for a shape that does not fit.
    */
   run(input: FieldTensor, options: RunOptions = {}): Promise<RunResult> {
     const result = this.#queue.then(() => this.#run(input, options));
@@ -244,11 +260,17 @@ export class Model {
     for (const value of executable.graph.outputs.values())
       heads.push(await executable.program.read(executable.tensor(value)));
     const data = heads[0]!.map((_, i) => heads.reduce((sum, head) => sum + head[i]!, 0) / heads.length);
+    const bad = data.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) {
+      throw new UsageError(
+        `${this.provenance.name}: the score of class ${bad % this.configuration.classes} is ${data[bad]}; the weights or the input are too large for float32`,
+      );
+    }
     return { shape: [batch, this.configuration.classes], data };
   }
 
   async #recorded(executable: Executable, options: RunOptions): Promise<Omit<RunResult, 'logits' | 'milliseconds'>> {
-    const { spikes, activations, firingRates } = options.record ?? {};
+    const { spikes, activations, firingRates, timings } = options.record ?? {};
     const spikeRecords = new Map<string, SpikeRecord>();
     const rates = new Map<string, number>();
     if (spikes || firingRates) {
@@ -259,6 +281,7 @@ export class Model {
         rates.set(value, countSpikes(words) / shape.reduce((a, b) => a * b, 1));
       }
     }
+    const layerMilliseconds = timings ? await measuredLayers(executable.program) : undefined;
     const stages = new Map<string, FieldTensor>();
     if (activations) {
       for (const [name, value] of executable.graph.stages) {
@@ -270,8 +293,23 @@ export class Model {
       ...(spikes ? { spikes: spikeRecords } : {}),
       ...(activations ? { activations: stages } : {}),
       ...(firingRates ? { firingRates: rates } : {}),
+      ...(layerMilliseconds ? { layerMilliseconds } : {}),
     };
   }
+}
+
+/** A program that can run its calls one at a time, as the wasm engine's can. */
+interface MeasuringProgram extends Program {
+  profile(): Promise<readonly { readonly name: string; readonly milliseconds: number }[]>;
+}
+
+async function measuredLayers(program: Program): Promise<ReadonlyMap<string, number> | undefined> {
+  if (!('profile' in program)) return undefined;
+  const times = new Map<string, number>();
+  for (const { name, milliseconds } of await (program as MeasuringProgram).profile()) {
+    times.set(name, (times.get(name) ?? 0) + milliseconds);
+  }
+  return times;
 }
 
 /** The values that neurons make, in the order of the graph; views of them are not repeated. */

@@ -92,7 +92,7 @@ function stageRow(
 }
 
 /** The stage whose module path begins a node's name; the classifier for `head`, `pool` and `lif`. */
-function stageOf(nodeName: string, graph: Graph): string | undefined {
+export function stageOf(nodeName: string, graph: Graph): string | undefined {
   for (const stage of graph.stages.keys()) if (nodeName.startsWith(`${stage}.`)) return stage;
   return nodeName === 'frames' ? undefined : 'classifier';
 }

@@ -6,7 +6,7 @@
 import type { Graph, Initialiser, Parameters } from '../graph/graph.js';
 import { elementCount } from '../graph/shape.js';
 import { parametersOf } from '../operators/registry.js';
-import { type Random, seededRandom } from './random.js';
+import { type Random, seededRandom } from '../random.js';
 
 /** Fresh parameters for every trainable weight and running statistic of a graph. */
 export function initialiseParameters(graph: Graph, seed: number): Parameters {

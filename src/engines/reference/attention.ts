@@ -1,11 +1,16 @@
 /**
  * The products of spike-driven self-attention, `scale · Q (Kᵀ V)` per image and head (SDSA-3 of Meta-SpikeFormer). Not the
  * neuron behind them. Spikes are unpacked into bytes and multiplied as matrices of 0 and 1, so nothing here knows tricks
- * with bits that a faster engine may play; all sums are integers and exact.
+ * with bits that a faster engine may play; forward, all sums are integers and exact. The gradient is that of the product,
+ * written beside `SpikeAttentionGradientCall` in `engines/trainingKernels.ts`.
  */
 import { EngineError } from '../errors.js';
 import { type SpikeAttentionCall, spikeWords } from '../kernels.js';
+import type { SpikeAttentionGradientCall } from '../trainingKernels.js';
 import { expectApart, expectSize, expectWhole, realView, spikeView } from './memory.js';
+
+/** How images, tokens, channels and heads lie. */
+type AttentionSizes = Pick<SpikeAttentionCall, 'name' | 'images' | 'tokens' | 'channels' | 'heads'>;
 
 /** Checks the call and returns what runs it. Throws EngineError. */
 export function spikeAttention(call: SpikeAttentionCall): () => void {
@@ -43,14 +48,95 @@ export function spikeAttention(call: SpikeAttentionCall): () => void {
   };
 }
 
-/** Spikes of one head of one image as bytes, `[tokens, headChannels]`. */
-function unpackHead(
-  spikes: Uint32Array,
-  bytes: Uint8Array,
-  call: SpikeAttentionCall,
+/** Checks the call and returns what runs it. Throws EngineError. */
+export function spikeAttentionGradient(call: SpikeAttentionGradientCall): () => void {
+  checkAttentionGradient(call);
+  const { name, images, tokens, channels, heads } = call;
+  const size = channels / heads;
+  const query = spikeView(name, call.query);
+  const key = spikeView(name, call.key);
+  const value = spikeView(name, call.value);
+  const outputGradient = realView(name, call.outputGradient);
+  const queryGradient = realView(name, call.queryGradient);
+  const keyGradient = realView(name, call.keyGradient);
+  const valueGradient = realView(name, call.valueGradient);
+  const scale = Math.fround(call.scale);
+  const q = new Uint8Array(tokens * size);
+  const k = new Uint8Array(tokens * size);
+  const v = new Uint8Array(tokens * size);
+  const headGradient = new Float64Array(tokens * size);
+  const coincidences = new Float64Array(size * size);
+  const coincidenceGradient = new Float64Array(size * size);
+
+  return () => {
+    for (let image = 0; image < images; image++) {
+      for (let head = 0; head < heads; head++) {
+        unpackHead(query, q, call, image, head);
+        unpackHead(key, k, call, image, head);
+        unpackHead(value, v, call, image, head);
+        scaleHead(outputGradient, headGradient, call, image, head, scale);
+        countCoincidences(k, v, tokens, size, coincidences);
+        multiplyTransposed(q, headGradient, tokens, size, coincidenceGradient);
+        for (let token = 0; token < tokens; token++) {
+          const first = (image * tokens + token) * channels + head * size;
+          for (let i = 0; i < size; i++) {
+            let querySum = 0;
+            let keySum = 0;
+            let valueSum = 0;
+            for (let j = 0; j < size; j++) {
+              querySum += headGradient[token * size + j]! * coincidences[i * size + j]!;
+              keySum += v[token * size + j]! * coincidenceGradient[i * size + j]!;
+              valueSum += k[token * size + j]! * coincidenceGradient[j * size + i]!;
+            }
+            queryGradient[first + i] = querySum;
+            keyGradient[first + i] = keySum;
+            valueGradient[first + i] = valueSum;
+          }
+        }
+      }
+    }
+  };
+}
+
+/** `scale · δO` of one head of one image, `[tokens, headChannels]`. */
+function scaleHead(
+  outputGradient: Float32Array,
+  headGradient: Float64Array,
+  call: AttentionSizes,
   image: number,
   head: number,
+  scale: number,
 ): void {
+  const { tokens, channels, heads } = call;
+  const size = channels / heads;
+  for (let token = 0; token < tokens; token++) {
+    const first = (image * tokens + token) * channels + head * size;
+    for (let i = 0; i < size; i++) headGradient[token * size + i] = scale * outputGradient[first + i]!;
+  }
+}
+
+/** `product = Sᵀ G` for spikes S and real numbers G, both `[tokens, size]`. */
+function multiplyTransposed(
+  spikes: Uint8Array,
+  reals: Float64Array,
+  tokens: number,
+  size: number,
+  product: Float64Array,
+): void {
+  product.fill(0);
+  for (let token = 0; token < tokens; token++) {
+    for (let row = 0; row < size; row++) {
+      if (spikes[token * size + row] === 0) continue;
+      for (let column = 0; column < size; column++) {
+        const index = row * size + column;
+        product[index] = product[index]! + reals[token * size + column]!;
+      }
+    }
+  }
+}
+
+/** Spikes of one head of one image as bytes, `[tokens, headChannels]`. */
+function unpackHead(spikes: Uint32Array, bytes: Uint8Array, call: AttentionSizes, image: number, head: number): void {
   const { tokens, channels, heads } = call;
   const headChannels = channels / heads;
   const words = spikeWords(channels);
@@ -78,13 +164,29 @@ function countCoincidences(k: Uint8Array, v: Uint8Array, tokens: number, size: n
 }
 
 function checkAttention(call: SpikeAttentionCall): void {
-  const { name, images, tokens, channels, heads } = call;
-  expectWhole(name, { images, tokens, channels, heads });
-  if (channels % heads !== 0) throw new EngineError(`${name}: ${channels} channels cannot be shared by ${heads} heads`);
-  const count = images * tokens * channels;
+  const { name, channels } = call;
+  const count = checkSizes(call);
   expectSize(name, 'query', call.query, count, channels);
   expectSize(name, 'key', call.key, count, channels);
   expectSize(name, 'value', call.value, count, channels);
   expectSize(name, 'output', call.output, count, channels);
   expectApart(name, call.output, [call.query, call.key, call.value]);
+}
+
+function checkAttentionGradient(call: SpikeAttentionGradientCall): void {
+  const { name, channels, query, key, value, outputGradient } = call;
+  const count = checkSizes(call);
+  const { queryGradient, keyGradient, valueGradient } = call;
+  const tensors = { query, key, value, outputGradient, queryGradient, keyGradient, valueGradient };
+  for (const [role, tensor] of Object.entries(tensors)) expectSize(name, role, tensor, count, channels);
+  expectApart(name, queryGradient, [query, key, value, outputGradient, keyGradient, valueGradient]);
+  expectApart(name, keyGradient, [query, key, value, outputGradient, valueGradient]);
+  expectApart(name, valueGradient, [query, key, value, outputGradient]);
+}
+
+/** Elements of each tensor of the call. Throws EngineError when the sizes do not fit each other. */
+function checkSizes({ name, images, tokens, channels, heads }: AttentionSizes): number {
+  expectWhole(name, { images, tokens, channels, heads });
+  if (channels % heads !== 0) throw new EngineError(`${name}: ${channels} channels cannot be shared by ${heads} heads`);
+  return images * tokens * channels;
 }

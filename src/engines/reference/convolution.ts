@@ -5,6 +5,7 @@
  */
 import { EngineError } from '../errors.js';
 import { type ConvolutionCall, type ConvolutionGeometry, spikeWords } from '../kernels.js';
+import type { TrainableConvolutionCall } from '../trainingKernels.js';
 import {
   expectApart,
   expectApartOrSame,
@@ -17,15 +18,18 @@ import {
 } from './memory.js';
 
 /** The elements of one patch that can matter: where each meets its filter, and its value. */
-interface Patch {
+export interface Patch {
   length: number;
   /** Offset within a filter `[inputChannels / groups, kernelHeight, kernelWidth]`. */
   readonly filterOffsets: Int32Array;
   readonly values: Float32Array;
 }
 
+/** What gathering patches needs to know of a call. */
+export type PatchSource = Pick<ConvolutionCall, 'name' | 'geometry' | 'input'>;
+
 /** Appends the channels `first … first + count − 1` of one input pixel; `tap` is kernelRow · kernelWidth + kernelColumn. */
-type GatherPixel = (patch: Patch, pixel: number, first: number, count: number, tap: number) => void;
+export type GatherPixel = (patch: Patch, pixel: number, first: number, count: number, tap: number) => void;
 
 /** Checks the call and returns what runs it. Sums are float64, rounded to float32 once. Throws EngineError. */
 export function convolution(call: ConvolutionCall): () => void {
@@ -34,15 +38,11 @@ export function convolution(call: ConvolutionCall): () => void {
   const { groups, inputChannels, outputChannels, outputWidth, outputHeight } = geometry;
   const groupInputs = inputChannels / groups;
   const groupOutputs = outputChannels / groups;
-  const filterLength = groupInputs * geometry.kernelHeight * geometry.kernelWidth;
-  const gather = call.input.storage === 'spikes' ? gatherSpikes(call) : gatherReals(call);
+  const filterLength = filterLengthOf(geometry);
+  const gather = gatherOf(call);
   const output = realView(call.name, call.output);
   const residual = call.residual && realView(call.name, call.residual);
-  const patch: Patch = {
-    length: 0,
-    filterOffsets: new Int32Array(filterLength),
-    values: new Float32Array(filterLength),
-  };
+  const patch = emptyPatch(filterLength);
   const positions = geometry.images * outputHeight * outputWidth;
 
   return () => {
@@ -61,7 +61,34 @@ export function convolution(call: ConvolutionCall): () => void {
   };
 }
 
-function gatherPatch(
+/**
+ * As `convolution`, with parameters that change between runs: the views are live, so each run sees what is there then.
+ * Throws EngineError.
+ */
+export function trainableConvolution(call: TrainableConvolutionCall): () => void {
+  const { name, geometry, input, output } = call;
+  const weight = realView(name, call.weight);
+  const bias = call.bias && realView(name, call.bias);
+  expectApart(name, output, call.bias ? [call.weight, call.bias] : [call.weight]);
+  return convolution({ name, geometry, input, output, weight, ...(bias && { bias }) });
+}
+
+/** Numbers in one filter `[inputChannels / groups, kernelHeight, kernelWidth]`. */
+export function filterLengthOf(geometry: ConvolutionGeometry): number {
+  return (geometry.inputChannels / geometry.groups) * geometry.kernelHeight * geometry.kernelWidth;
+}
+
+export function emptyPatch(filterLength: number): Patch {
+  return { length: 0, filterOffsets: new Int32Array(filterLength), values: new Float32Array(filterLength) };
+}
+
+/** How to gather from the call's input, whichever way it is stored. */
+export function gatherOf(call: PatchSource): GatherPixel {
+  return call.input.storage === 'spikes' ? gatherSpikes(call) : gatherReals(call);
+}
+
+/** Fills the patch with what one group sees of the input below an output position. */
+export function gatherPatch(
   patch: Patch,
   geometry: ConvolutionGeometry,
   gather: GatherPixel,
@@ -86,7 +113,7 @@ function gatherPatch(
   }
 }
 
-function gatherReals(call: ConvolutionCall): GatherPixel {
+function gatherReals(call: PatchSource): GatherPixel {
   const input = realView(call.name, call.input);
   const { inputChannels, kernelHeight, kernelWidth } = call.geometry;
   const taps = kernelHeight * kernelWidth;
@@ -99,7 +126,7 @@ function gatherReals(call: ConvolutionCall): GatherPixel {
   };
 }
 
-function gatherSpikes(call: ConvolutionCall): GatherPixel {
+function gatherSpikes(call: PatchSource): GatherPixel {
   const input = spikeView(call.name, call.input);
   const { inputChannels, kernelHeight, kernelWidth } = call.geometry;
   const taps = kernelHeight * kernelWidth;
@@ -124,6 +151,29 @@ function dot(patch: Patch, weight: Float32Array, filterStart: number): number {
 
 function checkConvolution(call: ConvolutionCall): void {
   const { name, geometry: g } = call;
+  checkGeometry(name, g);
+  const outputLength = outputLengthOf(g);
+  expectSize(name, 'input', call.input, inputLengthOf(g), g.inputChannels);
+  expectSize(name, 'output', call.output, outputLength, g.outputChannels);
+  expectLength(name, 'weight', call.weight, g.outputChannels * filterLengthOf(g));
+  if (call.bias) expectLength(name, 'bias', call.bias, g.outputChannels);
+  expectApart(name, call.output, [call.input]);
+  if (call.residual) {
+    expectFraction(name, 'residual', call.residual, outputLength);
+    expectApartOrSame(name, call.output, [call.residual]);
+  }
+}
+
+export function inputLengthOf(g: ConvolutionGeometry): number {
+  return g.images * g.inputHeight * g.inputWidth * g.inputChannels;
+}
+
+export function outputLengthOf(g: ConvolutionGeometry): number {
+  return g.images * g.outputHeight * g.outputWidth * g.outputChannels;
+}
+
+/** Throws EngineError unless the sizes of the geometry fit each other. */
+export function checkGeometry(name: string, g: ConvolutionGeometry): void {
   const { paddingHeight, paddingWidth, ...sizes } = g;
   expectWhole(name, sizes);
   expectWhole(name, { paddingHeight, paddingWidth }, 0);
@@ -134,17 +184,6 @@ function checkConvolution(call: ConvolutionCall): void {
   }
   checkExtent(name, 'height', g.inputHeight, g.kernelHeight, g.strideHeight, g.paddingHeight, g.outputHeight);
   checkExtent(name, 'width', g.inputWidth, g.kernelWidth, g.strideWidth, g.paddingWidth, g.outputWidth);
-  expectSize(name, 'input', call.input, g.images * g.inputHeight * g.inputWidth * g.inputChannels, g.inputChannels);
-  const outputLength = g.images * g.outputHeight * g.outputWidth * g.outputChannels;
-  expectSize(name, 'output', call.output, outputLength, g.outputChannels);
-  const filterLength = (g.inputChannels / g.groups) * g.kernelHeight * g.kernelWidth;
-  expectLength(name, 'weight', call.weight, g.outputChannels * filterLength);
-  if (call.bias) expectLength(name, 'bias', call.bias, g.outputChannels);
-  expectApart(name, call.output, [call.input]);
-  if (call.residual) {
-    expectFraction(name, 'residual', call.residual, outputLength);
-    expectApartOrSame(name, call.output, [call.residual]);
-  }
 }
 
 function checkExtent(

@@ -1,10 +1,19 @@
 /**
- * The small kernels: scale and shift, padding, addition, means, repetition. Formulas are those beside the calls in
- * `engines/kernels.ts`. Not fused with anything; sums are float64 and rounded to float32 once.
+ * The small kernels: scale and shift, padding and cropping, addition, means and their gradients, repetition. Formulas are
+ * those beside the calls in `engines/kernels.ts` and `engines/trainingKernels.ts`. Not fused with anything; sums are float64 and rounded to float32 once.
  */
 import { elementCount } from '../../graph/shape.js';
 import { EngineError } from '../errors.js';
-import type { AddCall, PadCall, RepeatCall, ScaleShiftCall, SpatialMeanCall, TimeMeanCall } from '../kernels.js';
+import type {
+  AddCall,
+  PadCall,
+  RepeatCall,
+  ScaleShiftCall,
+  SpatialMeanCall,
+  Tensor,
+  TimeMeanCall,
+} from '../kernels.js';
+import type { CropCall, SpatialMeanGradientCall, TimeMeanGradientCall } from '../trainingKernels.js';
 import {
   expectApart,
   expectApartOrSame,
@@ -62,6 +71,37 @@ export function pad(call: PadCall): () => void {
   };
 }
 
+export function crop(call: CropCall): () => void {
+  const { name, images, outputHeight, outputWidth, channels, padding } = call;
+  const height = outputHeight + 2 * padding;
+  const width = outputWidth + 2 * padding;
+  expectWhole(name, { images, outputHeight, outputWidth, channels });
+  expectWhole(name, { padding }, 0);
+  expectSize(name, 'input', call.input, images * height * width * channels, channels);
+  expectSize(name, 'output', call.output, images * outputHeight * outputWidth * channels, channels);
+  expectApart(name, call.output, [call.input]);
+  const input = realView(name, call.input);
+  const output = realView(name, call.output);
+  const rowLength = outputWidth * channels;
+  return () => {
+    for (let image = 0; image < images; image++) {
+      for (let row = 0; row < outputHeight; row++) {
+        const source = ((image * height + row + padding) * width + padding) * channels;
+        const target = (image * outputHeight + row) * rowLength;
+        for (let i = 0; i < rowLength; i++) output[target + i] = input[source + i]!;
+      }
+    }
+  };
+}
+
+/** Fills a real tensor with zeros. Throws EngineError. */
+export function zero(tensor: Tensor): () => void {
+  const values = realView('zero', tensor);
+  return () => {
+    values.fill(0);
+  };
+}
+
 export function add(call: AddCall): () => void {
   const { name } = call;
   const output = realView(name, call.output);
@@ -94,6 +134,24 @@ export function spatialMean(call: SpatialMeanCall): () => void {
   };
 }
 
+export function spatialMeanGradient(call: SpatialMeanGradientCall): () => void {
+  const { name, images, positions, channels } = call;
+  expectWhole(name, { images, positions, channels });
+  expectSize(name, 'outputGradient', call.outputGradient, images * channels, channels);
+  expectSize(name, 'inputGradient', call.inputGradient, images * positions * channels, channels);
+  expectApart(name, call.inputGradient, [call.outputGradient]);
+  const outputGradient = realView(name, call.outputGradient);
+  const inputGradient = realView(name, call.inputGradient);
+  return () => {
+    for (let row = 0; row < images * positions; row++) {
+      const image = Math.floor(row / positions);
+      for (let channel = 0; channel < channels; channel++) {
+        inputGradient[row * channels + channel] = outputGradient[image * channels + channel]! / positions;
+      }
+    }
+  };
+}
+
 export function timeMean(call: TimeMeanCall): () => void {
   const { name, timeSteps, elements } = call;
   expectWhole(name, { timeSteps, elements });
@@ -107,6 +165,21 @@ export function timeMean(call: TimeMeanCall): () => void {
       let sum = 0;
       for (let step = 0; step < timeSteps; step++) sum += input[step * elements + j]!;
       output[j] = sum / timeSteps;
+    }
+  };
+}
+
+export function timeMeanGradient(call: TimeMeanGradientCall): () => void {
+  const { name, timeSteps, elements } = call;
+  expectWhole(name, { timeSteps, elements });
+  expectSize(name, 'outputGradient', call.outputGradient, elements, elements);
+  expectSize(name, 'inputGradient', call.inputGradient, timeSteps * elements, elements);
+  expectApart(name, call.inputGradient, [call.outputGradient]);
+  const outputGradient = realView(name, call.outputGradient);
+  const inputGradient = realView(name, call.inputGradient);
+  return () => {
+    for (let step = 0; step < timeSteps; step++) {
+      for (let j = 0; j < elements; j++) inputGradient[step * elements + j] = outputGradient[j]! / timeSteps;
     }
   };
 }

@@ -3,28 +3,35 @@
  * scale, and it has no threads. Formulas are those beside the calls in `engines/kernels.ts`; a recorded call is a closure
  * over its views, checked when it is recorded, so that running allocates nothing.
  */
-import { formatShape } from '../../graph/shape.js';
 import { EngineError } from '../errors.js';
-import type { Engine, Kernels, MemoryBlock, Program, Tensor } from '../kernels.js';
+import type { Engine, Kernels, MemoryBlock, Program } from '../kernels.js';
+import type { TrainingEngine, TrainingKernels } from '../trainingKernels.js';
 import { spikeAttention } from './attention.js';
 import { convolution } from './convolution.js';
 import { add, pad, repeat, scaleShift, spatialMean, timeMean } from './elementwise.js';
-import { ReferenceBlock, realView, spikeView } from './memory.js';
+import { ReferenceBlock } from './memory.js';
 import { leakyIntegrateAndFire } from './neuron.js';
+import { type Mortal, ReferenceProgram } from './program.js';
+import { ReferenceTrainingRecorder } from './trainingRecorder.js';
 
 /** An engine of one thread that computes in float64 and stores float32; neurons compute in float32 as PyTorch does. */
-export async function createReferenceEngine(): Promise<Engine> {
+export async function createReferenceEngine(): Promise<Engine & TrainingEngine> {
   return new ReferenceEngine();
 }
 
-class ReferenceEngine implements Engine {
+class ReferenceEngine implements Engine, TrainingEngine, Mortal {
   readonly name = 'reference';
   readonly threads = 1;
-  disposed = false;
+  private disposed = false;
 
   record(): Kernels {
     this.expectAlive('record');
     return new ReferenceRecorder(this);
+  }
+
+  recordTraining(): TrainingKernels {
+    this.expectAlive('recordTraining');
+    return new ReferenceTrainingRecorder(this);
   }
 
   async dispose(): Promise<void> {
@@ -76,51 +83,5 @@ class ReferenceRecorder implements Kernels {
   private expectOpen(user: string): void {
     this.engine.expectAlive(user);
     if (this.finished) throw new EngineError(`${user}: the recording is finished; start another with engine.record()`);
-  }
-}
-
-class ReferenceProgram implements Program {
-  private disposed = false;
-
-  constructor(
-    private readonly engine: ReferenceEngine,
-    private steps: readonly (() => void)[],
-  ) {}
-
-  async run(): Promise<void> {
-    this.expectAlive('run');
-    for (const step of this.steps) step();
-  }
-
-  async write(tensor: Tensor, values: Float32Array): Promise<void> {
-    this.expectAlive('write');
-    const view = realView('write', tensor);
-    if (values.length !== view.length) {
-      throw new EngineError(
-        `write: ${values.length} numbers for the tensor ${formatShape(tensor.shape)}, expected ${view.length}`,
-      );
-    }
-    view.set(values);
-  }
-
-  async read(tensor: Tensor): Promise<Float32Array> {
-    this.expectAlive('read');
-    return realView('read', tensor).slice();
-  }
-
-  async readSpikes(tensor: Tensor): Promise<Uint32Array> {
-    this.expectAlive('readSpikes');
-    return spikeView('readSpikes', tensor).slice();
-  }
-
-  /** The blocks go when nobody holds their tensors any more. */
-  dispose(): void {
-    this.disposed = true;
-    this.steps = [];
-  }
-
-  private expectAlive(action: string): void {
-    this.engine.expectAlive(action);
-    if (this.disposed) throw new EngineError(`${action}: the program was disposed of; record it again`);
   }
 }

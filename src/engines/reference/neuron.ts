@@ -1,11 +1,13 @@
 /**
- * Leaky integrate-and-fire neurons, step by step in time. Not a surrogate and not trainable: only what flows forward.
- * Formula: `MultiStepLIFNode` of spikingjelly 0.0.0.0.12 with `decay_input` and hard reset to zero. Each operation is rounded
- * to float32 in PyTorch's order, because a membrane that lands exactly on the threshold must fire here as it does there.
+ * Leaky integrate-and-fire neurons, step by step in time, and their gradient by a surrogate. Not trainable themselves: τ and θ
+ * are constants. Formula: `MultiStepLIFNode` of spikingjelly 0.0.0.0.12 with `decay_input` and hard reset to zero. Membranes
+ * are rounded to float32 after each operation, in PyTorch's order, because one that lands exactly on the threshold must
+ * fire here as it does there; gradients are float64, rounded once.
  */
 import { EngineError } from '../errors.js';
 import { type LeakyIntegrateAndFireCall, spikeWords } from '../kernels.js';
-import { expectApart, expectSize, expectWhole, realView, spikeView } from './memory.js';
+import type { LeakyIntegrateAndFireGradientCall, Surrogate } from '../trainingKernels.js';
+import { expectApart, expectApartOrSame, expectSize, expectWhole, realView, spikeView } from './memory.js';
 
 /** Checks the call and returns what runs it. Throws EngineError. */
 export function leakyIntegrateAndFire(call: LeakyIntegrateAndFireCall): () => void {
@@ -26,7 +28,7 @@ export function leakyIntegrateAndFire(call: LeakyIntegrateAndFireCall): () => vo
       for (let neuron = 0; neuron < neurons; neuron++) {
         const x = input[(step * neurons + neuron) % input.length]!;
         const v = membrane[neuron]!;
-        const h = Math.fround(v + Math.fround(Math.fround(x - v) / tau));
+        const h = charge(v, x, tau);
         const fires = h >= threshold;
         membrane[neuron] = fires ? 0 : h;
         if (!fires) continue;
@@ -39,18 +41,92 @@ export function leakyIntegrateAndFire(call: LeakyIntegrateAndFireCall): () => vo
   };
 }
 
+/** The membrane before the reset, `v + (x − v)/τ`, as float32 arithmetic makes it. */
+function charge(v: number, x: number, tau: number): number {
+  return Math.fround(v + Math.fround(Math.fround(x - v) / tau));
+}
+
+/** Checks the call and returns what runs it: forwards through time for the membranes, then backwards. Throws EngineError. */
+export function leakyIntegrateAndFireGradient(call: LeakyIntegrateAndFireGradientCall): () => void {
+  checkNeuronGradient(call);
+  const { timeSteps, detachReset, accumulate } = call;
+  const input = realView(call.name, call.input);
+  const outputGradient = realView(call.name, call.outputGradient);
+  const inputGradient = realView(call.name, call.inputGradient);
+  const tau = Math.fround(call.tau);
+  const threshold = Math.fround(call.threshold);
+  const derivative = surrogateDerivative(call.surrogate);
+  const neurons = call.positions * call.channels;
+  const membranes = new Float32Array(timeSteps);
+
+  return () => {
+    for (let neuron = 0; neuron < neurons; neuron++) {
+      let v = 0;
+      for (let step = 0; step < timeSteps; step++) {
+        const h = charge(v, input[step * neurons + neuron]!, tau);
+        membranes[step] = h;
+        v = h >= threshold ? 0 : h;
+      }
+      let afterReset = 0;
+      for (let step = timeSteps - 1; step >= 0; step--) {
+        const index = step * neurons + neuron;
+        const h = membranes[step]!;
+        const reachesSpike = detachReset ? outputGradient[index]! : outputGradient[index]! - afterReset * h;
+        const beforeReset = reachesSpike * derivative(h - threshold) + (h >= threshold ? 0 : afterReset);
+        const gradient = beforeReset / tau;
+        inputGradient[index] = accumulate ? inputGradient[index]! + gradient : gradient;
+        afterReset = beforeReset * (1 - 1 / tau);
+      }
+    }
+  };
+}
+
+/** g'(u), with u the distance of the membrane from the threshold. */
+function surrogateDerivative({ kind, alpha }: Surrogate): (u: number) => number {
+  switch (kind) {
+    case 'sigmoid':
+      return (u) => {
+        const sigmoid = 1 / (1 + Math.exp(-alpha * u));
+        return alpha * sigmoid * (1 - sigmoid);
+      };
+    case 'arctangent':
+      return (u) => alpha / 2 / (1 + ((Math.PI / 2) * alpha * u) ** 2);
+    case 'rectangular':
+      return (u) => (Math.abs(u) < 1 / (2 * alpha) ? alpha : 0);
+  }
+}
+
 function checkNeuron(call: LeakyIntegrateAndFireCall): void {
   const { name, timeSteps, inputTimeSteps, positions, channels, tau, threshold } = call;
   expectWhole(name, { timeSteps, inputTimeSteps, positions, channels });
   if (inputTimeSteps !== timeSteps && inputTimeSteps !== 1) {
     throw new EngineError(`${name}: the input has ${inputTimeSteps} time steps, expected ${timeSteps} or 1`);
   }
+  checkConstants(name, tau, threshold);
+  expectSize(name, 'input', call.input, inputTimeSteps * positions * channels, channels);
+  expectSize(name, 'output', call.output, timeSteps * positions * channels, channels);
+  expectApart(name, call.output, [call.input]);
+}
+
+function checkConstants(name: string, tau: number, threshold: number): void {
   if (!(tau > 0) || !Number.isFinite(threshold)) {
     throw new EngineError(
       `${name}: tau is ${tau} and the threshold ${threshold}, expected tau > 0, a finite threshold`,
     );
   }
-  expectSize(name, 'input', call.input, inputTimeSteps * positions * channels, channels);
-  expectSize(name, 'output', call.output, timeSteps * positions * channels, channels);
-  expectApart(name, call.output, [call.input]);
+}
+
+function checkNeuronGradient(call: LeakyIntegrateAndFireGradientCall): void {
+  const { name, timeSteps, positions, channels, surrogate } = call;
+  expectWhole(name, { timeSteps, positions, channels });
+  checkConstants(name, call.tau, call.threshold);
+  if (!(surrogate.alpha > 0) || !Number.isFinite(surrogate.alpha)) {
+    throw new EngineError(`${name}: the surrogate's alpha is ${surrogate.alpha}, expected a finite number above 0`);
+  }
+  const count = timeSteps * positions * channels;
+  expectSize(name, 'input', call.input, count, channels);
+  expectSize(name, 'outputGradient', call.outputGradient, count, channels);
+  expectSize(name, 'inputGradient', call.inputGradient, count, channels);
+  expectApart(name, call.inputGradient, [call.input]);
+  expectApartOrSame(name, call.inputGradient, [call.outputGradient]);
 }

@@ -1,0 +1,100 @@
+/**
+ * A model asked about labelled images, and its answers counted. Where the images come from is the caller's business; what the
+ * counts mean is `metrics/accuracy`'s. Platform-neutral.
+ */
+import { UsageError } from '../errors.js';
+import { type AccuracyCounts, AccuracyCounter } from '../metrics/accuracy.js';
+import type { Model } from './model.js';
+
+/** Preprocessed images with the numbers of their classes in the data. */
+export interface LabelledBatch {
+  /** float32 `[B, 3, H, W]`. */
+  readonly input: Float32Array;
+  /** `[B]`. */
+  readonly labels: ArrayLike<number>;
+}
+
+export interface EvaluateOptions {
+  /** The k of top-k beside top-1 (default 5). */
+  readonly k?: number;
+  /** When it aborts, the batch under way is finished and what was counted so far is returned. */
+  readonly signal?: AbortSignal;
+  /** Called after each batch with the number of images done. */
+  readonly onProgress?: (images: number) => void;
+}
+
+export interface Evaluation {
+  readonly accuracy: AccuracyCounts;
+  /** False when it was aborted before the last batch. */
+  readonly complete: boolean;
+  /** Wall-clock time from the first batch's request to the last answer, decoding included. */
+  readonly milliseconds: number;
+}
+
+/** @param classOf The model's class for each class of the data, see `matchClasses`. */
+export async function evaluate(
+  model: Model,
+  batches: AsyncIterable<LabelledBatch>,
+  classOf: readonly number[],
+  options: EvaluateOptions = {},
+): Promise<Evaluation> {
+  const counter = new AccuracyCounter(model.configuration.classes, options.k);
+  const start = performance.now();
+  let images = 0;
+  let complete = true;
+  for await (const { input, labels } of batches) {
+    // An abort can only be noticed when waiting events get their turn; awaiting what is already there gives them none.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    if (options.signal?.aborted) {
+      complete = false;
+      break;
+    }
+    const { logits } = await model.run({ shape: [labels.length, 3, ...model.preprocessing.crop], data: input });
+    counter.add(
+      logits.data,
+      Array.from(labels, (label) => classOf[label] ?? -1),
+    );
+    images += labels.length;
+    options.onProgress?.(images);
+  }
+  return { accuracy: counter.counts(), complete, milliseconds: performance.now() - start };
+}
+
+const namedInMessages = 8;
+
+/**
+ * The model's class for each class folder: by name when the model knows the names of its classes, else by position in the
+ * sorted list.
+ *
+ * @param source What messages call the data.
+ * @throws UsageError listing the folders that are no class of the model, or when there are more folders than classes.
+ */
+export function matchClasses(
+  model: Pick<Model, 'labels' | 'hasLabels' | 'configuration'>,
+  folders: readonly string[],
+  source: string,
+): readonly number[] {
+  const { classes } = model.configuration;
+  if (folders.length > classes) {
+    throw new UsageError(
+      `${source}: holds ${folders.length} class folders, but the model has ${classes} classes; choose the data or the model that fits`,
+    );
+  }
+  if (!model.hasLabels) return folders.map((_, index) => index);
+  const strangers = folders.filter((folder) => !model.labels.includes(folder));
+  if (strangers.length > 0) {
+    throw new UsageError(
+      `${source}: ${strangers.length} of ${folders.length} class folders are no class of the model: ${listed(strangers)}; its classes are ${listed(model.labels)}; rename the folders`,
+    );
+  }
+  const ambiguous = folders.filter((folder) => model.labels.indexOf(folder) !== model.labels.lastIndexOf(folder));
+  if (ambiguous.length > 0) {
+    throw new UsageError(`${source}: the model has several classes named ${listed(ambiguous)}; give its labels unique names`);
+  }
+  return folders.map((folder) => model.labels.indexOf(folder));
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length > namedInMessages ? ` and ${names.length - namedInMessages} more` : '';
+  return `${names.slice(0, namedInMessages).join(', ')}${more}`;
+}

@@ -1,0 +1,54 @@
+/**
+ * What a run did, stage by stage: shapes of the maps, share of neurons that fired, time spent. It sums up what `Model.run` recorded
+ * layer by layer and measures nothing itself.
+ */
+import { elementCount, type Shape } from '../graph/shape.js';
+import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../models/metaSpikeformer.js';
+import { inferShapes } from '../operators/registry.js';
+import type { RunResult } from './model.js';
+import { stageOf, summarise } from './summary.js';
+
+export interface StageActivity {
+  /** The authors' module: `downsample1_1`, `block3.0`; `classifier` for what follows the last block. */
+  readonly name: string;
+  /** Of the stage's output: `[T, B, C, H, W]`. */
+  readonly shape: Shape;
+  /** Neurons per image and time step. */
+  readonly neurons: number;
+  /** Mean over all its neurons, time steps and images; undefined where no neuron is. */
+  readonly firingRate?: number;
+  /** Undefined when the run did not measure layers. */
+  readonly milliseconds?: number;
+}
+
+/** @param input Shape of what was run, `[B, C, H, W]` or `[T, B, C, H, W]`. */
+export function stageActivity(
+  configuration: MetaSpikeformerConfiguration,
+  input: Shape,
+  recorded: Pick<RunResult, 'firingRates' | 'layerMilliseconds'>,
+): readonly StageActivity[] {
+  const graph = metaSpikeformer(configuration);
+  const [batch, , height, width] = input.slice(-4) as [number, number, number, number];
+  const shapes = inferShapes(graph, [1, 1, height, width, configuration.inputChannels]);
+  const neurons = new Map<string, number>();
+  const spikes = new Map<string, number>();
+  for (const [layer, rate] of recorded.firingRates ?? []) {
+    const stage = stageOf(layer, graph);
+    if (stage === undefined) continue;
+    const count = elementCount(shapes.get(layer)!) / configuration.timeSteps;
+    neurons.set(stage, (neurons.get(stage) ?? 0) + count);
+    spikes.set(stage, (spikes.get(stage) ?? 0) + count * rate);
+  }
+  const times = new Map<string, number>();
+  for (const [layer, milliseconds] of recorded.layerMilliseconds ?? []) {
+    const stage = stageOf(layer, graph) ?? 'classifier';
+    times.set(stage, (times.get(stage) ?? 0) + milliseconds);
+  }
+  return summarise(graph, [height, width]).stages.map(({ name, channels, size }) => ({
+    name,
+    shape: [configuration.timeSteps, batch, channels, ...size],
+    neurons: neurons.get(name) ?? 0,
+    ...(neurons.has(name) ? { firingRate: spikes.get(name)! / neurons.get(name)! } : {}),
+    ...(recorded.layerMilliseconds ? { milliseconds: times.get(name) ?? 0 } : {}),
+  }));
+}
