@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * A few seconds of measurements of single kernels of the wasm engine: dense-equivalent multiply-accumulates a second at
  * several firing rates. For whoever changes a kernel; comparisons with other engines are elsewhere in this folder.

@@ -150,13 +150,7 @@ const cubicFilter: Filter = { support: 2, weight: cubic };
 const triangleFilter: Filter = { support: 1, weight: (distance) => Math.max(1 - Math.abs(distance), 0) };
 
 /** The table for output samples `first` to `first + count - 1` of an axis that goes from `inputSize` to `outputSize`. */
-function filterTable(
-  filter: Filter,
-  inputSize: number,
-  outputSize: number,
-  first: number,
-  count: number,
-): FilterTable {
+function filterTable(filter: Filter, inputSize: number, outputSize: number, first: number, count: number): FilterTable {
   const scale = inputSize / outputSize;
   const widening = Math.max(scale, 1);
   const support = filter.support * widening;

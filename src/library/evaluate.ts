@@ -3,7 +3,7 @@
  * counts mean is `metrics/accuracy`'s. Platform-neutral.
  */
 import { UsageError } from '../errors.js';
-import { type AccuracyCounts, AccuracyCounter } from '../metrics/accuracy.js';
+import { AccuracyCounter, type AccuracyCounts } from '../metrics/accuracy.js';
 import type { Model } from './model.js';
 
 /** Preprocessed images with the numbers of their classes in the data. */
@@ -89,7 +89,9 @@ export function matchClasses(
   }
   const ambiguous = folders.filter((folder) => model.labels.indexOf(folder) !== model.labels.lastIndexOf(folder));
   if (ambiguous.length > 0) {
-    throw new UsageError(`${source}: the model has several classes named ${listed(ambiguous)}; give its labels unique names`);
+    throw new UsageError(
+      `${source}: the model has several classes named ${listed(ambiguous)}; give its labels unique names`,
+    );
   }
   return folders.map((folder) => model.labels.indexOf(folder));
 }

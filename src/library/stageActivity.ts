@@ -11,7 +11,7 @@ import { stageOf, summarise } from './summary.js';
 export interface StageActivity {
   /** The authors' module: `downsample1_1`, `block3.0`; `classifier` for what follows the last block. */
   readonly name: string;
-  /** Of the stage's output: `[T, B, C, H, W]`. */
+  /** Of the stage's output: `[T, B, C, H, W]`, or `[B, classes]` for the classifier. */
   readonly shape: Shape;
   /** Neurons per image and time step. */
   readonly neurons: number;
@@ -46,7 +46,9 @@ export function stageActivity(
   }
   return summarise(graph, [height, width]).stages.map(({ name, channels, size }) => ({
     name,
-    shape: [configuration.timeSteps, batch, channels, ...size],
+    shape: graph.stages.has(name)
+      ? [configuration.timeSteps, batch, channels, ...size]
+      : [batch, configuration.classes],
     neurons: neurons.get(name) ?? 0,
     ...(neurons.has(name) ? { firingRate: spikes.get(name)! / neurons.get(name)! } : {}),
     ...(recorded.layerMilliseconds ? { milliseconds: times.get(name) ?? 0 } : {}),

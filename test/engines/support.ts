@@ -15,6 +15,7 @@ import {
   tensorAlignment,
 } from '../../src/engines/kernels.js';
 import { createReferenceEngine } from '../../src/engines/reference/index.js';
+import type { TrainingEngine, TrainingKernels, TrainingProgram } from '../../src/engines/trainingKernels.js';
 import { createWasmEngine } from '../../src/engines/wasm/index.js';
 import { channelsOf, elementCount, type Shape } from '../../src/graph/shape.js';
 
@@ -27,19 +28,21 @@ export interface EngineUnderTest {
 const guardValue = -12345.5;
 const guardLength = tensorAlignment / 4;
 
+/** What a workbench needs of a recorder: memory, and the neuron that makes spikes. */
+type BenchRecorder = Pick<Kernels, 'allocate' | 'leakyIntegrateAndFire'>;
+/** What a workbench needs of what was recorded. */
+type BenchProgram = Pick<Program, 'write' | 'read' | 'readSpikes' | 'dispose'>;
+
 /**
- * Records one program and runs it. Every tensor lies between guards, and outputs start full of NaN (spikes: full of
+ * Lays out tensors and looks into them. Every tensor lies between guards, and outputs start full of NaN (spikes: full of
  * ones), so a kernel that writes too much or too little is caught.
  */
-export class Workbench {
-  readonly kernels: Kernels;
+abstract class Bench<Recorder extends BenchRecorder, Recorded extends BenchProgram> {
   private readonly writes: [Tensor, Float32Array][] = [];
   private readonly guards: Tensor[] = [];
-  private program: Program | undefined;
+  protected program: Recorded | undefined;
 
-  constructor(engine: Engine) {
-    this.kernels = engine.record();
-  }
+  constructor(readonly kernels: Recorder) {}
 
   /** A real tensor that holds `values`; without them, an output full of NaN. */
   real(shape: Shape, values?: ArrayLike<number>): Tensor {
@@ -77,21 +80,6 @@ export class Workbench {
     return output;
   }
 
-  async run(): Promise<void> {
-    this.program = this.kernels.finish();
-    for (const [tensor, values] of this.writes) await this.program.write(tensor, values);
-    await this.program.run();
-    for (const guard of this.guards) {
-      const found = await this.program.read(guard);
-      if (found.some((value) => value !== guardValue)) expect.fail('memory beside a tensor was written to');
-    }
-  }
-
-  /** Runs the same program once more on what its memory holds now. */
-  async runAgain(): Promise<void> {
-    await this.finished().run();
-  }
-
   async read(tensor: Tensor): Promise<Float32Array> {
     return this.finished().read(tensor);
   }
@@ -105,6 +93,23 @@ export class Workbench {
     this.program?.dispose();
   }
 
+  /** Gives every tensor its first contents. */
+  protected async fill(program: Recorded): Promise<void> {
+    for (const [tensor, values] of this.writes) await program.write(tensor, values);
+  }
+
+  protected async checkGuards(): Promise<void> {
+    for (const guard of this.guards) {
+      const found = await this.read(guard);
+      if (found.some((value) => value !== guardValue)) expect.fail('memory beside a tensor was written to');
+    }
+  }
+
+  protected finished(): Recorded {
+    if (!this.program) throw new Error('the workbench has not run yet');
+    return this.program;
+  }
+
   private allocate(shape: Shape, storage: Tensor['storage']): Tensor {
     const length = Math.ceil(byteLengthOf(shape, storage) / tensorAlignment) * tensorAlignment;
     const block = this.kernels.allocate(length + 2 * tensorAlignment);
@@ -115,10 +120,50 @@ export class Workbench {
     }
     return { shape, storage, block, byteOffset: tensorAlignment };
   }
+}
 
-  private finished(): Program {
-    if (!this.program) throw new Error('the workbench has not run yet');
-    return this.program;
+/** Records one program and runs it. */
+export class Workbench extends Bench<Kernels, Program> {
+  constructor(engine: Engine) {
+    super(engine.record());
+  }
+
+  async run(): Promise<void> {
+    this.program = this.kernels.finish();
+    await this.fill(this.program);
+    await this.program.run();
+    await this.checkGuards();
+  }
+
+  /** Runs the same program once more on what its memory holds now. */
+  async runAgain(): Promise<void> {
+    await this.finished().run();
+  }
+}
+
+/** Records one training program and runs its segments. Calls belong to the segment `first` until another is begun. */
+export class TrainingWorkbench extends Bench<TrainingKernels, TrainingProgram> {
+  constructor(engine: TrainingEngine) {
+    super(engine.recordTraining());
+    this.kernels.segment('first');
+  }
+
+  /** Runs a segment; the first run ends the recording and gives every tensor its contents. */
+  async run(segment = 'first'): Promise<void> {
+    if (!this.program) {
+      this.program = this.kernels.finish();
+      await this.fill(this.program);
+    }
+    await this.program.run(segment);
+    await this.checkGuards();
+  }
+
+  async write(tensor: Tensor, values: Float32Array): Promise<void> {
+    await this.finished().write(tensor, values);
+  }
+
+  view(tensor: Tensor): Float32Array {
+    return this.finished().view(tensor);
   }
 }
 
@@ -324,3 +369,10 @@ export const wasmEngines: readonly EngineUnderTest[] = [1, 2, 3].map((threads) =
   create: () => createWasmEngine({ threads }),
 }));
 export const engines: readonly EngineUnderTest[] = [referenceEngine, ...wasmEngines];
+
+/** Every engine whose training kernels are tested; one that has no `recordTraining` is skipped, visibly. */
+export const enginesThatMayTrain: readonly EngineUnderTest[] = [referenceEngine, ...wasmEngines];
+
+export function canTrain(engine: Engine): engine is Engine & TrainingEngine {
+  return 'recordTraining' in engine;
+}

@@ -19,13 +19,13 @@ export interface WasmEngineOptions {
   /** The most that the wasm memory may grow to; 4 GiB when not given. */
   readonly maximumMemoryBytes?: number;
   /**
-   * The most that tables of precomputed sums may take, over all programs (640 MiB when not given). A layer whose tables
+   * The most that tables of precomputed sums may take, over all programs (384 MiB when not given). A layer whose tables
    * do not fit any more adds single rows of weights instead: a quarter of the memory, more additions.
    */
   readonly tableBudgetBytes?: number;
 }
 
-const defaultTableBudgetBytes = 640 * 2 ** 20;
+const defaultTableBudgetBytes = 384 * 2 ** 20;
 /** More threads than this were never measured, and a program's barriers cost more with each. */
 const mostThreads = 64;
 

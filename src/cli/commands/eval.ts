@@ -1,0 +1,181 @@
+/** `eval`: how often a model is right about a folder of labelled images, in one piece or in shards that add up exactly. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { type ImageFolder, type Shard, samplesOfShard } from '../../data/imageFolder.js';
+import { loadModel, openImageFolder } from '../../index.js';
+import { type Evaluation, evaluate, matchClasses } from '../../library/evaluate.js';
+import { folderFingerprint, modelFingerprint } from '../../library/fingerprint.js';
+import type { Model } from '../../library/model.js';
+import { type EvaluationDocument, evaluationDocument, mergeEvaluations } from '../evaluationDocument.js';
+import type { Io } from '../io.js';
+import { modelNote, printModelNote } from '../modelNote.js';
+import {
+  addEngineOptions,
+  addNetworkOptions,
+  addSourceOptions,
+  atMostOne,
+  given,
+  imageSizeOption,
+  parseOptions,
+  runningOptions,
+  sourceOptions,
+  wholeNumber,
+} from '../options.js';
+import { startProgress } from '../progress.js';
+import { exitCodes, type Session } from '../session.js';
+import { counted, oneLine, roughDuration } from '../text.js';
+
+const shardSchema = z
+  .string()
+  .regex(/^\d{1,6}\/\d{1,6}$/, 'expected i/n with 0 ≤ i < n, such as 0/4')
+  .transform((text): Shard => {
+    const [index, count] = text.split('/').map(Number) as [number, number];
+    return { index, count };
+  })
+  .refine(({ index, count }) => index < count, 'expected i/n with 0 ≤ i < n, such as 0/4');
+
+const settingsShape = {
+  ...sourceOptions,
+  ...runningOptions,
+  imageSize: imageSizeOption,
+  data: z.string().optional(),
+  batch: wholeNumber(1, 1024).optional(),
+  shard: shardSchema.optional(),
+};
+
+const schema = z
+  .strictObject({
+    ...settingsShape,
+    merge: z.array(z.string()).optional(),
+    json: z.boolean().default(false),
+  })
+  .refine(atMostOne('model', 'checkpoint'), 'give either --model or --checkpoint, not both')
+  .refine(
+    (options) => options.data !== undefined || options.merge !== undefined,
+    '--data: give the folder of images, one sub-folder per class',
+  )
+  .refine(
+    (options) => options.merge === undefined || Object.keys(settingsShape).every((key) => !Reflect.get(options, key)),
+    '--merge only adds up results: give nothing else but --json with it',
+  );
+
+type Options = z.output<typeof schema>;
+
+const defaultBatch = 8;
+
+export function registerEval(program: Command, session: Session): void {
+  const command = program
+    .command('eval')
+    .description('measure accuracy on a folder of labelled images')
+    .option('--data <DIR>', 'folder with one sub-folder of images per class');
+  addEngineOptions(addNetworkOptions(addSourceOptions(command)))
+    .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
+    .option('--batch <N>', `images at once, 1 to 1024 (default: ${defaultBatch})`)
+    .option('--shard <i/n>', 'only every n-th image, from the i-th; results of all n shards can be merged')
+    .option('--merge <FILE...>', 'add up the JSON results of all shards instead of evaluating')
+    .option('--json', 'print one JSON document')
+    .action((typed: Record<string, unknown>) => run(session, parseOptions(schema, typed)));
+}
+
+async function run(session: Session, options: Options): Promise<void> {
+  const document = options.merge
+    ? await mergeEvaluations(options.merge)
+    : await evaluateFolder(session, options.data!, options);
+  if (document.partial) session.exitCode = exitCodes.interrupted;
+  if (options.json) session.io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+  else printResult(session.io, document);
+}
+
+/** The folder is looked at first: it is where mistakes are found soonest. */
+async function evaluateFolder({ io }: Session, directory: string, options: Options): Promise<EvaluationDocument> {
+  const folder = await openImageFolder(directory);
+  const data = {
+    directory,
+    images: folder.samples.length,
+    classes: [...folder.classes],
+    fingerprint: await folderFingerprint(folder),
+  };
+  const { model: name, checkpoint, threads, engine, timeSteps, heads, strides, imageSize } = options;
+  const settings = given({ threads, engine, timeSteps, heads, strides, imageSize });
+  const model = await loadModel(given({ model: name, checkpoint }), settings);
+  try {
+    const classOf = matchClasses(model, folder.classes, directory);
+    if (!options.json) printModelNote(io, model);
+    if (!model.hasLabels && folder.classes.length < model.configuration.classes) warnOfNumbers(io, folder, model);
+    const evaluation = await watched(io, folder, model, classOf, options);
+    const shard = options.shard ?? null;
+    const about = {
+      model: { ...noteOf(model), fingerprint: modelFingerprint(model) },
+      data,
+      shard,
+      partial: !evaluation.complete,
+    };
+    const { accuracy, milliseconds } = evaluation;
+    const perClass = folder.classes.map((className, index) => {
+      const number = classOf[index]!;
+      return { ...accuracy.perClass[number]!, name: className, class: number };
+    });
+    const timing = { seconds: milliseconds / 1000, threads: model.engine.threads };
+    return evaluationDocument(about, accuracy.k, perClass, timing);
+  } finally {
+    await model.dispose();
+  }
+}
+
+function noteOf(model: Model) {
+  const { imageSize, ...note } = modelNote(model);
+  return { ...note, imageSize: [...imageSize] as [number, number] };
+}
+
+function warnOfNumbers(io: Io, folder: ImageFolder, model: Model): void {
+  io.stderr.write(
+    `note: the model does not name its ${model.configuration.classes} classes; the ${counted(folder.classes.length, 'class folder')}, sorted by name, are taken for its first ones\n`,
+  );
+}
+
+/** Evaluates under a progress bar; Ctrl-C ends it after the batch under way, a second one at once. */
+async function watched(
+  io: Io,
+  folder: ImageFolder,
+  model: Model,
+  classOf: readonly number[],
+  { batch = defaultBatch, shard }: Options,
+): Promise<Evaluation> {
+  const total = shard ? samplesOfShard(folder.samples, shard).length : folder.samples.length;
+  const batches = folder.batches({ batch, preprocess: model.preprocessing, ...(shard ? { shard } : {}) });
+  const abort = new AbortController();
+  const ignore = io.onInterrupt(() => {
+    ignore();
+    abort.abort();
+  });
+  const progress = startProgress(io, 'eval', total, 'images');
+  try {
+    return await evaluate(model, batches, classOf, {
+      signal: abort.signal,
+      onProgress: (images) => progress.update(images),
+    });
+  } finally {
+    progress.stop();
+    ignore();
+  }
+}
+
+function printResult(io: Io, document: EvaluationDocument): void {
+  const { bold, dim, yellow } = io.colours;
+  const { images, data, shard, partial, top1, top5, timing } = document;
+  const print = (line: string) => io.stdout.write(`${line}\n`);
+  const part = shard ? `shard ${shard.index}/${shard.count} of ` : '';
+  if (partial) print(yellow(`partial result: interrupted after ${counted(images, 'image')}`));
+  print(
+    `${oneLine(data.directory)}: ${counted(images, 'image')} of ${part}${data.images} in ${counted(data.classes.length, 'class folder')}`,
+  );
+  print(bold(`top-1  ${rate(top1.accuracy)}  (${top1.correct} of ${images})`));
+  print(bold(`top-${top5.k}  ${rate(top5.accuracy)}  (${top5.correct} of ${images})`));
+  const speed = timing.imagesPerSecond === null ? 'no' : timing.imagesPerSecond.toFixed(1);
+  const machines = timing.threads === null ? ' over all shards' : '';
+  print(dim(`${speed} images/s, decoding included; ${roughDuration(timing.seconds)}${machines}`));
+}
+
+function rate(accuracy: number | null): string {
+  return accuracy === null ? 'unknown' : `${(100 * accuracy).toFixed(2)} %`;
+}

@@ -1,0 +1,182 @@
+/** `info`: a network in numbers, without running it: parameters, sizes and operations by stage, and which layers multiply. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { openCheckpointFile } from '../../interop/checkpointFiles.js';
+import { recogniseCheckpoint } from '../../library/loadParameters.js';
+import { type NetworkSummary, summarise } from '../../library/summary.js';
+import { metaSpikeformerSizes, resolveConfiguration, type UnseenOptions } from '../../models/configurations.js';
+import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../../models/metaSpikeformer.js';
+import { defaultModelName, registeredModel } from '../../models/registry.js';
+import type { Io } from '../io.js';
+import {
+  addNetworkOptions,
+  addSourceOptions,
+  atMostOne,
+  describingOptions,
+  given,
+  oneOf,
+  parseOptions,
+  sourceOptions,
+} from '../options.js';
+import type { Session } from '../session.js';
+import { giga, grouped, oneLine, table } from '../text.js';
+
+const schema = z
+  .strictObject({
+    ...sourceOptions,
+    ...describingOptions,
+    size: oneOf(['15M', '31M', '55M']).optional(),
+    json: z.boolean().default(false),
+  })
+  .refine(atMostOne('model', 'checkpoint', 'size'), 'give only one of --model, --checkpoint and --size');
+
+type Options = z.output<typeof schema>;
+
+/** A network and where its description comes from. */
+interface Described {
+  readonly name: string;
+  readonly description: string;
+  readonly randomWeights: boolean | null;
+  readonly configuration: MetaSpikeformerConfiguration;
+  readonly imageSize: readonly [number, number];
+}
+
+const defaultImageSize = [224, 224] as const;
+
+export function registerInfo(program: Command, session: Session): void {
+  const command = program.command('info').description('describe a network: parameters, stages, operations');
+  addNetworkOptions(addSourceOptions(command))
+    .option('--size <NAME>', "one of the paper's sizes: 15M, 31M or 55M")
+    .option('--image-size <N>', 'side of the input images (default: what the model says, else 224)')
+    .option('--json', 'print one JSON document')
+    .action((typed: Record<string, unknown>) => info(session, parseOptions(schema, typed)));
+}
+
+async function info({ io }: Session, options: Options): Promise<void> {
+  const described = await describe(options);
+  const { imageSize, configuration } = described;
+  const summary = summarise(metaSpikeformer(configuration), imageSize);
+  if (options.json) io.stdout.write(`${JSON.stringify(documentOf(described, summary), null, 2)}\n`);
+  else printSummary(io, described, summary);
+}
+
+async function describe(options: Options): Promise<Described> {
+  const { timeSteps, heads, strides, imageSize: side } = options;
+  const unseen = given({ timeSteps, heads, strides });
+  const described =
+    options.checkpoint === undefined
+      ? describeNamed(options, unseen)
+      : await describeCheckpoint(options.checkpoint, unseen);
+  return side === undefined ? described : { ...described, imageSize: [side, side] };
+}
+
+function describeNamed({ model, size }: Options, unseen: UnseenOptions): Described {
+  if (size !== undefined) {
+    return {
+      name: size,
+      description: `the paper's ${size} network for ImageNet-1K, without weights`,
+      randomWeights: null,
+      configuration: resolveConfiguration({ ...metaSpikeformerSizes[size], ...unseen }),
+      imageSize: defaultImageSize,
+    };
+  }
+  const registered = registeredModel(model ?? defaultModelName);
+  return {
+    name: registered.name,
+    description: registered.description,
+    randomWeights: registered.name.endsWith('-random'),
+    configuration: resolveConfiguration({ ...registered.configuration, ...unseen }),
+    imageSize: registered.preprocessing.crop,
+  };
+}
+
+/** Reads names and shapes only; weights stay in the file. */
+async function describeCheckpoint(path: string, unseen: UnseenOptions): Promise<Described> {
+  const checkpoint = await openCheckpointFile(path);
+  try {
+    const { configuration, description } = recogniseCheckpoint(checkpoint, unseen);
+    return {
+      name: path,
+      description: description.description ?? `weights from ${path}`,
+      randomWeights: false,
+      configuration,
+      imageSize: description.preprocessing?.crop ?? defaultImageSize,
+    };
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+function documentOf(described: Described, summary: NetworkSummary): object {
+  const { name, description, randomWeights, configuration, imageSize } = described;
+  const { parameters, spikeFedOperations, realFedOperations, stages, realFedLayers } = summary;
+  return {
+    command: 'info',
+    model: { name, description, randomWeights },
+    configuration,
+    imageSize,
+    parameters,
+    operationsPerTimeStep: { spikeFed: spikeFedOperations, realFed: realFedOperations },
+    stages,
+    realFedLayers,
+  };
+}
+
+function printSummary(io: Io, described: Described, summary: NetworkSummary): void {
+  const { bold, dim } = io.colours;
+  const { configuration: c, imageSize } = described;
+  const print = (line: string) => io.stdout.write(`${line}\n`);
+  print(`${bold(oneLine(described.name))} ${dim(oneLine(described.description))}`);
+  print(
+    `${grouped(summary.parameters)} parameters, embedDim ${c.embedDim.join(',')}, depths ${c.depths.join(',')}, strides ${c.strides.join(',')}, ` +
+      `${c.heads} heads, ${c.classes} classes, T = ${c.timeSteps}${c.distillation ? ', distillation head' : ''}`,
+  );
+  print('');
+  const rows = summary.stages.map((stage) => [
+    stage.name,
+    `${stage.size[0]}×${stage.size[1]}`,
+    grouped(stage.tokens),
+    grouped(stage.channels),
+    grouped(stage.parameters),
+    giga(stage.spikeFedOperations),
+    giga(stage.realFedOperations),
+  ]);
+  const totals = [
+    'total',
+    '',
+    '',
+    '',
+    grouped(summary.parameters),
+    giga(summary.spikeFedOperations),
+    giga(summary.realFedOperations),
+  ];
+  const [head, ...body] = table([
+    ['stage', 'size', 'tokens', 'channels', 'parameters', 'spike-fed G', 'real-fed G'],
+    ...rows,
+    totals,
+  ]);
+  print(bold(head!));
+  for (const line of body) print(line);
+  print(
+    dim(
+      `multiply-accumulates of a dense implementation per ${imageSize[0]}×${imageSize[1]} image and time step, in G (10⁹), every layer as the authors wrote it (RepConv not merged); spike-fed ones are additions where spikes are`,
+    ),
+  );
+  print('');
+  print(bold(`${summary.realFedLayers.length} layers are fed by real numbers`));
+  for (const line of table(realFedRows(summary))) print(`  ${line}`);
+}
+
+/** Layers that differ only in the number of their block or in q, k, v share a row. */
+function realFedRows({ realFedLayers }: NetworkSummary): string[][] {
+  const groups = new Map<string, { count: number; operations: number }>();
+  for (const { name, operations } of realFedLayers) {
+    const pattern = name
+      .replace(/^(ConvBlock\d+_)\d+\.\d+/, '$1*')
+      .replace(/^(block\d+)\.\d+/, '$1.*')
+      .replace(/\.[qkv]_conv/, '.{q,k,v}_conv');
+    const group = groups.get(pattern) ?? { count: 0, operations: 0 };
+    groups.set(pattern, { count: group.count + 1, operations: group.operations + operations });
+  }
+  return [...groups].map(([pattern, { count, operations }]) => [pattern, `×${count}`, `${giga(operations)} G`]);
+}

@@ -1,0 +1,234 @@
+/** `predict`: what a model sees in images, one after the other, and what its network did on the first of them. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { decodeImage } from '../../data/decode.js';
+import { MetaSpikeformerError, UsageError } from '../../errors.js';
+import { formatShape, type Shape } from '../../graph/shape.js';
+import { loadModel } from '../../index.js';
+import type { Model, Prediction } from '../../library/model.js';
+import { type StageActivity, stageActivity } from '../../library/stageActivity.js';
+import type { Io } from '../io.js';
+import { type ModelNote, modelNote, printModelNote } from '../modelNote.js';
+import {
+  addEngineOptions,
+  addNetworkOptions,
+  addSourceOptions,
+  atMostOne,
+  given,
+  imageSizeOption,
+  parseOptions,
+  runningOptions,
+  sourceOptions,
+  wholeNumber,
+} from '../options.js';
+import { exitCodes, type Session } from '../session.js';
+import { bar, milliseconds, oneLine, percent, table } from '../text.js';
+
+const schema = z
+  .strictObject({
+    ...sourceOptions,
+    ...runningOptions,
+    imageSize: imageSizeOption,
+    top: wholeNumber(1, 100_000).optional(),
+    details: z.boolean(),
+    json: z.boolean().default(false),
+  })
+  .refine(atMostOne('model', 'checkpoint'), 'give either --model or --checkpoint, not both');
+
+type Options = z.output<typeof schema>;
+
+interface ImageResult {
+  readonly image: string;
+  readonly width: number;
+  readonly height: number;
+  readonly predictions: readonly Prediction[];
+  readonly milliseconds: { readonly decode: number; readonly preprocess: number; readonly network: number };
+}
+
+/** The network's doings on the first image. */
+interface Details {
+  readonly image: string;
+  /** `[B, C, H, W]`. */
+  readonly input: Shape;
+  readonly stages: readonly StageActivity[];
+  readonly milliseconds: { readonly load: number; readonly compile: number };
+}
+
+interface Failure {
+  readonly image: string;
+  readonly message: string;
+}
+
+/** The one document that `--json` prints; docs/cli.md describes it. */
+interface PredictDocument {
+  readonly command: 'predict';
+  readonly model: ModelNote & { readonly threads: number };
+  readonly images: readonly ImageResult[];
+  readonly errors: readonly Failure[];
+  readonly details: Details | null;
+}
+
+const defaultTop = 5;
+
+export function registerPredict(program: Command, session: Session): void {
+  const command = program
+    .command('predict')
+    .description('say what images show')
+    .argument('<IMAGE...>', 'JPEG, PNG, WebP, GIF, TIFF or AVIF files');
+  addEngineOptions(addNetworkOptions(addSourceOptions(command)))
+    .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
+    .option('--top <K>', `how many classes to name (default: ${defaultTop})`)
+    .option('--no-details', 'leave out stages, firing rates and times of the first image')
+    .option('--json', 'print one JSON document')
+    .action((images: string[], typed: Record<string, unknown>) =>
+      predict(session, images, parseOptions(schema, typed)),
+    );
+}
+
+async function predict(session: Session, images: readonly string[], options: Options): Promise<void> {
+  const { model: name, checkpoint, top: wanted, details, json, ...settings } = options;
+  const start = performance.now();
+  const model = await loadModel(given({ model: name, checkpoint }), given(settings));
+  try {
+    const asked: Asked = {
+      model,
+      top: topOf(wanted, model),
+      details,
+      loadMilliseconds: performance.now() - start,
+    };
+    const document = await answer(session.io, asked, images, json);
+    if (document.errors.length > 0) session.exitCode = exitCodes.refused;
+    if (json && document.images.length > 0) session.io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+  } finally {
+    await model.dispose();
+  }
+}
+
+interface Asked {
+  readonly model: Model;
+  readonly top: number;
+  readonly details: boolean;
+  readonly loadMilliseconds: number;
+}
+
+function topOf(wanted: number | undefined, model: Model): number {
+  const { classes } = model.configuration;
+  if (wanted !== undefined && wanted > classes) {
+    throw new UsageError(`--top: found "${wanted}", but the model has ${classes} classes; expected 1 to ${classes}`);
+  }
+  return wanted ?? Math.min(defaultTop, classes);
+}
+
+/** A file that cannot be used is reported and the others are answered all the same. */
+async function answer(io: Io, asked: Asked, images: readonly string[], quiet: boolean): Promise<PredictDocument> {
+  const results: ImageResult[] = [];
+  const errors: Failure[] = [];
+  let details: Details | null = null;
+  if (!quiet) printModelNote(io, asked.model);
+  for (const image of images) {
+    try {
+      const first = asked.details && details === null;
+      const { result, details: found } = await answerOne(asked, image, first);
+      details ??= found;
+      results.push(result);
+      if (!quiet) printResult(io, result);
+    } catch (error) {
+      if (!(error instanceof MetaSpikeformerError)) throw error;
+      errors.push({ image, message: oneLine(error.message) });
+      io.stderr.write(`spikeformer: ${oneLine(error.message)}\n`);
+    }
+  }
+  if (!quiet && details) printDetails(io, details, results[0]!);
+  return {
+    command: 'predict',
+    model: { ...modelNote(asked.model), threads: asked.model.engine.threads },
+    images: results,
+    errors,
+    details,
+  };
+}
+
+async function answerOne(
+  { model, top, details, loadMilliseconds }: Asked,
+  path: string,
+  first: boolean,
+): Promise<{ readonly result: ImageResult; readonly details: Details | null }> {
+  const start = performance.now();
+  const pixels = await decodeImage(path);
+  const decoded = performance.now();
+  const input = await model.inputOf([pixels]);
+  const preprocessed = performance.now();
+  // Every image is recorded alike: another set of kept values would be another plan.
+  const recorded = await model.run(input, { record: { firingRates: details } });
+  const compile = performance.now() - preprocessed - recorded.milliseconds;
+  const result = {
+    image: path,
+    width: pixels.width,
+    height: pixels.height,
+    predictions: model.rank(recorded.logits.data, top),
+    milliseconds: {
+      decode: decoded - start,
+      preprocess: preprocessed - decoded,
+      network: recorded.milliseconds,
+    },
+  };
+  if (!first) return { result, details: null };
+  // Measured on a second run, so that layer times are those of a plan already in use.
+  const measured = await model.run(input, { record: { firingRates: true, timings: true } });
+  const stages = stageActivity(model.configuration, input.shape, measured);
+  const times = { load: loadMilliseconds, compile };
+  return { result, details: { image: path, input: input.shape, stages, milliseconds: times } };
+}
+
+const barWidth = 24;
+
+function printResult(io: Io, result: ImageResult): void {
+  const { bold, cyan, dim } = io.colours;
+  const { decode, preprocess, network } = result.milliseconds;
+  const time = `${milliseconds(decode + preprocess + network)} (network ${milliseconds(network)})`;
+  io.stdout.write(`\n${bold(oneLine(result.image))} ${dim(`${result.width}×${result.height} pixels, ${time}`)}\n`);
+  const labels = result.predictions.map(({ label }) => oneLine(label));
+  const width = Math.max(...labels.map((label) => label.length));
+  for (const [index, { probability }] of result.predictions.entries()) {
+    const share = percent(probability).padStart(7);
+    io.stdout.write(`  ${labels[index]!.padEnd(width)}  ${cyan(bar(probability, barWidth))} ${share}\n`);
+  }
+}
+
+function printDetails(io: Io, details: Details, result: ImageResult): void {
+  const { bold, dim } = io.colours;
+  const { stages, milliseconds: times } = details;
+  const timed = stages.some((stage) => stage.milliseconds !== undefined);
+  const rows = stages.map(({ name, shape, firingRate, milliseconds: time }) => [
+    name,
+    formatShape(shape),
+    firingRate === undefined ? 'no neurons' : percent(firingRate),
+    ...(timed ? [milliseconds(time ?? 0)] : []),
+  ]);
+  const [head, ...body] = table([
+    ['stage', 'output [T, B, C, H, W]', 'firing rate', ...(timed ? ['time'] : [])],
+    ['input', formatShape(details.input), 'pixels', ...(timed ? [''] : [])],
+    ...rows,
+  ]);
+  io.stdout.write(`\nwhat the network did on ${oneLine(details.image)}\n`);
+  io.stdout.write(`${[bold(head!), ...body].join('\n')}\n`);
+  io.stdout.write(`mean firing rate ${percent(meanRate(stages))} of ${neuronsOf(stages)} neurons per time step\n`);
+  const { decode, preprocess, network } = result.milliseconds;
+  const parts = [
+    `load the weights ${milliseconds(times.load)}`,
+    `lay out the network ${milliseconds(times.compile)}`,
+    `decode ${milliseconds(decode)}`,
+    `resize and normalise ${milliseconds(preprocess)}`,
+    `run the network ${milliseconds(network)}`,
+  ];
+  io.stdout.write(`${dim(`where the time went: ${parts.join(', ')}`)}\n`);
+}
+
+function neuronsOf(stages: readonly StageActivity[]): string {
+  return stages.reduce((sum, stage) => sum + stage.neurons, 0).toLocaleString('en-US');
+}
+
+function meanRate(stages: readonly StageActivity[]): number {
+  const neurons = stages.reduce((sum, stage) => sum + stage.neurons, 0);
+  return stages.reduce((sum, stage) => sum + stage.neurons * (stage.firingRate ?? 0), 0) / neurons;
+}

@@ -1,0 +1,137 @@
+/**
+ * `run`: tensors in, tensors out, for comparing with other implementations: reads `input` from a safetensors file and writes `logits`, and
+ * on request every spike and every stage's output, under the names of the authors' modules.
+ */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { MetaSpikeformerError, UsageError } from '../../errors.js';
+import { formatShape } from '../../graph/shape.js';
+import { loadModel, openCheckpointFile, writeSafetensors } from '../../index.js';
+import { CheckpointError } from '../../interop/errors.js';
+import type { TensorData } from '../../interop/tensorData.js';
+import type { FieldTensor, Model, RunOptions, RunResult } from '../../library/model.js';
+import type { Io } from '../io.js';
+import { addEngineOptions, addNetworkOptions, given, oneOf, parseOptions, runningOptions } from '../options.js';
+import { checkOutput } from '../outputFile.js';
+import type { Session } from '../session.js';
+import { counted, milliseconds, oneLine } from '../text.js';
+
+const recordable = ['spikes', 'activations'];
+
+const schema = z.strictObject({
+  ...runningOptions,
+  checkpoint: z.string(),
+  input: z.string(),
+  output: z.string(),
+  precision: oneOf(['f32', 'i16'])
+    .default('f32')
+    .refine((precision) => precision === 'f32', 'which is not in this version; use f32, and see FEATURES.md'),
+  record: z
+    .string()
+    .transform((text) => text.split(',').map((word) => word.trim()))
+    .refine(
+      (words) => words.every((word) => recordable.includes(word)),
+      `expected ${recordable.join(' or ')}, or both with a comma between`,
+    )
+    .default([]),
+});
+
+type Options = z.output<typeof schema>;
+
+export function registerRun(program: Command, session: Session): void {
+  const command = program
+    .command('run')
+    .description('run tensors through a network and write what comes out, for comparison with other implementations')
+    .requiredOption('--checkpoint <FILE>', 'weights: .pth, .pth.tar or .safetensors')
+    .requiredOption('--input <FILE>', 'safetensors file with `input` [B,3,H,W] or [T,B,3,H,W], normalised')
+    .requiredOption('--output <FILE>', 'safetensors file to write');
+  addEngineOptions(addNetworkOptions(command))
+    .option('--precision <NAME>', 'f32 (default)')
+    .option('--record <WHAT>', 'also write spikes, activations, or spikes,activations')
+    .action((typed: Record<string, unknown>) => run(session, parseOptions(schema, typed)));
+}
+
+async function run({ io }: Session, options: Options): Promise<void> {
+  await checkOutput(options.output, [
+    { path: options.input, role: 'input' },
+    { path: options.checkpoint, role: 'checkpoint' },
+  ]);
+  const input = await readInput(options.input);
+  const model = await load(options, input);
+  try {
+    const record = {
+      spikes: options.record.includes('spikes'),
+      activations: options.record.includes('activations'),
+    };
+    const result = await runNamed(model, input, { record }, options.input);
+    await writeSafetensors(options.output, tensorsOf(result), { spike_shapes: spikeShapes(result) });
+    printRun(io, options.output, result);
+  } finally {
+    await model.dispose();
+  }
+}
+
+const floatTypes: readonly string[] = ['float64', 'float32', 'float16', 'bfloat16'];
+
+async function readInput(path: string): Promise<FieldTensor> {
+  const file = await openCheckpointFile(path);
+  try {
+    if (file.format !== 'safetensors') {
+      throw new CheckpointError(`${path}: is a PyTorch file; save the input as safetensors`);
+    }
+    const tensor = file.tensors.get('input');
+    if (!tensor) {
+      const names = [...file.tensors.keys()].slice(0, 8).join(', ') || 'nothing';
+      throw new CheckpointError(`${path}: has no tensor named input; it holds ${names}; rename the tensor`);
+    }
+    if (!floatTypes.includes(tensor.dtype)) {
+      throw new CheckpointError(
+        `${path}: input has the element type ${tensor.dtype}; expected normalised pixels as float32`,
+      );
+    }
+    return { shape: tensor.shape, data: await tensor.readFloat32() };
+  } finally {
+    await file.close();
+  }
+}
+
+/** A sequence of frames says itself how many time steps there are. */
+function load(options: Options, { shape }: FieldTensor): Promise<Model> {
+  const { checkpoint, heads, strides, threads, engine } = options;
+  const timeSteps = options.timeSteps ?? (shape.length === 5 ? shape[0] : undefined);
+  return loadModel({ checkpoint }, given({ heads, strides, threads, engine, timeSteps }));
+}
+
+/** The library does not know the file that an input came from. */
+async function runNamed(model: Model, input: FieldTensor, options: RunOptions, path: string): Promise<RunResult> {
+  try {
+    return await model.run(input, options);
+  } catch (cause) {
+    if (!(cause instanceof MetaSpikeformerError) || !cause.message.startsWith('input:')) throw cause;
+    throw new UsageError(`${path}: ${cause.message}`, { cause });
+  }
+}
+
+/** Named and shaped as the golden files are: bits lie in one dimension, the neurons' shapes are in the metadata. */
+function tensorsOf({ logits, spikes, activations }: RunResult): ReadonlyMap<string, TensorData> {
+  const tensors = new Map<string, TensorData>([['logits', { dtype: 'float32', ...logits }]]);
+  for (const [name, { shape, data }] of activations ?? [])
+    tensors.set(`act.${name}`, { dtype: 'float32', shape, data });
+  for (const [name, { bits }] of spikes ?? []) {
+    tensors.set(`spikes.${name}`, { dtype: 'uint8', shape: [bits.length], data: bits });
+  }
+  return tensors;
+}
+
+function spikeShapes({ spikes }: RunResult): string {
+  return JSON.stringify(Object.fromEntries([...(spikes ?? [])].map(([name, { shape }]) => [name, shape])));
+}
+
+function printRun(io: Io, output: string, { logits, spikes, activations, milliseconds: time }: RunResult): void {
+  const parts = [
+    `logits ${formatShape(logits.shape)}`,
+    ...(spikes ? [`spikes of ${counted(spikes.size, 'layer')}`] : []),
+    ...(activations ? [`activations of ${counted(activations.size, 'stage')}`] : []),
+  ];
+  io.stdout.write(`wrote ${oneLine(output)}: ${parts.join(', ')}; the network took ${milliseconds(time)}\n`);
+}

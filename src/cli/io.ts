@@ -1,0 +1,41 @@
+/**
+ * What the command line needs of the process around it, so that it can run inside another one (a test) as well. Commands write
+ * results to `stdout` and everything else to `stderr`; they never touch `process` themselves.
+ */
+import pc from 'picocolors';
+
+export interface TextStream {
+  write(text: string): unknown;
+}
+
+export interface Io {
+  readonly stdout: TextStream;
+  readonly stderr: TextStream;
+  /** Standard error when a person watches it: a progress bar may move there. */
+  readonly terminal?: NodeJS.WritableStream;
+  readonly colours: Colours;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Calls back when the person presses Ctrl-C, until the returned function is called; without it Ctrl-C ends the process. */
+  onInterrupt(callback: () => void): () => void;
+}
+
+export type Colours = Pick<typeof pc, 'bold' | 'dim' | 'cyan' | 'yellow'>;
+
+export const plainColours: Colours = pc.createColors(false);
+
+export function processIo(): Io {
+  const { stdout, stderr, env } = process;
+  return {
+    stdout,
+    stderr,
+    ...(stderr.isTTY ? { terminal: stderr } : {}),
+    colours: stdout.isTTY && pc.isColorSupported ? pc.createColors(true) : plainColours,
+    environment: env,
+    onInterrupt(callback) {
+      process.on('SIGINT', callback);
+      return () => {
+        process.off('SIGINT', callback);
+      };
+    },
+  };
+}

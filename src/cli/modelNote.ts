@@ -1,0 +1,40 @@
+/** How a model is spoken of wherever its answers are shown, in JSON and in words. */
+import type { Model } from '../library/model.js';
+import type { Io } from './io.js';
+import { oneLine } from './text.js';
+
+export interface ModelNote {
+  readonly name: string;
+  /** True when nobody trained the weights: the answers mean nothing. */
+  readonly randomWeights: boolean;
+  readonly description: string;
+  readonly timeSteps: number;
+  readonly classes: number;
+  /** Height and width of the images it is shown. */
+  readonly imageSize: readonly [number, number];
+  readonly engine: string;
+}
+
+export function modelNote(model: Model): ModelNote {
+  const { provenance, configuration, preprocessing, engine } = model;
+  return {
+    name: provenance.name,
+    randomWeights: provenance.randomWeights,
+    description: provenance.description,
+    timeSteps: configuration.timeSteps,
+    classes: configuration.classes,
+    imageSize: preprocessing.crop,
+    engine: engine.name,
+  };
+}
+
+/** Random weights are admitted before anything else is said. */
+export function printModelNote(io: Io, model: Model): void {
+  const note = modelNote(model);
+  const { bold, dim, yellow } = io.colours;
+  if (note.randomWeights) io.stdout.write(`${yellow('weights are random: the answers mean nothing')}\n`);
+  const [height, width] = note.imageSize;
+  const threads = `${model.engine.threads} ${model.engine.threads === 1 ? 'thread' : 'threads'}`;
+  const facts = `T = ${note.timeSteps}, ${note.classes} classes, images ${height}×${width}, ${note.engine} engine on ${threads}`;
+  io.stdout.write(`${bold(oneLine(note.name))} ${dim(facts)}\n`);
+}

@@ -1,0 +1,106 @@
+/**
+ * Options as they are typed, checked: each command has one zod schema made of these pieces, and nothing that was typed goes further
+ * without passing it. Bounds that depend on the model (top, image folders) are checked where the model is known.
+ */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { UsageError } from '../errors.js';
+import { maximumThreads } from '../runtime/engines.js';
+
+/** A whole number in decimal digits. */
+export function wholeNumber(least: number, most: number) {
+  const expected = `expected a whole number from ${least} to ${most}`;
+  return z
+    .string()
+    .regex(/^\d{1,9}$/, expected)
+    .transform(Number)
+    .refine((value) => value >= least && value <= most, expected);
+}
+
+/** One of a few words. */
+export function oneOf<const Words extends readonly [string, ...string[]]>(words: Words) {
+  return z.enum(words, `expected ${words.join(' or ')}`);
+}
+
+const stridesSchema = z
+  .string()
+  .regex(/^[1-4](,[1-4]){4}$/, 'expected five strides from 1 to 4 with commas between, such as 1,2,2,1,1')
+  .transform((text) => text.split(',').map(Number) as [number, number, number, number, number]);
+
+export const imageSizeOption = wholeNumber(8, 2048).optional();
+
+/** A network's settings that its weights do not tell. */
+const networkOptions = {
+  timeSteps: wholeNumber(1, 16).optional(),
+  heads: wholeNumber(1, 256).optional(),
+  strides: stridesSchema.optional(),
+};
+
+const engineOptions = {
+  threads: wholeNumber(1, maximumThreads).optional(),
+  engine: oneOf(['wasm', 'reference']).optional(),
+};
+
+/** Options of every command that runs a network. */
+export const runningOptions = { ...networkOptions, ...engineOptions };
+
+/** Options of `info`, which runs nothing. */
+export const describingOptions = { ...networkOptions, imageSize: imageSizeOption };
+
+export function addNetworkOptions(command: Command): Command {
+  return command
+    .option('--time-steps <T>', 'time steps, 1 to 16 (default: what the model says, else 1)')
+    .option('--heads <N>', 'attention heads, where a checkpoint does not say (default: 8)')
+    .option(
+      '--strides <a,b,c,d,e>',
+      'strides of the five downsamplings, where a checkpoint does not say (default: 2,2,2,2,1)',
+    );
+}
+
+export function addEngineOptions(command: Command): Command {
+  return command
+    .option('--threads <N>', `threads, 1 to ${maximumThreads} (default: as many as there are processors)`)
+    .option('--engine <NAME>', 'wasm (default), or reference: plain loops on one thread, slow, for comparison');
+}
+
+/** `--model` or `--checkpoint`, not both. */
+export function addSourceOptions(command: Command): Command {
+  return command
+    .option('--model <NAME>', 'a model that comes with this program')
+    .option('--checkpoint <FILE>', 'weights: .pth, .pth.tar or .safetensors');
+}
+
+export const sourceOptions = { model: z.string().optional(), checkpoint: z.string().optional() };
+
+/**
+ * What was typed, checked and typed.
+ *
+ * @throws UsageError naming the option, what was found and what was expected.
+ */
+export function parseOptions<Schema extends z.ZodType>(
+  schema: Schema,
+  typed: Record<string, unknown>,
+): z.output<Schema> {
+  const parsed = schema.safeParse(typed);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  const [key] = issue.path;
+  if (typeof key !== 'string') throw new UsageError(issue.message);
+  const found = typed[key];
+  const option = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  throw new UsageError(
+    found === undefined ? `${option}: ${issue.message}` : `${option}: found "${String(found)}", ${issue.message}`,
+  );
+}
+
+/** For `refine` on a whole schema: at most one of the options is given. */
+export function atMostOne(...keys: readonly string[]) {
+  return (options: object) => keys.filter((key) => Reflect.get(options, key) !== undefined).length <= 1;
+}
+
+type Given<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> };
+
+/** Without the properties that are undefined: the library tells "not given" from "given as undefined". */
+export function given<T extends object>(options: T): Given<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Given<T>;
+}

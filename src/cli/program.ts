@@ -1,0 +1,87 @@
+/**
+ * The command line as a function: arguments in, exit code out. Turns every failure into one line on standard error: what a person
+ * can mend ends with 2, a defect of this program with 1. `main.ts` is the executable around it.
+ */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { z } from 'zod';
+import { MetaSpikeformerError } from '../errors.js';
+import { registerEval } from './commands/eval.js';
+import { registerInfo } from './commands/info.js';
+import { registerPredict } from './commands/predict.js';
+import { registerPromised } from './commands/promised.js';
+import { registerRun } from './commands/run.js';
+import type { Io } from './io.js';
+import { exitCodes, type Session } from './session.js';
+import { oneLine } from './text.js';
+
+/**
+ * Runs one command.
+ *
+ * @param argv What follows the program's name.
+ * @returns The exit code; it does not throw.
+ */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  const session: Session = { io, exitCode: exitCodes.done };
+  try {
+    await createProgram(session).parseAsync([...argv], { from: 'user' });
+    return session.exitCode;
+  } catch (error) {
+    return report(error, io);
+  }
+}
+
+function createProgram(session: Session): Command {
+  const { io } = session;
+  const program = new Command('spikeformer')
+    .description('Meta-SpikeFormer, the spike-driven vision transformer')
+    .version(version(), '-V, --version', 'print the version')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      // Errors are thrown as well, and reported in one place.
+      outputError: () => undefined,
+    });
+  registerPredict(program, session);
+  registerEval(program, session);
+  registerRun(program, session);
+  registerInfo(program, session);
+  registerPromised(program);
+  return program;
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return z.object({ version: z.string() }).parse(JSON.parse(text)).version;
+}
+
+/** Says what went wrong and returns the exit code. */
+export function report(error: unknown, io: Io): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return exitCodes.done;
+    // Without a command, the help has been printed to standard error already.
+    if (error.code !== 'commander.help') complain(io, `${usageMessage(error)}; see spikeformer --help`);
+    return exitCodes.refused;
+  }
+  if (error instanceof MetaSpikeformerError) {
+    complain(io, error.message);
+    return exitCodes.refused;
+  }
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  complain(io, `${message}; this is a defect of meta-spikeformer, please report it`);
+  if (io.environment.SPIKEFORMER_DEBUG === '1' && error instanceof Error) io.stderr.write(`${error.stack}\n`);
+  return exitCodes.defect;
+}
+
+/** Commander puts its suggestions on a second line. */
+function usageMessage(error: CommanderError): string {
+  return error.message
+    .replace(/^error: /, '')
+    .replace(/\s*\n\s*/g, ' ')
+    .replace(/\.$/, '');
+}
+
+function complain(io: Io, message: string): void {
+  io.stderr.write(`spikeformer: ${oneLine(message)}\n`);
+}

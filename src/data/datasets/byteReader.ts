@@ -1,0 +1,126 @@
+/**
+ * Bytes of a file in order, decompressed on the way when the file is a gzip stream, never more in memory than was asked for. What
+ * the bytes mean is for others; here a truncated stream, a damaged one and one that is too long become errors naming the file.
+ */
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { pipeline } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { DataError } from '../errors.js';
+
+/** See {@link openBytes}. */
+export interface ByteReader {
+  /** What messages call the source. */
+  readonly name: string;
+  /** Bytes taken or skipped so far. */
+  readonly offset: number;
+  /** The next `count` bytes. Throws DataError when the stream ends before; `what` says what they were to be. */
+  take(count: number, what: string): Promise<Buffer>;
+  /** As take, into `target`, which it fills. */
+  fill(target: Uint8Array, what: string): Promise<void>;
+  /** Passes over the next `count` bytes. */
+  skip(count: number, what: string): Promise<void>;
+  /** Whether nothing is left. */
+  atEnd(): Promise<boolean>;
+  /** Stops reading; nothing may be taken afterwards. */
+  close(): Promise<void>;
+}
+
+/** Opens a file, plain or gzip (told by its first bytes). Throws DataError when it cannot be read. */
+export async function openBytes(path: string): Promise<ByteReader> {
+  const compressed = await startsAsGzip(path);
+  const file = createReadStream(path, { highWaterMark: 1 << 18 });
+  if (!compressed) return readerOf(file, path);
+  const inflated = createGunzip({ chunkSize: 1 << 18 });
+  // Errors of either stream arrive where the chunks are read.
+  pipeline(file, inflated, () => {});
+  return readerOf(inflated, path);
+}
+
+/** Reads from any source of chunks; `name` is what messages call it. */
+export function readerOf(chunks: AsyncIterable<Uint8Array>, name: string): ByteReader {
+  const iterator = chunks[Symbol.asyncIterator]();
+  let chunk: Uint8Array = new Uint8Array(0);
+  let used = 0;
+  let offset = 0;
+
+  /** False at the end. Afterwards at least one byte is there. */
+  const more = async (): Promise<boolean> => {
+    while (used === chunk.length) {
+      const next = await nextChunk(iterator, name);
+      if (next === undefined) return false;
+      chunk = next;
+      used = 0;
+    }
+    return true;
+  };
+  const advance = async (count: number, what: string, visit: (part: Uint8Array) => void) => {
+    for (let left = count; left > 0; ) {
+      if (!(await more())) {
+        throw new DataError(
+          `${name}: ends after ${offset} bytes, ${left} bytes before the end of ${what}; the file is truncated, fetch it again`,
+        );
+      }
+      const part = chunk.subarray(used, used + left);
+      visit(part);
+      used += part.length;
+      offset += part.length;
+      left -= part.length;
+    }
+  };
+  const fill = async (target: Uint8Array, what: string) => {
+    let to = 0;
+    await advance(target.length, what, (part) => {
+      target.set(part, to);
+      to += part.length;
+    });
+  };
+  return {
+    name,
+    get offset() {
+      return offset;
+    },
+    fill,
+    take: async (count, what) => {
+      const bytes = Buffer.alloc(count);
+      await fill(bytes, what);
+      return bytes;
+    },
+    skip: (count, what) => advance(count, what, () => {}),
+    atEnd: async () => !(await more()),
+    close: async () => {
+      await iterator.return?.();
+    },
+  };
+}
+
+async function nextChunk(iterator: AsyncIterator<Uint8Array>, name: string): Promise<Uint8Array | undefined> {
+  try {
+    const { done, value } = await iterator.next();
+    return done ? undefined : value;
+  } catch (error) {
+    throw new DataError(`${name}: cannot be read or decompressed (${reasonOf(error)}); fetch the file again`, {
+      cause: error,
+    });
+  }
+}
+
+async function startsAsGzip(path: string): Promise<boolean> {
+  try {
+    const file = await open(path);
+    try {
+      const { bytesRead, buffer } = await file.read(Buffer.alloc(2), 0, 2, 0);
+      return bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw new DataError(`${path}: cannot be read (${reasonOf(error)}); check the path and its permissions`, {
+      cause: error,
+    });
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
+}

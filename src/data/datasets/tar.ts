@@ -1,0 +1,227 @@
+/**
+ * The files of a tar archive in order, as they stream by. It reads ustar, GNU (long names, base-256 sizes) and pax archives as
+ * POSIX.1-2001 and the GNU tar manual describe them; it writes nothing to disk, so names need no defence, but their number,
+ * their length and all sizes are limited.
+ */
+import { DataError } from '../errors.js';
+import type { ByteReader } from './byteReader.js';
+
+/** What an archive may claim. */
+export interface TarLimits {
+  /** Headers of any kind. */
+  readonly entries: number;
+  /** Bytes of one file that is wanted. */
+  readonly fileBytes: number;
+  /** Bytes of all files that are wanted. */
+  readonly wantedBytes: number;
+  /** Bytes of the whole archive, decompressed. */
+  readonly archiveBytes: number;
+}
+
+export const defaultTarLimits: TarLimits = {
+  entries: 4_000_000,
+  fileBytes: 256 * 2 ** 20,
+  wantedBytes: 3 * 2 ** 30,
+  archiveBytes: 2 ** 40,
+};
+
+/** A file out of an archive; `bytes` are its own. */
+export interface TarFile {
+  /** As stored, for example `train/cat/0001.jpg`. */
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+
+interface Header {
+  readonly name: string;
+  readonly size: number;
+  readonly type: string;
+}
+
+/** What headers before a file's own say about it. */
+interface Announced {
+  name?: string;
+  size?: number;
+}
+
+const blockBytes = 512;
+const longestName = 65_536;
+const longestPaxHeader = 2 ** 20;
+
+/**
+ * The files whose names `wants` accepts. Throws DataError naming the archive when it is no tar, is truncated or damaged, exceeds
+ * the limits, or a wanted name is not a regular file (a link, for example).
+ */
+export async function* readTar(
+  reader: ByteReader,
+  wants: (name: string) => boolean,
+  limits: TarLimits = defaultTarLimits,
+): AsyncGenerator<TarFile, void, undefined> {
+  const total = { entries: 0, wantedBytes: 0 };
+  let announced: Announced = {};
+  for (;;) {
+    const header = await readHeader(reader);
+    if (header === undefined) return;
+    checkTotals(reader, ++total.entries, header.size, limits);
+    if (isAboutNext(header.type)) {
+      announced = { ...announced, ...(await readAnnouncement(reader, header)) };
+      continue;
+    }
+    const name = announced.name ?? header.name;
+    const size = announced.size ?? header.size;
+    announced = {};
+    checkTotals(reader, total.entries, size, limits);
+    if (header.type === '5' || header.type === 'g' || !wants(name)) {
+      await skipPadded(reader, hasData(header.type) ? size : 0, name);
+      continue;
+    }
+    checkRegular(reader, header.type, name);
+    total.wantedBytes += size;
+    checkWanted(reader, name, size, total.wantedBytes, limits);
+    const bytes = await reader.take(size, name);
+    await reader.skip(padding(size), name);
+    yield { name, bytes };
+  }
+}
+
+/** Undefined at the end of the archive: a block of zeros, or the end of the file between two entries. */
+async function readHeader(reader: ByteReader): Promise<Header | undefined> {
+  if (await reader.atEnd()) {
+    if (reader.offset === 0) throw new DataError(`${reader.name}: is empty; a tar archive was expected`);
+    return undefined;
+  }
+  const block = await reader.take(blockBytes, 'a tar header');
+  if (block.every((byte) => byte === 0)) return undefined;
+  const place = reader.offset - blockBytes;
+  if (checksumOf(block) !== octal(block.subarray(148, 156))) {
+    throw new DataError(
+      `${reader.name}: there is no tar header at byte ${place} (its checksum is wrong); the file is damaged or no tar archive`,
+    );
+  }
+  const size = sizeOf(block.subarray(124, 136));
+  if (size === undefined) throw new DataError(`${reader.name}: the tar header at byte ${place} has no valid size`);
+  return { name: nameOf(block), size, type: String.fromCharCode(block[156]!) };
+}
+
+/** Of all bytes, with the checksum's own taken as spaces. */
+function checksumOf(block: Buffer): number {
+  let sum = 8 * 0x20;
+  for (let i = 0; i < blockBytes; i++) if (i < 148 || i >= 156) sum += block[i]!;
+  return sum;
+}
+
+function nameOf(block: Buffer): string {
+  const name = textOf(block.subarray(0, 100));
+  const isPosix = block.toString('latin1', 257, 263) === 'ustar\0';
+  const prefix = isPosix ? textOf(block.subarray(345, 500)) : '';
+  return prefix === '' ? name : `${prefix}/${name}`;
+}
+
+/** Octal digits, or a 0x80 and a big-endian number for files beyond 8 GiB. */
+function sizeOf(field: Buffer): number | undefined {
+  if (field[0] !== 0x80) return octal(field);
+  if (field.subarray(1, 6).some((byte) => byte !== 0)) return undefined;
+  const size = field.readUIntBE(6, 6);
+  return Number.isSafeInteger(size) ? size : undefined;
+}
+
+function octal(field: Buffer): number | undefined {
+  const text = textOf(field).trim();
+  return /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : undefined;
+}
+
+/** Up to the first zero byte. */
+function textOf(field: Buffer): string {
+  const end = field.indexOf(0);
+  return field.toString('utf8', 0, end < 0 ? field.length : end);
+}
+
+/** GNU long name (L) and long link (K), and the extended header of POSIX (x). */
+function isAboutNext(type: string): boolean {
+  return type === 'L' || type === 'K' || type === 'x';
+}
+
+async function readAnnouncement(reader: ByteReader, { type, size }: Header): Promise<Announced> {
+  const limit = type === 'x' ? longestPaxHeader : longestName;
+  if (size > limit) {
+    throw new DataError(
+      `${reader.name}: a tar header for a long name has ${size} bytes, more than the ${limit} allowed`,
+    );
+  }
+  const bytes = await reader.take(size, 'a long name');
+  await reader.skip(padding(size), 'a long name');
+  if (type === 'K') return {};
+  return type === 'L' ? { name: textOf(bytes) } : paxFields(bytes, reader.name);
+}
+
+/** Records `length key=value\n`, where length counts the whole record. */
+function paxFields(bytes: Buffer, archive: string): Announced {
+  const fields: Announced = {};
+  for (let start = 0; start < bytes.length; ) {
+    const space = bytes.indexOf(0x20, start);
+    const digits = space < 0 ? '' : bytes.toString('latin1', start, space);
+    const length = /^[1-9]\d{0,6}$/.test(digits) ? Number(digits) : 0;
+    const record = bytes.toString('utf8', space + 1, start + length - 1);
+    const equals = record.indexOf('=');
+    if (start + length > bytes.length || length <= digits.length + 1 || equals < 0) {
+      throw new DataError(`${archive}: an extended tar header is malformed; the file is damaged`);
+    }
+    addField(fields, record.slice(0, equals), record.slice(equals + 1), archive);
+    start += length;
+  }
+  return fields;
+}
+
+function addField(fields: Announced, key: string, value: string, archive: string): void {
+  if (key === 'path') fields.name = value;
+  if (key.startsWith('GNU.sparse.')) throw new DataError(`${archive}: holds sparse files, which are not supported`);
+  if (key !== 'size') return;
+  const size = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
+  if (!Number.isSafeInteger(size)) throw new DataError(`${archive}: an extended tar header gives the size "${value}"`);
+  fields.size = size;
+}
+
+function checkTotals(reader: ByteReader, entries: number, size: number, limits: TarLimits): void {
+  if (entries > limits.entries) {
+    throw new DataError(`${reader.name}: holds more than the ${limits.entries} files allowed; unpack it into a folder`);
+  }
+  if (reader.offset + size > limits.archiveBytes) {
+    throw new DataError(
+      `${reader.name}: unpacks to more than the ${limits.archiveBytes} bytes allowed; unpack it into a folder`,
+    );
+  }
+}
+
+function checkWanted(reader: ByteReader, name: string, size: number, wanted: number, limits: TarLimits): void {
+  if (size > limits.fileBytes) {
+    throw new DataError(
+      `${reader.name}: ${name} has ${size} bytes, more than the ${limits.fileBytes} allowed for a file`,
+    );
+  }
+  if (wanted > limits.wantedBytes) {
+    throw new DataError(
+      `${reader.name}: its images have more than the ${limits.wantedBytes} bytes that are kept in memory; unpack it into a folder`,
+    );
+  }
+}
+
+function checkRegular(reader: ByteReader, type: string, name: string): void {
+  if (type !== '0' && type !== '\0' && type !== '7') {
+    throw new DataError(
+      `${reader.name}: ${name} is not a regular file (tar type "${type}"); pack the images themselves, not links to them`,
+    );
+  }
+}
+
+/** Links, devices, directories and pipes have none, whatever size they state. */
+function hasData(type: string): boolean {
+  return !'123456'.includes(type);
+}
+
+async function skipPadded(reader: ByteReader, size: number, name: string): Promise<void> {
+  await reader.skip(size + padding(size), name);
+}
+
+function padding(size: number): number {
+  return (blockBytes - (size % blockBytes)) % blockBytes;
+}

@@ -1,0 +1,120 @@
+/**
+ * AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019) as `torch.optim.AdamW` computes it, without
+ * AMSGrad. Parameters and moments are float32, everything between is float64.
+ */
+import { type OptimizedParameter, type Optimizer, OptimizerMemory, requireRange } from './optimizer.js';
+
+export interface AdamWSettings {
+  readonly firstMomentDecay?: number;
+  readonly secondMomentDecay?: number;
+  readonly epsilon?: number;
+  readonly weightDecay?: number;
+}
+
+/** PyTorch's defaults. */
+export const adamWDefaults: Required<AdamWSettings> = {
+  firstMomentDecay: 0.9,
+  secondMomentDecay: 0.999,
+  epsilon: 1e-8,
+  weightDecay: 0.01,
+};
+
+/**
+ * At step k, with η the learning rate and λ the weight decay (0 for parameters that do not decay):
+ *
+ *     p ← (1 − ηλ) p
+ *     m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
+ *     p ← p − η · m/(1 − β₁ᵏ) / (√(v/(1 − β₂ᵏ)) + ε)
+ *
+ * @throws TrainingError when a setting is out of range or the layout is impossible.
+ */
+export function createAdamW(parameters: readonly OptimizedParameter[], settings: AdamWSettings = {}): Optimizer {
+  return new AdamW(parameters, { ...adamWDefaults, ...settings });
+}
+
+class AdamW implements Optimizer {
+  readonly name = 'adamw';
+  readonly #settings: Required<AdamWSettings>;
+  readonly #memory: OptimizerMemory;
+
+  constructor(parameters: readonly OptimizedParameter[], settings: Required<AdamWSettings>) {
+    requireMomentSettings('AdamW', settings);
+    this.#settings = settings;
+    this.#memory = new OptimizerMemory(parameters, ['firstMoment', 'secondMoment']);
+  }
+
+  step(parameters: Float32Array, gradients: Float32Array, learningRate: number): void {
+    this.#memory.check(parameters, gradients, learningRate);
+    const { firstMomentDecay, secondMomentDecay, epsilon, weightDecay } = this.#settings;
+    const steps = ++this.#memory.steps;
+    const stepSize = learningRate / (1 - firstMomentDecay ** steps);
+    const rootScale = 1 / Math.sqrt(1 - secondMomentDecay ** steps);
+    const first = this.#memory.quantities[0]!.values;
+    const second = this.#memory.quantities[1]!.values;
+    for (const { offset, length, decay } of this.#memory.parameters) {
+      const keep = decay ? 1 - learningRate * weightDecay : 1;
+      updateRange(
+        parameters,
+        gradients,
+        first,
+        second,
+        offset,
+        offset + length,
+        firstMomentDecay,
+        secondMomentDecay,
+        keep,
+        stepSize,
+        rootScale,
+        epsilon,
+      );
+    }
+  }
+
+  state(): Map<string, Float32Array> {
+    return this.#memory.state();
+  }
+
+  counters(): { readonly steps: number } {
+    return { steps: this.#memory.steps };
+  }
+
+  restore(state: ReadonlyMap<string, Float32Array>, counters: { readonly steps: number }): void {
+    this.#memory.restore(state, counters.steps);
+  }
+}
+
+/** The settings that Adam's family shares. */
+export function requireMomentSettings(optimizer: string, settings: Required<AdamWSettings>): void {
+  const belowOne = 1 - Number.EPSILON;
+  requireRange(`${optimizer} firstMomentDecay`, settings.firstMomentDecay, 0, belowOne);
+  requireRange(`${optimizer} secondMomentDecay`, settings.secondMomentDecay, 0, belowOne);
+  requireRange(`${optimizer} epsilon`, settings.epsilon, 0, Number.MAX_VALUE);
+  requireRange(`${optimizer} weightDecay`, settings.weightDecay, 0, Number.MAX_VALUE);
+}
+
+/** The whole step for elements start … end − 1; scalars as arguments keep the loop free of property reads. */
+function updateRange(
+  parameters: Float32Array,
+  gradients: Float32Array,
+  first: Float32Array,
+  second: Float32Array,
+  start: number,
+  end: number,
+  firstDecay: number,
+  secondDecay: number,
+  keep: number,
+  stepSize: number,
+  rootScale: number,
+  epsilon: number,
+): void {
+  const firstShare = 1 - firstDecay;
+  const secondShare = 1 - secondDecay;
+  for (let i = start; i < end; i++) {
+    const gradient = gradients[i]!;
+    const m = firstDecay * first[i]! + firstShare * gradient;
+    const v = secondDecay * second[i]! + secondShare * gradient * gradient;
+    first[i] = m;
+    second[i] = v;
+    parameters[i] = keep * parameters[i]! - (stepSize * m) / (Math.sqrt(v) * rootScale + epsilon);
+  }
+}
