@@ -98,9 +98,9 @@ function oneCycleRate(step: number, totalSteps: number, schedule: OneCycleSchedu
   requireRange('schedule minimum', minimum, 0, learningRate);
   const top = riseShare * totalSteps - 1;
   const last = totalSteps - 1;
-  if (step >= last && last > top) return minimum;
+  if (step >= last) return last > top ? minimum : learningRate;
   if (step <= top) return top === 0 ? learningRate : between(start, learningRate, step / top, rise);
-  return between(learningRate, minimum, Math.min(1, (step - top) / (last - top)), fall);
+  return between(learningRate, minimum, (step - top) / (last - top), fall);
 }
 
 function between(from: number, to: number, progress: number, curve: 'linear' | 'cosine'): number {
@@ -110,7 +110,8 @@ function between(from: number, to: number, progress: number, curve: 'linear' | '
 
 /** @throws TrainingError when any setting is out of range, so that a run fails before it starts. */
 export function validateSchedule(totalSteps: number, schedule: Schedule): void {
-  if (!Number.isFinite(totalSteps)) throw new TrainingError(`schedule length: is ${totalSteps}, expected a finite number`);
+  if (!Number.isFinite(totalSteps))
+    throw new TrainingError(`schedule length: is ${totalSteps}, expected a finite number`);
   const warmUpSteps = schedule.kind === 'oneCycle' ? 0 : (schedule.warmUpSteps ?? 0);
   learningRateAt(0, totalSteps, schedule);
   learningRateAt(warmUpSteps, totalSteps, schedule);

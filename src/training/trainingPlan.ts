@@ -195,7 +195,8 @@ class TrainingRecorder {
     return {
       node,
       attributes: node.attributes,
-      inputs: inputs.map(tensor),
+      // A view's value is read under its root's id, in the view's shape.
+      inputs: inputs.map((id, index) => ({ ...tensor(id), shape: this.#shapes.get(node.inputs[index]!)! })),
       output: tensor(output),
       parameter: (local) => found(local, this.#parameters.get(`${node.parameterPrefix}.${local}`)),
       statistic: (name) => found(name, this.#statistics.get(`${node.name} ${name}`)),

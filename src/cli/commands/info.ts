@@ -3,10 +3,10 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { openCheckpointFile } from '../../interop/checkpointFiles.js';
 import { recogniseCheckpoint } from '../../library/loadParameters.js';
+import { defaultModelName, registeredModel } from '../../library/registry.js';
 import { type NetworkSummary, summarise } from '../../library/summary.js';
 import { metaSpikeformerSizes, resolveConfiguration, type UnseenOptions } from '../../models/configurations.js';
 import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../../models/metaSpikeformer.js';
-import { defaultModelName, registeredModel } from '../../models/registry.js';
 import type { Io } from '../io.js';
 import {
   addNetworkOptions,

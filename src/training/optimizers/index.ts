@@ -2,7 +2,10 @@
 import { type AdamWSettings, createAdamW } from './adamW.js';
 import { createLamb, type LambSettings } from './lamb.js';
 import type { OptimizedParameter, Optimizer } from './optimizer.js';
-import { createStochasticGradientDescent, type StochasticGradientDescentSettings } from './stochasticGradientDescent.js';
+import {
+  createStochasticGradientDescent,
+  type StochasticGradientDescentSettings,
+} from './stochasticGradientDescent.js';
 
 export { type AdamWSettings, adamWDefaults, createAdamW } from './adamW.js';
 export { clipByGlobalNorm, clipByValue, firstNonFiniteGradient, globalNorm } from './gradients.js';

@@ -82,8 +82,7 @@ function descend(
   lambda: number,
   rate: number,
 ): void {
-  for (let i = start; i < end; i++)
-    parameters[i] = parameters[i]! - rate * (gradients[i]! + lambda * parameters[i]!);
+  for (let i = start; i < end; i++) parameters[i] = parameters[i]! - rate * (gradients[i]! + lambda * parameters[i]!);
 }
 
 function roll(
