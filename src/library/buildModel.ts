@@ -8,7 +8,7 @@ import { demonstrationParameters } from '../models/initialise.js';
 import { metaSpikeformer } from '../models/metaSpikeformer.js';
 import { createEngine, type EngineOptions } from '../runtime/engines.js';
 import type { PrepareOptions } from '../runtime/prepare.js';
-import { loadParameters } from './loadParameters.js';
+import { loadParameters } from '../interop/loadParameters.js';
 import { type ImageSource, Model, type ModelParts } from './model.js';
 import { registeredModel } from './registry.js';
 

@@ -33,8 +33,10 @@ export interface TrainingPlan {
   readonly trainable: { readonly slots: readonly ParameterSlot[]; readonly values: Tensor; readonly gradients: Tensor };
   /** Running means and variances, one vector. */
   readonly buffers: { readonly slots: readonly ParameterSlot[]; readonly values: Tensor };
-  /** Spikes of every neuron layer, to be read between `forward` and `backward`. */
+  /** Spikes of every neuron layer in the last forward pass. */
   readonly spikes: ReadonlyMap<string, Tensor>;
+  /** What batch norms measured in the last forward pass, by layer, in the order of the network. */
+  readonly batchStatistics: ReadonlyMap<string, readonly Tensor[]>;
   readonly activationBytes: number;
 }
 
@@ -88,6 +90,7 @@ class TrainingRecorder {
   readonly #parameters = new Map<string, Tensor>();
   readonly #parameterGradients = new Map<string, Tensor>();
   readonly #statistics = new Map<string, Tensor>();
+  readonly #batchStatistics = new Map<string, Tensor[]>();
   #temporaries = 0;
 
   constructor(engine: TrainingEngine, graph: Graph, inputShape: Shape, settings: SurrogateSettings) {
@@ -134,6 +137,7 @@ class TrainingRecorder {
       trainable: { slots: values.slots, values: values.tensor, gradients: gradients.tensor },
       buffers: { slots: buffers.slots, values: buffers.tensor },
       spikes: new Map(neurons.map((node) => [node.name, tensor(node.name)])),
+      batchStatistics: this.#batchStatistics,
       activationBytes: byteLength,
     };
   }
@@ -161,7 +165,9 @@ class TrainingRecorder {
     for (const node of this.#graph.nodes) {
       for (const { name, shape } of rulesOf(node).statistics?.(node.attributes) ?? []) {
         const block = this.#kernels.allocate(aligned(4 * elementCount(shape)));
-        this.#statistics.set(`${node.name} ${name}`, { shape, storage: 'real', block, byteOffset: 0 });
+        const tensor: Tensor = { shape, storage: 'real', block, byteOffset: 0 };
+        this.#statistics.set(`${node.name} ${name}`, tensor);
+        this.#batchStatistics.set(node.name, [...(this.#batchStatistics.get(node.name) ?? []), tensor]);
       }
     }
   }
@@ -339,7 +345,9 @@ class TrainingRecorder {
       touch(value, between);
       touch(gradientId(value), between - 1);
     }
-    for (const node of this.#graph.nodes) if (node.operator === 'lif') touch(node.name, between);
+    // Spikes stay to the end: they are few bits, and firing rates are read after the step.
+    const end = this.#forward.length + this.#backward.length;
+    for (const node of this.#graph.nodes) if (node.operator === 'lif') touch(node.name, end);
     const lifetimes: Lifetime[] = [...first].map(([id, step]) => {
       const { shape, storage } = this.#declared.get(id)!;
       return { name: id, byteLength: byteLengthOf(shape, storage), first: step, last: last.get(id)! };

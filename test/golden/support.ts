@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { openCheckpointFile } from '../../src/interop/checkpointFiles.js';
 import { fileFromBytes } from '../../src/interop/randomAccessFile.js';
 import { openSafetensors } from '../../src/interop/safetensors.js';
-import { type LoadedParameters, loadParameters } from '../../src/library/loadParameters.js';
+import { type LoadedParameters, loadParameters } from '../../src/interop/loadParameters.js';
 import { sharedPath } from '../shared.js';
 
 export interface GoldenCase {

@@ -11,7 +11,7 @@ import { createWasmEngine } from '../../src/engines/wasm/index.js';
 import { openCheckpointFile } from '../../src/interop/checkpointFiles.js';
 import { fileFromBytes } from '../../src/interop/randomAccessFile.js';
 import { openSafetensors } from '../../src/interop/safetensors.js';
-import { loadParameters } from '../../src/library/loadParameters.js';
+import { loadParameters } from '../../src/interop/loadParameters.js';
 import { metaSpikeformer } from '../../src/models/metaSpikeformer.js';
 import { toChannelsLast } from '../../src/runtime/layout.js';
 import { type ParameterSlot, recordTraining, trainingSegments } from '../../src/training/trainingPlan.js';

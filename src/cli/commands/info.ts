@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { openCheckpointFile } from '../../interop/checkpointFiles.js';
-import { recogniseCheckpoint } from '../../library/loadParameters.js';
+import { recogniseCheckpoint } from '../../interop/loadParameters.js';
 import { defaultModelName, registeredModel } from '../../library/registry.js';
 import { type NetworkSummary, summarise } from '../../library/summary.js';
 import { metaSpikeformerSizes, resolveConfiguration, type UnseenOptions } from '../../models/configurations.js';
@@ -165,6 +165,7 @@ function printSummary(io: Io, described: Described, summary: NetworkSummary): vo
   print('');
   print(bold(`${summary.realFedLayers.length} layers are fed by real numbers`));
   for (const line of table(realFedRows(summary))) print(`  ${line}`);
+  print(dim('the parts of RepConv (body) merge exactly into 3×3 convolutions that spikes feed'));
 }
 
 /** Layers that differ only in the number of their block or in q, k, v share a row. */

@@ -207,7 +207,7 @@ function printDetails(io: Io, details: Details, result: ImageResult): void {
   ]);
   const [head, ...body] = table([
     ['stage', 'output [T, B, C, H, W]', 'firing rate', ...(timed ? ['time'] : [])],
-    ['input', formatShape(details.input), 'pixels', ...(timed ? [''] : [])],
+    ['input', formatShape([1, ...details.input]), 'pixels', ...(timed ? [''] : [])],
     ...rows,
   ]);
   io.stdout.write(`\nwhat the network did on ${oneLine(details.image)}\n`);

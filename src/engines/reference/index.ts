@@ -1,7 +1,8 @@
 /**
  * The reference engine: plain loops over typed arrays, slow and obvious, the oracle of every kernel test. Not for use at
- * scale, and it has no threads. Formulas are those beside the calls in `engines/kernels.ts`; a recorded call is a closure
- * over its views, checked when it is recorded, so that running allocates nothing.
+ * scale, and it has no threads. Formulas are those beside the calls in `engines/kernels.ts` and
+ * `engines/trainingKernels.ts`; a recorded call is a closure over its views, checked when it is recorded. Running an
+ * inference program allocates nothing; some training kernels allocate room for their float64 sums.
  */
 import { EngineError } from '../errors.js';
 import type { Engine, Kernels, MemoryBlock, Program } from '../kernels.js';

@@ -6,9 +6,9 @@ import { requireRange } from '../optimizers/optimizer.js';
 import { type LogitsShape, labelledRow, requireLabels, requireLogits } from './rows.js';
 
 export interface TemporalEfficientOptions {
-  /** λ: the share of the regulariser; 0 leaves it out. Default 0. The paper uses 0.05 on static images and 10⁻³ or so elsewhere. */
+  /** λ: the share of the regulariser; 0 leaves it out. Default 0. */
   readonly regulariserShare?: number;
-  /** φ: the constant to which the regulariser draws every logit. Default 1, the threshold, as in the paper. */
+  /** φ: the constant to which the regulariser draws every logit. Default 1, a usual threshold. */
   readonly regulariserTarget?: number;
   /** Default 0. */
   readonly labelSmoothing?: number;

@@ -6,8 +6,6 @@ import { z } from 'zod';
 import { type PreprocessSettings, parsePreprocessSettings } from '../data/preprocess.js';
 import { MetaSpikeformerError } from '../errors.js';
 import type { Parameters } from '../graph/graph.js';
-import { type Checkpoint, type CheckpointTensor, matchParameters } from '../interop/checkpoint.js';
-import { CheckpointError } from '../interop/errors.js';
 import { recogniseConfiguration, resolveConfiguration, type UnseenOptions } from '../models/configurations.js';
 import {
   type MetaSpikeformerConfiguration,
@@ -15,9 +13,11 @@ import {
   metaSpikeformer,
 } from '../models/metaSpikeformer.js';
 import { parametersOf } from '../operators/registry.js';
+import { type Checkpoint, type CheckpointTensor, matchParameters } from './checkpoint.js';
+import { CheckpointError } from './errors.js';
 
 /** Key of our own description in a checkpoint's metadata; foreign checkpoints have none. */
-export const descriptionKey = 'meta-spikeformer';
+const descriptionKey = 'meta-spikeformer';
 
 const descriptionSchema = z.object({
   configuration: z.record(z.string(), z.unknown()).optional(),
@@ -32,6 +32,11 @@ export interface ModelDescription {
   readonly preprocessing?: PreprocessSettings;
   readonly labels?: readonly string[];
   readonly description?: string;
+}
+
+/** A description as the metadata of a checkpoint that is being written. */
+export function describedBy(description: ModelDescription): Record<string, string> {
+  return { [descriptionKey]: JSON.stringify(description) };
 }
 
 export interface LoadedParameters {

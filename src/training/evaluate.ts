@@ -1,0 +1,71 @@
+/** Accuracy of weights on a data set, with the inference engine: batch norms folded, spikes as they will be in use. */
+import type { Dataset } from '../data/datasets/dataset.js';
+import { createLoader } from '../data/loader/loader.js';
+import type { PreprocessSettings } from '../data/preprocess.js';
+import type { Engine } from '../engines/kernels.js';
+import type { Parameters } from '../graph/graph.js';
+import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../models/metaSpikeformer.js';
+import { compile, type Executable } from '../runtime/compile.js';
+import { toChannelsLast } from '../runtime/layout.js';
+import { prepareNetwork } from '../runtime/prepare.js';
+
+export interface EvaluatedNetwork {
+  readonly configuration: MetaSpikeformerConfiguration;
+  readonly parameters: Parameters;
+  readonly preprocessing: PreprocessSettings;
+}
+
+/** Images that go through the network at once. */
+const batchSize = 64;
+
+/**
+ * @param createEngine Called once; the engine is disposed of afterwards, since it keeps packed weights as long as it lives.
+ * @returns the share of images whose likeliest class is right.
+ */
+export async function evaluateAccuracy(
+  createEngine: () => Promise<Engine>,
+  { configuration, parameters, preprocessing }: EvaluatedNetwork,
+  dataset: Dataset,
+): Promise<number> {
+  const engine = await createEngine();
+  const loader = createLoader(dataset, { batchSize, preprocessing, shuffle: false, workers: 0 });
+  const network = prepareNetwork({ graph: metaSpikeformer(configuration), parameters });
+  const [height, width] = preprocessing.crop;
+  const executables = new Map<number, Executable>();
+  let correct = 0;
+  try {
+    for await (const { input, labels } of loader.epoch(0)) {
+      const batch = labels.length;
+      const channels = configuration.inputChannels;
+      const executable = executables.get(batch) ?? compile(engine, network, [1, batch, height, width, channels]);
+      executables.set(batch, executable);
+      await executable.program.write(
+        executable.tensor(executable.graph.input),
+        toChannelsLast(input, batch, channels, height * width),
+      );
+      await executable.program.run();
+      correct += countCorrect(await logitsOf(executable), labels, configuration.classes);
+    }
+  } finally {
+    await loader.close();
+    await engine.dispose();
+  }
+  return correct / dataset.size;
+}
+
+/** The mean of all heads. */
+async function logitsOf(executable: Executable): Promise<Float32Array> {
+  const outputs = [...executable.graph.outputs.values()];
+  const heads = await Promise.all(outputs.map((value) => executable.program.read(executable.tensor(value))));
+  return heads[0]!.map((_, i) => heads.reduce((sum, head) => sum + head[i]!, 0) / heads.length);
+}
+
+/** Ties count as wrong, so that a network that says nothing is not right by chance of order. */
+export function countCorrect(logits: Float32Array, labels: Int32Array, classes: number): number {
+  let correct = 0;
+  for (const [image, label] of labels.entries()) {
+    const row = logits.subarray(image * classes, (image + 1) * classes);
+    if (row.every((logit, index) => index === label || logit < row[label]!)) correct++;
+  }
+  return correct;
+}

@@ -1,0 +1,145 @@
+/**
+ * A recipe is everything that decides a training run, in one readable file: network, data, optimizer, schedule, loss, augmentation,
+ * seed. The same recipe on the same data gives the same weights. Recipes come from outside and pass one schema.
+ */
+import { z } from 'zod';
+import { type AugmentationSettings, augmentationSchema } from '../data/augment/settings.js';
+import { type PreprocessSettings, preprocessSettingsSchema } from '../data/preprocess.js';
+import { resolveConfiguration } from '../models/configurations.js';
+import type { MetaSpikeformerConfiguration, MetaSpikeformerOptions } from '../models/metaSpikeformer.js';
+import { TrainingError } from './errors.js';
+
+const share = z.number().min(0).max(1);
+const positive = z.number().positive();
+const moments = { firstMomentDecay: share.default(0.9), secondMomentDecay: share.default(0.999) };
+
+const optimizerSchema = z.discriminatedUnion('name', [
+  z.strictObject({
+    name: z.literal('adamw'),
+    ...moments,
+    epsilon: positive.default(1e-8),
+    weightDecay: z.number().min(0).default(0.05),
+  }),
+  z.strictObject({
+    name: z.literal('lamb'),
+    ...moments,
+    epsilon: positive.default(1e-6),
+    weightDecay: z.number().min(0).default(0.05),
+    trustClip: z.boolean().default(true),
+  }),
+  z.strictObject({
+    name: z.literal('sgd'),
+    momentum: share.default(0.9),
+    nesterov: z.boolean().default(true),
+    weightDecay: z.number().min(0).default(5e-4),
+  }),
+]);
+
+const scheduleSchema = z.strictObject({
+  kind: z.enum(['cosine', 'oneCycle', 'constant']).default('cosine'),
+  /** The highest rate, for the recipe's whole batch (batchSize · accumulate). */
+  learningRate: positive,
+  minimum: z.number().min(0).default(1e-6),
+  warmUpEpochs: z.number().min(0).default(0),
+});
+
+const recipeSchema = z.strictObject({
+  name: z.string().min(1).max(100),
+  /** Where its settings come from; in a sentence. */
+  provenance: z.string().max(2000).default(''),
+  model: z.record(z.string(), z.unknown()),
+  /** What every batch norm starts with; 0 is PyTorch's, 1 keeps small networks firing. */
+  batchNormBias: z.number().default(0),
+  /** A checkpoint to start from, instead of fresh weights. */
+  finetune: z.string().nullable().default(null),
+  data: z.strictObject({
+    preprocessing: preprocessSettingsSchema,
+    /** Training images set aside to choose the best weights by; below 1 a share. 0: none, the last weights are the best. */
+    holdOut: z.number().min(0).default(0),
+    workers: z.number().int().min(0).max(64).default(1),
+  }),
+  epochs: z.number().positive().max(10_000),
+  batchSize: z.number().int().min(1).max(4096),
+  /** Batches whose gradients are added before one update. */
+  accumulate: z.number().int().min(1).max(1024).default(1),
+  optimizer: optimizerSchema,
+  schedule: scheduleSchema,
+  /** Largest global norm of a gradient; null: none. LAMB clips at 1 by itself. */
+  clipNorm: positive.nullable().default(null),
+  loss: z.strictObject({ labelSmoothing: share.default(0) }).default({ labelSmoothing: 0 }),
+  augmentation: augmentationSchema.prefault({}),
+  surrogate: z
+    .strictObject({
+      kind: z.enum(['sigmoid', 'arctangent', 'rectangular']).default('sigmoid'),
+      alpha: positive.default(4),
+      detachReset: z.boolean().default(true),
+    })
+    .prefault({}),
+  /** Decay of the moving average of weights that is evaluated and shipped; null: the weights themselves. */
+  movingAverage: z.number().min(0).max(0.999999).nullable().default(null),
+  seed: z.number().int().min(0).max(0xffffffff).default(1),
+  /** Steps between two saved states within an epoch. */
+  saveEvery: z.number().int().min(1).default(500),
+  /** Steps between two lines of metrics. */
+  logEvery: z.number().int().min(1).default(50),
+});
+
+type ParsedRecipe = z.output<typeof recipeSchema>;
+
+export interface Recipe extends Omit<ParsedRecipe, 'model' | 'data' | 'augmentation'> {
+  readonly model: MetaSpikeformerConfiguration;
+  readonly data: { readonly preprocessing: PreprocessSettings; readonly holdOut: number; readonly workers: number };
+  readonly augmentation: AugmentationSettings;
+}
+
+/**
+ * @param source What messages call it.
+ * @throws TrainingError naming the field that is wrong; UsageError for a network that cannot be.
+ */
+export function parseRecipe(value: unknown, source: string): Recipe {
+  const parsed = recipeSchema.safeParse(value);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!;
+    throw new TrainingError(`${source}: recipe is wrong at ${issue.path.join('.') || 'the whole'}: ${issue.message}`);
+  }
+  // `resolveConfiguration` checks what the record holds.
+  const model = resolveConfiguration(parsed.data.model as unknown as MetaSpikeformerOptions);
+  return { ...parsed.data, model };
+}
+
+/**
+ * Changes a recipe as written, before it is parsed: `schedule.learningRate=0.002`, `timeSteps=4`. A name that is not in the recipe but in
+ * its network goes there. Values are JSON, or else text.
+ *
+ * @throws TrainingError for an assignment that is none.
+ */
+export function withSettings(recipe: unknown, assignments: readonly string[]): unknown {
+  const changed = structuredClone(recipe) as Record<string, unknown>;
+  for (const assignment of assignments) {
+    const match = /^([A-Za-z][\w.]*)=(.*)$/s.exec(assignment);
+    if (!match) throw new TrainingError(`--set ${assignment}: expected key=value, such as schedule.learningRate=0.002`);
+    const path = match[1]!.split('.');
+    if (path.length === 1 && !(path[0]! in recipeSchema.shape)) path.unshift('model');
+    assign(changed, path, jsonOrText(match[2]!));
+  }
+  return changed;
+}
+
+function assign(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  let place = target;
+  for (const key of path.slice(0, -1)) {
+    const next = Object.hasOwn(place, key) ? place[key] : undefined;
+    if (typeof next !== 'object' || next === null)
+      Object.defineProperty(place, key, { value: {}, writable: true, enumerable: true, configurable: true });
+    place = place[key] as Record<string, unknown>;
+  }
+  Object.defineProperty(place, path.at(-1)!, { value, writable: true, enumerable: true, configurable: true });
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

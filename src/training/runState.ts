@@ -1,0 +1,132 @@
+/**
+ * What a run leaves on disk. `state.safetensors` is everything needed to continue bit for bit: weights, running statistics, optimizer,
+ * moving averages, place in the data, and the recipe. `last.safetensors` and `best.safetensors` are models to be loaded. Every
+ * file is written to a temporary one and renamed, so a kill at any moment leaves the one before.
+ */
+import { join } from 'node:path';
+import { z } from 'zod';
+import { openCheckpointFile, writeSafetensors } from '../interop/checkpointFiles.js';
+import { describedBy, type ModelDescription } from '../interop/loadParameters.js';
+import type { TensorData } from '../interop/tensorData.js';
+import { TrainingError } from './errors.js';
+import type { MovingAverage } from './movingAverage.js';
+import type { TrainedNetwork } from './trainingStep.js';
+
+/** Numbers of a run that are not tensors. */
+const progressSchema = z.strictObject({
+  /** Updates made. */
+  step: z.number().int().min(0),
+  epoch: z.number().int().min(0),
+  /** Batches of the epoch that are done. */
+  batch: z.number().int().min(0),
+  optimizerSteps: z.number().int().min(0),
+  averageUpdates: z.number().int().min(0),
+  best: z.strictObject({ epoch: z.number().int().min(0), accuracy: z.number().min(0).max(1) }).nullable(),
+  /** Sums over the epoch so far, for its line of metrics. */
+  epochLoss: z.number(),
+  epochCorrect: z.number().int().min(0),
+  epochImages: z.number().int().min(0),
+});
+
+export type Progress = z.output<typeof progressSchema>;
+
+export const freshProgress: Progress = {
+  step: 0,
+  epoch: 0,
+  batch: 0,
+  optimizerSteps: 0,
+  averageUpdates: 0,
+  best: null,
+  epochLoss: 0,
+  epochCorrect: 0,
+  epochImages: 0,
+};
+
+/** The mutable parts of a run. */
+export interface RunParts {
+  readonly network: TrainedNetwork;
+  /** Moving averages of the weights and of the running statistics. */
+  readonly averages: { readonly weights: MovingAverage; readonly statistics: MovingAverage } | undefined;
+}
+
+export function statePath(output: string): string {
+  return join(output, 'state.safetensors');
+}
+
+export async function saveState(output: string, parts: RunParts, progress: Progress, recipe: unknown): Promise<void> {
+  const { network, averages } = parts;
+  const tensors = new Map<string, TensorData>();
+  const put = (name: string, data: Float32Array) => tensors.set(name, { dtype: 'float32', shape: [data.length], data });
+  for (const [name, values] of network.parameters()) put(`network.${name}`, values);
+  for (const [name, values] of network.optimizer.state()) put(`optimizer.${name}`, values);
+  if (averages) {
+    put('average.weights', averages.weights.average);
+    put('average.statistics', averages.statistics.average);
+  }
+  const metadata = { progress: JSON.stringify(progress), recipe: JSON.stringify(recipe) };
+  await writeSafetensors(statePath(output), tensors, metadata);
+}
+
+/**
+ * Restores a run's parts from what `saveState` wrote.
+ *
+ * @throws TrainingError when the state was left by another recipe; CheckpointError for a file that is not one.
+ */
+export async function restoreState(output: string, parts: RunParts, recipe: unknown): Promise<Progress> {
+  const path = statePath(output);
+  const checkpoint = await openCheckpointFile(path);
+  try {
+    if (checkpoint.metadata['recipe'] !== JSON.stringify(recipe)) {
+      throw new TrainingError(
+        `${path}: was left by another recipe or other settings; resume with the ones in ${join(output, 'recipe.json')}`,
+      );
+    }
+    const progress = parseProgress(checkpoint.metadata['progress'], path);
+    const tensors = new Map<string, Float32Array>();
+    for (const [name, tensor] of checkpoint.tensors) tensors.set(name, await tensor.readFloat32());
+    const { network, averages } = parts;
+    const weights = withPrefix(tensors, 'network.');
+    for (const [name, values] of network.parameters()) {
+      if (weights.get(name)?.length !== values.length)
+        throw new TrainingError(`${path}: has no weights for ${name}; the file is damaged`);
+    }
+    network.load(weights);
+    network.optimizer.restore(withPrefix(tensors, 'optimizer.'), { steps: progress.optimizerSteps });
+    averages?.weights.restore(averageOf(tensors, 'weights'), { updates: progress.averageUpdates });
+    averages?.statistics.restore(averageOf(tensors, 'statistics'), { updates: progress.averageUpdates });
+    return progress;
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** Writes a model that `loadModel` takes: weights (averaged if the recipe says so) and what it says of itself. */
+export async function saveModel(
+  output: string,
+  file: 'last' | 'best',
+  parameters: ReadonlyMap<string, Float32Array>,
+  shapes: ReadonlyMap<string, readonly number[]>,
+  description: ModelDescription,
+): Promise<void> {
+  const tensors = new Map<string, TensorData>();
+  for (const [name, data] of parameters) tensors.set(name, { dtype: 'float32', shape: shapes.get(name)!, data });
+  await writeSafetensors(join(output, `${file}.safetensors`), tensors, describedBy(description));
+}
+
+function parseProgress(text: string | undefined, path: string): Progress {
+  try {
+    return progressSchema.parse(JSON.parse(text ?? ''));
+  } catch (cause) {
+    throw new TrainingError(`${path}: does not say how far the run came; it is not the state of a run`, { cause });
+  }
+}
+
+function withPrefix(tensors: ReadonlyMap<string, Float32Array>, prefix: string): Map<string, Float32Array> {
+  const found = [...tensors].filter(([name]) => name.startsWith(prefix));
+  return new Map(found.map(([name, values]) => [name.slice(prefix.length), values]));
+}
+
+function averageOf(tensors: ReadonlyMap<string, Float32Array>, what: string): Map<string, Float32Array> {
+  const values = tensors.get(`average.${what}`);
+  return new Map(values ? [['average', values]] : []);
+}

@@ -1,0 +1,196 @@
+/**
+ * One network being trained: parameters, gradients and running statistics in an engine's memory, and the step that changes them. Knows
+ * nothing of files, epochs or data sets.
+ */
+import type { TrainingEngine } from '../engines/trainingKernels.js';
+import type { Parameters } from '../graph/graph.js';
+import { elementCount } from '../graph/shape.js';
+import { initialiseParameters } from '../models/initialise.js';
+import { metaSpikeformer } from '../models/metaSpikeformer.js';
+import { parametersOf } from '../operators/registry.js';
+import { countSpikes, toChannelsLast } from '../runtime/layout.js';
+import { TrainingError } from './errors.js';
+import { countCorrect } from './evaluate.js';
+import { crossEntropy, softTargetCrossEntropy } from './losses/index.js';
+import {
+  clipByGlobalNorm,
+  createOptimizer,
+  firstNonFiniteGradient,
+  globalNorm,
+  type OptimizedParameter,
+  type Optimizer,
+  optimizedParameters,
+} from './optimizers/index.js';
+import type { Recipe } from './recipe.js';
+import { type ParameterSlot, recordTraining, type TrainingPlan, trainingSegments } from './trainingPlan.js';
+
+/** A batch as the loader gives it, channels first. */
+export interface StepBatch {
+  readonly input: Float32Array;
+  readonly labels: Int32Array;
+  readonly targets?: Float32Array;
+}
+
+export interface StepResult {
+  /** Mean over the batch. */
+  readonly loss: number;
+  /** Images whose likeliest class is the label; with mixed images only an indication. */
+  readonly correct: number;
+}
+
+export class TrainedNetwork {
+  readonly plan: TrainingPlan;
+  readonly optimizer: Optimizer;
+  readonly #recipe: Recipe;
+  readonly #layout: readonly OptimizedParameter[];
+
+  constructor(engine: TrainingEngine, recipe: Recipe) {
+    this.#recipe = recipe;
+    const [height, width] = recipe.data.preprocessing.crop;
+    const { surrogate } = recipe;
+    this.plan = recordTraining(
+      engine,
+      metaSpikeformer(recipe.model),
+      [1, recipe.batchSize, height, width, recipe.model.inputChannels],
+      { surrogate: { kind: surrogate.kind, alpha: surrogate.alpha }, detachReset: surrogate.detachReset },
+    );
+    this.#layout = optimizedParameters(this.plan.trainable.slots);
+    this.optimizer = createOptimizer(this.#layout, recipe.optimizer);
+    this.load(startingParameters(recipe));
+  }
+
+  /** The live vector of trained parameters; valid until the engine allocates. */
+  get weights(): Float32Array {
+    return this.plan.program.view(this.plan.trainable.values);
+  }
+
+  /** The live vector of running statistics. */
+  get statistics(): Float32Array {
+    return this.plan.program.view(this.plan.buffers.values);
+  }
+
+  /** Writes parameters and running statistics; names that are not among them keep what they have. */
+  load(parameters: Parameters): void {
+    const { trainable, buffers } = this.plan;
+    fill(trainable.slots, this.weights, parameters);
+    fill(buffers.slots, this.statistics, parameters);
+  }
+
+  /** Copies of all parameters and running statistics by name; of other vectors of the same layout, if given. */
+  parameters(weights = this.weights, statistics = this.statistics): Map<string, Float32Array> {
+    const { trainable, buffers } = this.plan;
+    return new Map([...collect(trainable.slots, weights), ...collect(buffers.slots, statistics)]);
+  }
+
+  /** Forward, loss, backward for one batch; gradients are added to those since `clear`. */
+  async accumulate(batch: StepBatch, share: number): Promise<StepResult> {
+    const { program, input, outputs } = this.plan;
+    const { inputChannels, classes } = this.#recipe.model;
+    const size = batch.labels.length;
+    const [, , height, width] = input.shape as [number, number, number, number, number];
+    await program.write(input, toChannelsLast(batch.input, size, inputChannels, height * width));
+    await program.run(trainingSegments.forward);
+    const head = outputs.get('head')!;
+    const logits = await program.read(head.value);
+    const gradient = new Float32Array(logits.length);
+    const shape = { batch: size, classes };
+    const { labelSmoothing } = this.#recipe.loss;
+    const loss = batch.targets
+      ? softTargetCrossEntropy(logits, batch.targets, shape, gradient, share)
+      : crossEntropy(logits, batch.labels, shape, gradient, { labelSmoothing, weight: share });
+    if (!Number.isFinite(loss)) throw await this.#notFinite(loss);
+    await program.write(head.gradient, gradient);
+    await program.run(trainingSegments.backward);
+    return { loss: loss / share, correct: countCorrect(logits, batch.labels, classes) };
+  }
+
+  clear(): Promise<void> {
+    return this.plan.program.run(trainingSegments.clear);
+  }
+
+  /**
+   * Changes the weights by the gradients that were accumulated.
+   *
+   * @returns the gradient's global norm before clipping.
+   * @throws TrainingError when a gradient is not finite, naming the layer.
+   */
+  update(learningRate: number): number {
+    const gradients = this.plan.program.view(this.plan.trainable.gradients);
+    const layout = this.#layout;
+    const bad = firstNonFiniteGradient(gradients, layout);
+    if (bad !== undefined) {
+      throw new TrainingError(`the gradient of ${bad} is not finite; lower the learning rate or set clipNorm`);
+    }
+    const { clipNorm } = this.#recipe;
+    const norm = clipNorm === null ? globalNorm(gradients, layout) : clipByGlobalNorm(gradients, layout, clipNorm);
+    this.optimizer.step(this.weights, gradients, learningRate);
+    return norm;
+  }
+
+  /** Share of neurons that fired in the last forward pass, by layer. */
+  async firingRates(): Promise<Record<string, number>> {
+    const rates: Record<string, number> = {};
+    for (const [name, tensor] of this.plan.spikes) {
+      rates[name] = countSpikes(await this.plan.program.readSpikes(tensor)) / elementCount(tensor.shape);
+    }
+    return rates;
+  }
+
+  /** Euclidean norm of each parameter's gradient. */
+  gradientNorms(): Record<string, number> {
+    const gradients = this.plan.program.view(this.plan.trainable.gradients);
+    return Object.fromEntries(
+      this.plan.trainable.slots.map(({ spec, offset, length }) => {
+        let sum = 0;
+        for (let i = offset; i < offset + length; i++) sum += gradients[i]! * gradients[i]!;
+        return [spec.name, Math.sqrt(sum)];
+      }),
+    );
+  }
+
+  /** The first layer, in the order of the network, whose batch statistics are not finite. */
+  async #notFinite(loss: number): Promise<TrainingError> {
+    for (const [layer, tensors] of this.plan.batchStatistics) {
+      for (const tensor of tensors) {
+        if ((await this.plan.program.read(tensor)).some((value) => !Number.isFinite(value))) {
+          return new TrainingError(
+            `the loss is ${loss}: the first layer with numbers that are not finite is ${layer}; lower the learning rate or set clipNorm`,
+          );
+        }
+      }
+    }
+    return new TrainingError(
+      `the loss is ${loss}, behind the last batch norm; lower the learning rate or set clipNorm`,
+    );
+  }
+}
+
+/** Fresh weights from the recipe's seed, batch norms with the recipe's bias. */
+function startingParameters(recipe: Recipe): Parameters {
+  const graph = metaSpikeformer(recipe.model);
+  const parameters = initialiseParameters(graph, recipe.seed);
+  const normalisations = new Set(
+    parametersOf(graph)
+      .filter((spec) => spec.role === 'runningMean')
+      .map((spec) => prefixOf(spec.name)),
+  );
+  for (const [name, values] of parameters) {
+    if (name.endsWith('.bias') && normalisations.has(prefixOf(name))) values.fill(recipe.batchNormBias);
+  }
+  return parameters;
+}
+
+function prefixOf(name: string): string {
+  return name.slice(0, name.lastIndexOf('.'));
+}
+
+function fill(slots: readonly ParameterSlot[], vector: Float32Array, parameters: Parameters): void {
+  for (const { spec, offset } of slots) {
+    const values = parameters.get(spec.name);
+    if (values) vector.set(values, offset);
+  }
+}
+
+function collect(slots: readonly ParameterSlot[], vector: Float32Array): [string, Float32Array][] {
+  return slots.map(({ spec, offset, length }) => [spec.name, vector.slice(offset, offset + length)]);
+}
