@@ -15,7 +15,7 @@ export interface Io {
   readonly terminal?: NodeJS.WritableStream;
   readonly colours: Colours;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Calls back when the person presses Ctrl-C, until the returned function is called; without it Ctrl-C ends the process. */
+  /** Calls back at the first Ctrl-C, unless the returned function was called before; a second one ends the process. */
   onInterrupt(callback: () => void): () => void;
 }
 
@@ -32,7 +32,7 @@ export function processIo(): Io {
     colours: stdout.isTTY && pc.isColorSupported ? pc.createColors(true) : plainColours,
     environment: env,
     onInterrupt(callback) {
-      process.on('SIGINT', callback);
+      process.once('SIGINT', callback);
       return () => {
         process.off('SIGINT', callback);
       };

@@ -3,12 +3,12 @@ import type { RgbImage } from '../data/image.js';
 import { imagenetPreprocessing, type PreprocessSettings, plainPreprocessing } from '../data/preprocess.js';
 import type { Engine } from '../engines/kernels.js';
 import type { Checkpoint } from '../interop/checkpoint.js';
+import { loadParameters } from '../interop/loadParameters.js';
 import { resolveConfiguration, type UnseenOptions } from '../models/configurations.js';
 import { demonstrationParameters } from '../models/initialise.js';
 import { metaSpikeformer } from '../models/metaSpikeformer.js';
 import { createEngine, type EngineOptions } from '../runtime/engines.js';
 import type { PrepareOptions } from '../runtime/prepare.js';
-import { loadParameters } from '../interop/loadParameters.js';
 import { type ImageSource, Model, type ModelParts } from './model.js';
 import { registeredModel } from './registry.js';
 

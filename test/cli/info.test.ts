@@ -19,7 +19,7 @@ interface InfoDocument {
 const info = async (...args: string[]) => (await json(['info', ...args])) as unknown as InfoDocument;
 
 /** Names and shapes of the authors' modules, by size. */
-const stateDictionaries: Record<string, Record<string, number[]>> = JSON.parse(
+const stateDictionaries: Record<string, { readonly state_dict: Record<string, number[]> }> = JSON.parse(
   readFileSync(fixture('golden', 'state_dict_keys.json'), 'utf8'),
 );
 
@@ -32,7 +32,7 @@ describe.each([
     const document = await info('--size', size);
     expect(document.parameters).toBe(parameters);
     expect(document.stages.reduce((sum, stage) => sum + stage.parameters, 0)).toBe(parameters);
-    const shapes = Object.entries(stateDictionaries[size]!);
+    const shapes = Object.entries(stateDictionaries[size]!.state_dict);
     for (const stage of document.stages.filter(({ name }) => name !== 'classifier')) {
       const own = shapes.filter(([name]) => name.startsWith(`${stage.name}.`) && !/running_|num_batches/.test(name));
       expect([stage.name, stage.parameters]).toEqual([

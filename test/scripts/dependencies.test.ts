@@ -61,7 +61,7 @@ const forbidden: readonly (readonly [from: string, to: string, rule: string])[] 
   ['bench/wrong.ts', 'src/engines/wasm/index.ts', 'engines-behind-kernels'],
   ['src/data/wrong.ts', 'test/loop.test.ts', 'sources-stand-alone'],
   ['src/interop/wrong.ts', 'bench/speed.ts', 'sources-stand-alone'],
-  ['src/runtime/wrongThreads.ts', 'worker_threads', 'threads-only-in-the-wasm-engine'],
+  ['src/runtime/wrongThreads.ts', 'worker_threads', 'threads-only-where-work-is-shared'],
   ['src/engines/wasm/wrongThreads.ts', 'worker_threads', 'threads-only-on-demand'],
   ['src/metrics/wrongPackage.ts', 'node_modules/vitest/index.js', 'shipped-code-uses-shipped-packages'],
   ['src/metrics/wrongPath.ts', './absent.js', 'imports-resolve'],

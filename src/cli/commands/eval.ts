@@ -144,10 +144,7 @@ async function watched(
   const total = shard ? samplesOfShard(folder.samples, shard).length : folder.samples.length;
   const batches = folder.batches({ batch, preprocess: model.preprocessing, ...(shard ? { shard } : {}) });
   const abort = new AbortController();
-  const ignore = io.onInterrupt(() => {
-    ignore();
-    abort.abort();
-  });
+  const ignore = io.onInterrupt(() => abort.abort());
   const progress = startProgress(io, 'eval', total, 'images');
   try {
     return await evaluate(model, batches, classOf, {

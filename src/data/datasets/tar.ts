@@ -22,7 +22,7 @@ export const defaultTarLimits: TarLimits = {
   entries: 4_000_000,
   fileBytes: 256 * 2 ** 20,
   wantedBytes: 3 * 2 ** 30,
-  archiveBytes: 2 ** 40,
+  archiveBytes: 16 * 2 ** 30,
 };
 
 /** A file out of an archive; `bytes` are its own. */

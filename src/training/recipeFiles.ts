@@ -1,0 +1,51 @@
+/** Recipes by name (those that ship) or by path, read and checked. */
+import { readdirSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { TrainingError } from './errors.js';
+import { parseRecipe, type Recipe, withSettings } from './recipe.js';
+
+/** A recipe is a page of text. */
+const largestRecipe = 1_000_000;
+
+const folder = fileURLToPath(new URL('../../recipes/', import.meta.url));
+
+export function recipeNames(): readonly string[] {
+  return readdirSync(folder)
+    .filter((file) => file.endsWith('.json'))
+    .map((file) => file.slice(0, -'.json'.length))
+    .sort();
+}
+
+/**
+ * @param nameOrPath A shipped recipe's name, or a file; a run's own `recipe.json` is one too.
+ * @param assignments `key=value` on top, as `withSettings` takes them.
+ * @throws TrainingError when there is no such recipe or it is wrong.
+ */
+export async function openRecipe(nameOrPath: string, assignments: readonly string[]): Promise<Recipe> {
+  const shipped = recipeNames().includes(nameOrPath);
+  const path = shipped ? `${folder}${nameOrPath}.json` : nameOrPath;
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isFile()) {
+    throw new TrainingError(
+      `recipe ${nameOrPath}: no such recipe and no such file; shipped are ${recipeNames().join(', ')}`,
+    );
+  }
+  if (found.size > largestRecipe)
+    throw new TrainingError(`${path}: has ${found.size} bytes; a recipe is a small JSON file`);
+  const { run: _provenance, ...recipe } = parseJson(await readFile(path, 'utf8'), path);
+  return parseRecipe(withSettings(recipe, assignments), path);
+}
+
+function parseJson(text: string, path: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new TrainingError(`${path}: is not JSON: ${(cause as Error).message}`, { cause });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new TrainingError(`${path}: expected a JSON object, see the recipes that ship`);
+  }
+  return value as Record<string, unknown>;
+}
