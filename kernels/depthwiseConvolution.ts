@@ -19,7 +19,7 @@ function expandNibble(bits: u32, target: usize): void {
 }
 
 /** Writes one padded row of sixteen channels; `row` outside the image is a row of zeros. */
-function fillRow(instruction: usize, target: usize, image: u32, row: i32, firstChannel: u32): void {
+export function fillRow(instruction: usize, target: usize, image: u32, row: i32, firstChannel: u32): void {
   const height = load<u32>(instruction + Word.inputHeight * 4);
   const width = load<u32>(instruction + Word.inputWidth * 4);
   const channels = load<u32>(instruction + Word.inputChannels * 4);

@@ -30,7 +30,7 @@ export function expectStorage(user: string, tensor: Tensor, storage: Storage): v
   );
 }
 
-function expectSize(user: string, role: string, tensor: Tensor, count: number, channels: number): void {
+export function expectSize(user: string, role: string, tensor: Tensor, count: number, channels: number): void {
   const found = elementCount(tensor.shape);
   if (found !== count) {
     throw new EngineError(
@@ -59,7 +59,7 @@ function expectLength(user: string, role: string, values: Float32Array, length: 
   }
 }
 
-function expectWhole(user: string, numbers: Readonly<Record<string, number>>, least = 1): void {
+export function expectWhole(user: string, numbers: Readonly<Record<string, number>>, least = 1): void {
   for (const [name, value] of Object.entries(numbers)) {
     if (!Number.isSafeInteger(value) || value < least) {
       throw new EngineError(`${user}: ${name} is ${value}, expected a whole number of at least ${least}`);
@@ -71,7 +71,7 @@ function endOf(tensor: Tensor): number {
   return tensor.byteOffset + byteLengthOf(tensor.shape, tensor.storage);
 }
 
-function expectApart(user: string, output: Tensor, inputs: readonly Tensor[]): void {
+export function expectApart(user: string, output: Tensor, inputs: readonly Tensor[]): void {
   for (const input of inputs) {
     if (output.block === input.block && output.byteOffset < endOf(input) && input.byteOffset < endOf(output)) {
       throw new EngineError(
@@ -82,7 +82,7 @@ function expectApart(user: string, output: Tensor, inputs: readonly Tensor[]): v
 }
 
 /** For calls that read each element just before they write it: the very same memory is allowed. */
-function expectApartOrSame(user: string, output: Tensor, inputs: readonly Tensor[]): void {
+export function expectApartOrSame(user: string, output: Tensor, inputs: readonly Tensor[]): void {
   const others = inputs.filter(
     (input) => input.block !== output.block || input.byteOffset !== output.byteOffset || endOf(input) !== endOf(output),
   );
@@ -143,7 +143,7 @@ export function checkScaleShift(call: ScaleShiftCall): void {
   expectApartOrSame(name, call.output, [call.input]);
 }
 
-function expectReal(name: string, ...tensors: readonly Tensor[]): void {
+export function expectReal(name: string, ...tensors: readonly Tensor[]): void {
   for (const tensor of tensors) expectStorage(name, tensor, 'real');
 }
 

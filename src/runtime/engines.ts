@@ -1,6 +1,7 @@
 /** The one place that knows which engines there are. */
 import type { Engine } from '../engines/kernels.js';
 import { createReferenceEngine } from '../engines/reference/index.js';
+import type { TrainingEngine } from '../engines/trainingKernels.js';
 import { createWasmEngine } from '../engines/wasm/index.js';
 import { UsageError } from '../errors.js';
 
@@ -24,4 +25,20 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   }
   if (options.engine === 'reference') return createReferenceEngine();
   return createWasmEngine(threads === undefined ? {} : { threads });
+}
+
+/**
+ * An engine that can train as well as run.
+ *
+ * @throws UsageError when the engine of that name cannot train; else as `createEngine`.
+ */
+export async function createTrainingEngine(options: EngineOptions = {}): Promise<Engine & TrainingEngine> {
+  const engine = await createEngine(options);
+  if (canTrain(engine)) return engine;
+  await engine.dispose();
+  throw new UsageError(`engine ${engine.name}: it cannot train`);
+}
+
+function canTrain(engine: Engine): engine is Engine & TrainingEngine {
+  return 'recordTraining' in engine;
 }

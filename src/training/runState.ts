@@ -76,12 +76,12 @@ export async function restoreState(output: string, parts: RunParts, recipe: unkn
   const path = statePath(output);
   const checkpoint = await openCheckpointFile(path);
   try {
-    if (checkpoint.metadata['recipe'] !== JSON.stringify(recipe)) {
+    if (checkpoint.metadata.recipe !== JSON.stringify(recipe)) {
       throw new TrainingError(
         `${path}: was left by another recipe or other settings; resume with the ones in ${join(output, 'recipe.json')}`,
       );
     }
-    const progress = parseProgress(checkpoint.metadata['progress'], path);
+    const progress = parseProgress(checkpoint.metadata.progress, path);
     const tensors = new Map<string, Float32Array>();
     for (const [name, tensor] of checkpoint.tensors) tensors.set(name, await tensor.readFloat32());
     const { network, averages } = parts;

@@ -167,6 +167,7 @@ describe('random erasing', () => {
   it('overwrites one rectangle of all channels, of 2 % to a third of the area, with standard normal numbers', () => {
     const all: number[] = [];
     const shares: number[] = [];
+    const aspects: number[] = [];
     for (let i = 0; i < 500; i++) {
       const values = erased(i);
       const pixels = times(1024, (pixel) => pixel).filter((pixel) => values[pixel] !== 99);
@@ -176,10 +177,14 @@ describe('random erasing', () => {
       expect(pixels.length).toBe(width * height);
       expect(pixels.every((pixel) => values[pixel + 1024] !== 99 && values[pixel + 2048] !== 99)).toBe(true);
       shares.push(pixels.length / 1024);
+      aspects.push(height / width);
       for (const value of values) if (value !== 99) all.push(value);
     }
     expect(Math.min(...shares)).toBeGreaterThan(0.015);
     expect(Math.max(...shares)).toBeLessThan(0.36);
+    expect(aspects.filter((aspect) => aspect > 2).length).toBeGreaterThan(50);
+    expect(aspects.filter((aspect) => aspect < 0.5).length).toBeGreaterThan(50);
+    expect(Math.max(...aspects.map((aspect) => Math.max(aspect, 1 / aspect)))).toBeLessThan(4.5);
     expect(Math.abs(mean(all))).toBeLessThan(0.01);
     expect(mean(all.map((value) => value * value))).toBeCloseTo(1, 1);
   });

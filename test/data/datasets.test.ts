@@ -62,6 +62,7 @@ const files: Readonly<Record<string, number>> = {
   'train/ant/10.png': 1,
   'train/ant/9.png': 2,
   'train/ant/in/1.png': 3,
+  'train/ant/Z.png': 10,
   'train/Zebra/x.png': 4,
   'train/train/engine.png': 5,
   [`train/ant/${'long-'.repeat(19)}name-of-over-a-hundred-characters.png`]: 6,
@@ -118,7 +119,7 @@ describe('an image folder', () => {
       expect(dataset.imageSize).toBeNull();
       expect(dataset.store.kind).toBe('files');
     }
-    expect((await contentsOf(mixed)).map(({ pixels }) => pixels.length / 36)).toEqual([4, 1, 2, 6, 7, 3, 5]);
+    expect((await contentsOf(mixed)).map(({ pixels }) => pixels.length / 36)).toEqual([4, 1, 2, 10, 6, 7, 3, 5]);
   });
 
   it('may consist of classes alone, even if one is called "train"', async () => {

@@ -28,7 +28,7 @@ function foldOnce(network: Network): Network {
     if (normalisation) {
       foldParameters(parameters, node, normalisation);
       const folded = { ...node, attributes: { ...node.attributes, bias: true } };
-      if (normalisation.attributes['padding'] === 0) renamed.set(normalisation.name, node.name);
+      if (normalisation.attributes.padding === 0) renamed.set(normalisation.name, node.name);
       return [folded];
     }
     if (renamed.has(node.name)) return [];
@@ -67,7 +67,7 @@ function foldParameters(parameters: Map<string, Float32Array>, node: Node, norma
   const { epsilon, padding } = normalisation.attributes as BatchNormAttributes;
   const { scale, shift } = affineOf(read, epsilon);
   const weight = parameterOf(parameters, `${node.parameterPrefix}.weight`);
-  const bias = node.attributes['bias'] ? parameterOf(parameters, `${node.parameterPrefix}.bias`) : undefined;
+  const bias = node.attributes.bias ? parameterOf(parameters, `${node.parameterPrefix}.bias`) : undefined;
   const perOutput = weight.length / scale.length;
   const foldedWeight = new Float32Array(weight.length);
   for (let i = 0; i < weight.length; i++) foldedWeight[i] = weight[i]! * scale[Math.floor(i / perOutput)]!;

@@ -11,7 +11,7 @@ export const hoistTime: Pass = ({ graph, parameters }) => {
   let timeSteps = 0;
   const hoisted = rewriteNodes(graph, (node) => {
     if (node.operator === 'repeatTime') {
-      timeSteps = node.attributes['timeSteps'] as number;
+      timeSteps = node.attributes.timeSteps as number;
       renamed.set(node.name, node.inputs[0]!);
       return [];
     }

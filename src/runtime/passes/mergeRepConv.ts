@@ -60,7 +60,7 @@ export function findRepConvs(graph: Graph): readonly RepConv[] {
   for (const pointwise1 of graph.nodes) {
     if (!isPointwise(pointwise1)) continue;
     const pad = next(pointwise1);
-    if (pad?.operator !== 'pad' || pad.attributes['padding'] !== 1) continue;
+    if (pad?.operator !== 'pad' || pad.attributes.padding !== 1) continue;
     const depthwise = next(pad);
     if (!depthwise || !isValidDepthwise(depthwise)) continue;
     const pointwise2 = next(depthwise);

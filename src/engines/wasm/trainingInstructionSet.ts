@@ -1,0 +1,134 @@
+/**
+ * The instructions that only training uses, beside those of `instructionSet.ts` and laid out the same way. Numbers only, so
+ * that the AssemblyScript kernels can import this file too. Convolutions use the operands of `ConvolutionWord` and those of
+ * `TrainingConvolutionWord` after them.
+ */
+
+/** Follow the numbers of `Opcode`. */
+export enum TrainingOpcode {
+  packSpikeRows = 64,
+  packPanels = 65,
+  packDepthwise = 66,
+  packInputGradient = 67,
+  inputGradient = 68,
+  plainInputGradient = 69,
+  denseWeightGradient = 70,
+  spikeWeightGradient = 71,
+  depthwiseWeightGradient = 72,
+  plainWeightGradient = 73,
+  addWeightGradient = 74,
+  addDepthwiseWeightGradient = 75,
+  columnSums = 76,
+  addColumnSums = 77,
+  batchStatistics = 78,
+  finishStatistics = 79,
+  normalise = 80,
+  batchGradientSums = 81,
+  finishGradientSums = 82,
+  batchGradient = 83,
+  borderValues = 84,
+  crop = 85,
+  neuronGradient = 86,
+  attentionGradient = 87,
+  spatialMeanGradient = 88,
+  timeMeanGradient = 89,
+  zero = 90,
+}
+
+/** Operands of a convolution's instructions beyond `ConvolutionWord`. */
+export enum TrainingConvolutionWord {
+  /** 1: add to what the input gradient holds. */
+  accumulate = 39,
+  /** Packed weights, or the partial sums of a weight gradient. */
+  packed = 40,
+  /** Parts into which positions or images are cut, whatever the number of threads; each has its own partial sums. */
+  parts = 41,
+  /** Bytes of the partial sums of one part. */
+  partBytes = 42,
+  /** Positions treated together. */
+  positionsPerBlock = 43,
+  /** Input gradient: taps whose patches are copied at a time. Depthwise packing: 1 to turn the kernel around. */
+  tapsPerSlice = 44,
+  /** Partial sums: numbers in a row of a chunk of output channels, and bytes of a chunk. */
+  width = 45,
+  chunkBytes = 46,
+  /** Spike-fed weight gradient: rows of output positions in a unit, one image's or part of one's. */
+  unitRows = 22,
+  /** Spike-fed weight gradient: units per image, and units per block. */
+  unitsPerImage = 23,
+  unitsPerBlock = 24,
+  /** Spike-fed weight gradient: rows of zeros between units. */
+  marginRows = 25,
+  /** Spike-fed weight gradient: bytes of scratch for the lists' starts, and for the lists. */
+  startBytes = 26,
+  listBytes = 27,
+}
+
+/** batchStatistics to batchGradient, columnSums, addColumnSums and borderValues. */
+export enum BatchNormWord {
+  input = 1,
+  output = 2,
+  outputGradient = 3,
+  rows = 4,
+  channels = 5,
+  weight = 6,
+  bias = 7,
+  runningMean = 8,
+  runningVariance = 9,
+  batchMean = 10,
+  batchInverseDeviation = 11,
+  weightGradient = 12,
+  biasGradient = 13,
+  /** Float32. */
+  epsilon = 14,
+  /** Float32. */
+  momentum = 15,
+  /** Partial sums in float64, then what `finishGradientSums` leaves in float32. */
+  sums = 16,
+  parts = 17,
+  means = 18,
+}
+
+export enum NeuronGradientWord {
+  input = 1,
+  outputGradient = 2,
+  inputGradient = 3,
+  timeSteps = 4,
+  /** Neurons of one time step. */
+  neurons = 5,
+  accumulate = 6,
+  /** Float32: as in `NeuronWord`. */
+  factor = 7,
+  divide = 8,
+  /** Float32. */
+  threshold = 9,
+  /** Float32: 1/τ, and 1 − 1/τ. */
+  inflow = 10,
+  decay = 11,
+  surrogate = 12,
+  /** Float32. */
+  alpha = 13,
+  detachReset = 14,
+}
+
+export enum SurrogateKind {
+  sigmoid = 0,
+  arctangent = 1,
+  rectangular = 2,
+}
+
+export enum AttentionGradientWord {
+  query = 1,
+  key = 2,
+  value = 3,
+  outputGradient = 4,
+  images = 5,
+  tokens = 6,
+  channels = 7,
+  heads = 8,
+  /** Float32. */
+  scale = 9,
+  queryGradient = 10,
+  keyGradient = 11,
+  valueGradient = 12,
+}
