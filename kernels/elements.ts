@@ -9,7 +9,7 @@ import { loadLanes, storeLanes } from './vectors';
 /** Start of a thread's range of elements: a multiple of 16 (a cache line), or the end. */
 // @ts-ignore: decorator
 @inline
-function rangeStart(elements: u32, thread: u32, threads: u32): u32 {
+export function rangeStart(elements: u32, thread: u32, threads: u32): u32 {
   return min<u32>(elements, shareStart((elements + 15) >>> 4, thread, threads) << 4);
 }
 

@@ -11,6 +11,7 @@ import { denseConvolution } from './denseConvolution';
 import { depthwiseConvolution } from './depthwiseConvolution';
 import { plainConvolution } from './plainConvolution';
 import { add, pad, repeat, scaleShift, spatialMean, timeMean } from './elements';
+import { train1 } from './training';
 import { announce, barrier, current, isStopped, nextProgram } from './threads';
 
 export { stop } from './threads';
@@ -65,5 +66,7 @@ function execute1(instruction: usize, scratch: usize, thread: u32, threads: u32)
       return timeMean(instruction, thread, threads);
     case Opcode.repeat:
       return repeat(instruction, thread, threads);
+    default:
+      return train1(instruction, scratch, thread, threads);
   }
 }

@@ -9,7 +9,7 @@ import { shareStart } from './threads';
 
 // @ts-ignore: decorator
 @inline
-function charge(membrane: v128, input: v128, factor: v128, divide: bool): v128 {
+export function charge(membrane: v128, input: v128, factor: v128, divide: bool): v128 {
   const difference = f32x4.sub(input, membrane);
   return f32x4.add(membrane, divide ? f32x4.div(difference, factor) : f32x4.mul(difference, factor));
 }

@@ -18,7 +18,7 @@ function copyGradientRow(instruction: usize, target: usize, row: u32, firstChann
   const count = min<u32>(Width.depthwise, channels - firstChannel);
   let source = <usize>load<u32>(instruction + Word.output * 4) + (row * width * channels + firstChannel) * 4;
   for (let x: u32 = 0; x < width; x++) {
-    for (let channel: u32 = 0; channel < Width.depthwise; channel += 4) {
+    for (let channel: u32 = 0; channel < <u32>Width.depthwise; channel += 4) {
       const value = channel < count ? loadLanes(source + channel * 4, count - channel) : f32x4.splat(0);
       v128.store(target + channel * 4, value);
     }

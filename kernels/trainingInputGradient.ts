@@ -125,6 +125,7 @@ function copyPatches(
   instruction: usize, target: usize, first: u32, last: u32, firstY: u32, firstX: u32, rows: u32, columns: u32,
   phaseY: u32, phaseX: u32, tapsX: u32, firstTap: u32, lastTap: u32,
 ): void {
+  if (firstTap == lastTap) return;
   const gradient: usize = load<u32>(instruction + Word.input * 4);
   const outputHeight = load<u32>(instruction + Word.outputHeight * 4);
   const outputWidth = load<u32>(instruction + Word.outputWidth * 4);

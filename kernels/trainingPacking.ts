@@ -102,7 +102,7 @@ export function packPanels(instruction: usize, thread: u32, threads: u32): void 
   for (let task = shareStart(panels * inputChannels, thread, threads); task < last; task++) {
     const panel = task / inputChannels;
     const input = task % inputChannels;
-    for (let lane: u32 = 0; lane < Width.panel; lane++) {
+    for (let lane: u32 = 0; lane < <u32>Width.panel; lane++) {
       const output = panel * Width.panel + lane;
       let source = weights + (output * inputChannels + input) * taps * 4;
       let target = packed + ((panel * taps * inputChannels + input) * Width.panel + lane) * 4;
@@ -125,7 +125,7 @@ export function packDepthwise(instruction: usize, thread: u32, threads: u32): vo
   const lines = (channels + Width.depthwise - 1) / Width.depthwise;
   const last = shareStart(lines, thread + 1, threads);
   for (let line = shareStart(lines, thread, threads); line < last; line++) {
-    for (let lane: u32 = 0; lane < Width.depthwise; lane++) {
+    for (let lane: u32 = 0; lane < <u32>Width.depthwise; lane++) {
       const channel = line * Width.depthwise + lane;
       for (let tap: u32 = 0; tap < taps; tap++) {
         const from = turned ? taps - 1 - tap : tap;
@@ -175,7 +175,7 @@ export function packInputGradient(instruction: usize, thread: u32, threads: u32)
         for (let y: u32 = 0; y < tapsY; y++) {
           for (let x: u32 = 0; x < tapsX; x++) {
             const tap = (phaseY + y * strideHeight) * kernelWidth + phaseX + x * strideWidth;
-            for (let lane: u32 = 0; lane < Width.panel; lane++) {
+            for (let lane: u32 = 0; lane < <u32>Width.panel; lane++) {
               store<f32>(target + lane * 4, lane < lanes ? load<f32>(source + (lane * taps + tap) * 4) : 0);
             }
             target += tapBytes;

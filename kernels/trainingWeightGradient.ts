@@ -63,11 +63,11 @@ function copyPanel(instruction: usize, target: usize, first: u32, last: u32, fir
   const lanes = min<u32>(Width.panel, channels - firstChannel);
   let source = <usize>load<u32>(instruction + Word.output * 4) + (first * channels + firstChannel) * 4;
   for (let position = first; position < last; position++) {
-    if (lanes == Width.panel) {
+    if (lanes == <u32>Width.panel) {
       v128.store(target, v128.load(source));
       v128.store(target, v128.load(source, 16), 16);
     } else {
-      for (let lane: u32 = 0; lane < Width.panel; lane++) {
+      for (let lane: u32 = 0; lane < <u32>Width.panel; lane++) {
         store<f32>(target + lane * 4, lane < lanes ? load<f32>(source + lane * 4) : 0);
       }
     }

@@ -11,6 +11,7 @@ import { registerInfo } from './commands/info.js';
 import { registerPredict } from './commands/predict.js';
 import { registerPromised } from './commands/promised.js';
 import { registerRun } from './commands/run.js';
+import { registerTrain } from './commands/train.js';
 import type { Io } from './io.js';
 import { exitCodes, type Session } from './session.js';
 import { oneLine } from './text.js';
@@ -47,6 +48,7 @@ function createProgram(session: Session): Command {
   registerEval(program, session);
   registerRun(program, session);
   registerInfo(program, session);
+  registerTrain(program, session);
   registerPromised(program);
   return program;
 }

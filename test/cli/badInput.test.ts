@@ -123,7 +123,7 @@ describe('commands and options', () => {
     await expectRefused(args, message);
   });
 
-  it.each(['train', 'energy', 'bench', 'export', 'lab'])('says that %s is still to come', async (command) => {
+  it.each(['energy', 'bench', 'export', 'lab'])('says that %s is still to come', async (command) => {
     await expectRefused([command, '--any', 'thing'], `${command}: not in this version; see FEATURES.md`);
   });
 

@@ -139,8 +139,8 @@ describe('the parameters of a checkpoint', () => {
   async function changed(change: (tensors: Map<string, TensorData>) => void, description: object = {}) {
     const file = await openCheckpointFile(checkpoint);
     const tensors = new Map<string, TensorData>();
-    for (const [name, { dtype, shape, readBytes }] of file.tensors) {
-      tensors.set(name, { dtype, shape, data: await readBytes() });
+    for (const [name, tensor] of file.tensors) {
+      tensors.set(name, { dtype: tensor.dtype, shape: tensor.shape, data: await tensor.readBytes() });
     }
     await file.close();
     change(tensors);

@@ -1,6 +1,6 @@
 /** The memory plan: nothing that is alive at the same time overlaps, and memory is used again. */
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../src/models/random.js';
+import { seededRandom } from '../../src/random.js';
 import { type Lifetime, planMemory } from '../../src/runtime/memoryPlan.js';
 
 function lifetime(name: string, byteLength: number, first: number, last: number): Lifetime {

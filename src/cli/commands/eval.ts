@@ -100,8 +100,6 @@ async function evaluateFolder({ io }: Session, directory: string, options: Optio
   const model = await loadModel(given({ model: name, checkpoint }), settings);
   try {
     const classOf = matchClasses(model, folder.classes, directory);
-    if (!options.json) printModelNote(io, model);
-    if (!model.hasLabels && folder.classes.length < model.configuration.classes) warnOfNumbers(io, folder, model);
     const evaluation = await watched(io, folder, model, classOf, options);
     const shard = options.shard ?? null;
     const about = {
@@ -129,7 +127,7 @@ function noteOf(model: Model) {
 
 function warnOfNumbers(io: Io, folder: ImageFolder, model: Model): void {
   io.stderr.write(
-    `note: the model does not name its ${model.configuration.classes} classes; the ${counted(folder.classes.length, 'class folder')}, sorted by name, are taken for its first ones\n`,
+    `note: the model does not name its ${model.configuration.classes} classes; folder i of ${counted(folder.classes.length, 'class folder')}, sorted by name, is taken for class i\n`,
   );
 }
 
@@ -139,12 +137,15 @@ async function watched(
   folder: ImageFolder,
   model: Model,
   classOf: readonly number[],
-  { batch = defaultBatch, shard }: Options,
+  { batch = defaultBatch, shard, json }: Options,
 ): Promise<Evaluation> {
   const total = shard ? samplesOfShard(folder.samples, shard).length : folder.samples.length;
   const batches = folder.batches({ batch, preprocess: model.preprocessing, ...(shard ? { shard } : {}) });
   const abort = new AbortController();
+  // From the first word on: who sees the evaluation begin can end it.
   const ignore = io.onInterrupt(() => abort.abort());
+  if (!json) printModelNote(io, model);
+  if (!model.hasLabels && folder.classes.length < model.configuration.classes) warnOfNumbers(io, folder, model);
   const progress = startProgress(io, 'eval', total, 'images');
   try {
     return await evaluate(model, batches, classOf, {

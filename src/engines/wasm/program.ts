@@ -53,7 +53,6 @@ export class WasmProgram implements Program {
   }
 
   async run(): Promise<void> {
-    this.expectAlive('run');
     this.runRange(0, this.instructions.length);
   }
 
@@ -103,7 +102,9 @@ export class WasmProgram implements Program {
     for (const block of [code, scratch, ...blocks]) this.engine.memory.release(block);
   }
 
-  private runRange(first: number, count: number): void {
+  /** Runs `count` instructions from the one at index `first`. */
+  runRange(first: number, count: number): void {
+    this.expectAlive('run');
     const { code, scratch, scratchStride } = this.parts;
     this.engine.execute(code.address + first * Size.instruction, count, scratch.address, scratchStride);
   }
@@ -112,7 +113,7 @@ export class WasmProgram implements Program {
     return addressOf(user, tensor, this.engine.memory);
   }
 
-  private expectAlive(action: string): void {
+  expectAlive(action: string): void {
     this.engine.expectAlive(action);
     if (this.disposed) throw new EngineError(`${action}: the program was disposed of; record it again`);
   }

@@ -42,21 +42,21 @@ import { planSpikeConvolution, tablesAreUseful } from './spikePlan.js';
 const patchBytes = 256 * 1024;
 const positionsPerDenseBlock = 128;
 
-function bitsOf(value: number): number {
+export function bitsOf(value: number): number {
   return new Uint32Array(new Float32Array([value]).buffer)[0]!;
 }
 
-function isPowerOfTwo(value: number): boolean {
+export function isPowerOfTwo(value: number): boolean {
   return Number.isInteger(Math.log2(value));
 }
 
 export class WasmRecorder implements Kernels {
-  private readonly instructions: Instruction[] = [];
+  readonly instructions: Instruction[] = [];
   private readonly blocks: WasmBlock[] = [];
   private scratchBytes = 0;
   private finished = false;
 
-  constructor(private readonly engine: EngineParts) {}
+  constructor(readonly engine: EngineParts) {}
 
   allocate(byteLength: number): MemoryBlock {
     this.expectOpen('allocate');
@@ -199,18 +199,22 @@ export class WasmRecorder implements Kernels {
   }
 
   finish(): WasmProgram {
+    return new WasmProgram(this.engine, this.close());
+  }
+
+  /** Ends the recording: what a program of its instructions needs. */
+  close(): ProgramParts {
     this.expectOpen('finish');
     this.finished = true;
     const { memory, threads } = this.engine;
     const scratchStride = tensorAlignment * Math.ceil(this.scratchBytes / tensorAlignment);
-    const parts: ProgramParts = {
+    return {
       instructions: this.instructions,
       code: memory.allocate(this.instructions.length * Size.instruction, 'a program'),
       scratch: memory.allocate(scratchStride * threads, 'scratch'),
       scratchStride,
       blocks: this.blocks,
     };
-    return new WasmProgram(this.engine, parts);
   }
 
   private spikeConvolution(call: ConvolutionCall): void {
@@ -333,28 +337,31 @@ export class WasmRecorder implements Kernels {
     return positions;
   }
 
-  private needScratch(byteLength: number): void {
+  /** Each thread's scratch will be at least so long. */
+  needScratch(byteLength: number): void {
     this.scratchBytes = Math.max(this.scratchBytes, byteLength);
   }
 
-  private address(user: string, tensor: Tensor): number {
+  address(user: string, tensor: Tensor): number {
     return addressOf(user, tensor, this.engine.memory);
   }
 
-  private append(
+  /** Appends an instruction; returns its words, which may be changed until the recording is closed. */
+  append(
     name: string,
     kernel: InstructionNote['kernel'],
     method: string,
-    opcode: Opcode,
+    opcode: number,
     operands: Record<number, number>,
-  ): void {
+  ): Uint32Array {
     const words = new Uint32Array(Size.instruction / 4);
     words[0] = opcode;
     for (const [index, value] of Object.entries(operands)) words[Number(index)] = value;
     this.instructions.push({ name, kernel, method, words });
+    return words;
   }
 
-  private expectOpen(user: string): void {
+  expectOpen(user: string): void {
     this.engine.expectAlive(user);
     if (this.finished) throw new EngineError(`${user}: the recording is finished; start another with engine.record()`);
   }

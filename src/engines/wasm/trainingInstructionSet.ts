@@ -79,14 +79,15 @@ export enum BatchNormWord {
   batchInverseDeviation = 11,
   weightGradient = 12,
   biasGradient = 13,
-  /** Float32. */
+  /** Float64: two words. */
   epsilon = 14,
-  /** Float32. */
-  momentum = 15,
-  /** Partial sums in float64, then what `finishGradientSums` leaves in float32. */
-  sums = 16,
-  parts = 17,
-  means = 18,
+  /** Float64: two words. */
+  momentum = 16,
+  /** Partial sums in float64. */
+  sums = 18,
+  parts = 19,
+  /** What `finishGradientSums` leaves in float32. */
+  means = 20,
 }
 
 export enum NeuronGradientWord {

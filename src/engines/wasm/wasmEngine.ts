@@ -4,12 +4,14 @@
  */
 import { EngineError } from '../errors.js';
 import type { Engine } from '../kernels.js';
+import type { TrainingEngine } from '../trainingKernels.js';
 import { Constants } from './constants.js';
 import type { EngineParts } from './engineParts.js';
 import { plainKernels, sharedKernels } from './kernels.generated.js';
 import { WasmMemory } from './memory.js';
 import { availableThreads, canShareMemory, maySleep, startThread, type Thread } from './platform.js';
 import { WasmRecorder } from './recorder.js';
+import { WasmTrainingRecorder } from './trainingRecorder.js';
 
 export interface WasmEngineOptions {
   /** Threads that work on a program, the caller's included; all of the machine's when not given. */
@@ -34,7 +36,7 @@ interface Exports {
   stop(): void;
 }
 
-export class WasmEngine implements Engine, EngineParts {
+export class WasmEngine implements Engine, TrainingEngine, EngineParts {
   readonly name = 'wasm';
   private readonly sleeps = maySleep() ? 1 : 0;
   private disposed = false;
@@ -53,6 +55,11 @@ export class WasmEngine implements Engine, EngineParts {
   record(): WasmRecorder {
     this.expectAlive('record');
     return new WasmRecorder(this);
+  }
+
+  recordTraining(): WasmTrainingRecorder {
+    this.expectAlive('recordTraining');
+    return new WasmTrainingRecorder(this);
   }
 
   execute(code: number, count: number, scratch: number, scratchStride: number): void {

@@ -1,0 +1,313 @@
+/**
+ * Batch normalisation with the statistics of the batch, and its gradient. Sums are float64; rows are cut into a fixed number
+ * of parts whose sums are added in order. Products are exact in float64, so that the variance may be the mean of the
+ * squares less the square of the mean: one pass over memory instead of two.
+ */
+import { BatchNormWord as Word } from '../src/engines/wasm/trainingInstructionSet';
+import { shareStart } from './threads';
+import { loadLanes, storeLanes } from './vectors';
+
+// @ts-ignore: decorator
+@inline
+function low(value: v128): v128 {
+  return f64x2.promote_low_f32x4(value);
+}
+
+// @ts-ignore: decorator
+@inline
+function high(value: v128): v128 {
+  return f64x2.promote_low_f32x4(i8x16.shuffle(value, value, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15));
+}
+
+/** Channels rounded up to whole vectors; partial sums are that wide. */
+// @ts-ignore: decorator
+@inline
+function roundChannels(channels: u32): u32 {
+  return (channels + 3) & ~3;
+}
+
+/** Sums and sums of squares; tasks are parts. Sums: `[part][2][channels]`. */
+export function batchStatistics(instruction: usize, thread: u32, threads: u32): void {
+  const rows = load<u32>(instruction + Word.rows * 4);
+  const channels = load<u32>(instruction + Word.channels * 4);
+  const input: usize = load<u32>(instruction + Word.input * 4);
+  const sums: usize = load<u32>(instruction + Word.sums * 4);
+  const parts = load<u32>(instruction + Word.parts * 4);
+  const stride: usize = channels * 4;
+  const sumBytes: usize = roundChannels(channels) * 8;
+  const last = shareStart(parts, thread + 1, threads);
+  for (let part = shareStart(parts, thread, threads); part < last; part++) {
+    const first = shareStart(rows, part, parts);
+    const count = shareStart(rows, part + 1, parts) - first;
+    const target = sums + part * 2 * sumBytes;
+    for (let channel: u32 = 0; channel < channels; channel += 4) {
+      const lanes = channels - channel;
+      let source = input + (first * channels + channel) * 4;
+      let sum0 = f64x2.splat(0);
+      let sum1 = f64x2.splat(0);
+      let square0 = f64x2.splat(0);
+      let square1 = f64x2.splat(0);
+      if (lanes >= 4) {
+        for (let row: u32 = 0; row < count; row++) {
+          const value = v128.load(source);
+          const value0 = low(value);
+          const value1 = high(value);
+          sum0 = f64x2.add(sum0, value0);
+          sum1 = f64x2.add(sum1, value1);
+          square0 = f64x2.add(square0, f64x2.mul(value0, value0));
+          square1 = f64x2.add(square1, f64x2.mul(value1, value1));
+          source += stride;
+        }
+      } else {
+        for (let row: u32 = 0; row < count; row++) {
+          const value = loadLanes(source, lanes);
+          const value0 = low(value);
+          const value1 = high(value);
+          sum0 = f64x2.add(sum0, value0);
+          sum1 = f64x2.add(sum1, value1);
+          square0 = f64x2.add(square0, f64x2.mul(value0, value0));
+          square1 = f64x2.add(square1, f64x2.mul(value1, value1));
+          source += stride;
+        }
+      }
+      v128.store(target + channel * 8, sum0);
+      v128.store(target + channel * 8, sum1, 16);
+      v128.store(target + sumBytes + channel * 8, square0);
+      v128.store(target + sumBytes + channel * 8, square1, 16);
+    }
+  }
+}
+
+/** The sum of a channel over all parts, `offset` bytes into each; parts are `partBytes` apart. */
+function total(sums: usize, parts: u32, partBytes: usize): f64 {
+  let sum: f64 = 0;
+  for (let part: u32 = 0; part < parts; part++) {
+    sum += load<f64>(sums);
+    sums += partBytes;
+  }
+  return sum;
+}
+
+/** Makes mean, inverse deviation and running statistics of the sums; tasks are channels. */
+export function finishStatistics(instruction: usize, thread: u32, threads: u32): void {
+  const rows = <f64>load<u32>(instruction + Word.rows * 4);
+  const channels = load<u32>(instruction + Word.channels * 4);
+  const sums: usize = load<u32>(instruction + Word.sums * 4);
+  const parts = load<u32>(instruction + Word.parts * 4);
+  const epsilon = load<f64>(instruction + Word.epsilon * 4);
+  const momentum = load<f64>(instruction + Word.momentum * 4);
+  const batchMean: usize = load<u32>(instruction + Word.batchMean * 4);
+  const batchInverseDeviation: usize = load<u32>(instruction + Word.batchInverseDeviation * 4);
+  const runningMean: usize = load<u32>(instruction + Word.runningMean * 4);
+  const runningVariance: usize = load<u32>(instruction + Word.runningVariance * 4);
+  const sumBytes: usize = roundChannels(channels) * 8;
+  const last = shareStart(channels, thread + 1, threads);
+  for (let channel = shareStart(channels, thread, threads); channel < last; channel++) {
+    const mean = total(sums + channel * 8, parts, 2 * sumBytes) / rows;
+    const square = total(sums + sumBytes + channel * 8, parts, 2 * sumBytes) / rows;
+    const variance = max<f64>(0, square - mean * mean);
+    const at: usize = channel * 4;
+    store<f32>(batchMean + at, <f32>mean);
+    store<f32>(batchInverseDeviation + at, <f32>(1 / sqrt(variance + epsilon)));
+    const unbiased = (variance * rows) / (rows - 1);
+    store<f32>(runningMean + at, <f32>((1 - momentum) * load<f32>(runningMean + at) + momentum * mean));
+    store<f32>(runningVariance + at, <f32>((1 - momentum) * load<f32>(runningVariance + at) + momentum * unbiased));
+  }
+}
+
+/** output = (input − mean) · inverse deviation · weight + bias; tasks are rows. */
+export function normalise(instruction: usize, thread: u32, threads: u32): void {
+  const rows = load<u32>(instruction + Word.rows * 4);
+  const channels = load<u32>(instruction + Word.channels * 4);
+  const mean: usize = load<u32>(instruction + Word.batchMean * 4);
+  const inverseDeviation: usize = load<u32>(instruction + Word.batchInverseDeviation * 4);
+  const weight: usize = load<u32>(instruction + Word.weight * 4);
+  const bias: usize = load<u32>(instruction + Word.bias * 4);
+  const rowBytes: usize = channels * 4;
+  const first = shareStart(rows, thread, threads);
+  const count = shareStart(rows, thread + 1, threads) - first;
+  const input = <usize>load<u32>(instruction + Word.input * 4) + first * rowBytes;
+  const output = <usize>load<u32>(instruction + Word.output * 4) + first * rowBytes;
+  // Some rows at a time, so that a channel's parameters are loaded once for them while lines stay in the cache.
+  for (let block: u32 = 0; block < count; block += 16) {
+    const blockRows = min<u32>(16, count - block);
+    for (let at: usize = 0; at < rowBytes; at += 16) {
+      const lanes = <u32>(rowBytes - at) >>> 2;
+      const centre = v128.load(mean + at);
+      const scale = v128.load(inverseDeviation + at);
+      const factor = v128.load(weight + at);
+      const shift = v128.load(bias + at);
+      let source = input + block * rowBytes + at;
+      let target = output + block * rowBytes + at;
+      for (let row: u32 = 0; row < blockRows; row++) {
+        const normalised = f32x4.mul(f32x4.sub(loadLanes(source, lanes), centre), scale);
+        storeLanes(target, f32x4.add(f32x4.mul(normalised, factor), shift), lanes);
+        source += rowBytes;
+        target += rowBytes;
+      }
+    }
+  }
+}
+
+/** Sums of δy and of δy · x̂ per channel; tasks are parts. Sums: `[part][2][channels]`. */
+export function batchGradientSums(instruction: usize, thread: u32, threads: u32): void {
+  const rows = load<u32>(instruction + Word.rows * 4);
+  const channels = load<u32>(instruction + Word.channels * 4);
+  const input: usize = load<u32>(instruction + Word.input * 4);
+  const gradient: usize = load<u32>(instruction + Word.outputGradient * 4);
+  const mean: usize = load<u32>(instruction + Word.batchMean * 4);
+  const inverseDeviation: usize = load<u32>(instruction + Word.batchInverseDeviation * 4);
+  const sums: usize = load<u32>(instruction + Word.sums * 4);
+  const parts = load<u32>(instruction + Word.parts * 4);
+  const stride: usize = channels * 4;
+  const sumBytes: usize = roundChannels(channels) * 8;
+  const last = shareStart(parts, thread + 1, threads);
+  for (let part = shareStart(parts, thread, threads); part < last; part++) {
+    const first = shareStart(rows, part, parts);
+    const count = shareStart(rows, part + 1, parts) - first;
+    const target = sums + part * 2 * sumBytes;
+    for (let channel: u32 = 0; channel < channels; channel += 4) {
+      const lanes = channels - channel;
+      const offset: usize = channel * 4;
+      const centre = v128.load(mean + offset);
+      const scale = v128.load(inverseDeviation + offset);
+      let source = input + first * stride + offset;
+      let other = gradient + first * stride + offset;
+      let sum0 = f64x2.splat(0);
+      let sum1 = f64x2.splat(0);
+      let product0 = f64x2.splat(0);
+      let product1 = f64x2.splat(0);
+      for (let row: u32 = 0; row < count; row++) {
+        const value = loadLanes(other, lanes);
+        const product = f32x4.mul(value, f32x4.mul(f32x4.sub(loadLanes(source, lanes), centre), scale));
+        sum0 = f64x2.add(sum0, low(value));
+        sum1 = f64x2.add(sum1, high(value));
+        product0 = f64x2.add(product0, low(product));
+        product1 = f64x2.add(product1, high(product));
+        source += stride;
+        other += stride;
+      }
+      v128.store(target + channel * 8, sum0);
+      v128.store(target + channel * 8, sum1, 16);
+      v128.store(target + sumBytes + channel * 8, product0);
+      v128.store(target + sumBytes + channel * 8, product1, 16);
+    }
+  }
+}
+
+/** Adds to the gradients of the parameters and leaves both sums divided by the rows, `[2][channels]`; tasks are channels. */
+export function finishGradientSums(instruction: usize, thread: u32, threads: u32): void {
+  const rows = <f64>load<u32>(instruction + Word.rows * 4);
+  const channels = load<u32>(instruction + Word.channels * 4);
+  const sums: usize = load<u32>(instruction + Word.sums * 4);
+  const parts = load<u32>(instruction + Word.parts * 4);
+  const means: usize = load<u32>(instruction + Word.means * 4);
+  const weightGradient: usize = load<u32>(instruction + Word.weightGradient * 4);
+  const biasGradient: usize = load<u32>(instruction + Word.biasGradient * 4);
+  const sumBytes: usize = roundChannels(channels) * 8;
+  const last = shareStart(channels, thread + 1, threads);
+  for (let channel = shareStart(channels, thread, threads); channel < last; channel++) {
+    const sum = total(sums + channel * 8, parts, 2 * sumBytes);
+    const product = total(sums + sumBytes + channel * 8, parts, 2 * sumBytes);
+    const at: usize = channel * 4;
+    store<f32>(biasGradient + at, <f32>(<f64>load<f32>(biasGradient + at) + sum));
+    store<f32>(weightGradient + at, <f32>(<f64>load<f32>(weightGradient + at) + product));
+    store<f32>(means + at, <f32>(sum / rows));
+    store<f32>(means + roundChannels(channels) * 4 + at, <f32>(product / rows));
+  }
+}
+
+/** δx = weight · inverse deviation · (δy − mean δy − x̂ · mean (δy · x̂)); tasks are rows. */
+export function batchGradient(instruction: usize, thread: u32, threads: u32): void {
+  const rows = load<u32>(instruction + Word.rows * 4);
+  const channels = load<u32>(instruction + Word.channels * 4);
+  const mean: usize = load<u32>(instruction + Word.batchMean * 4);
+  const inverseDeviation: usize = load<u32>(instruction + Word.batchInverseDeviation * 4);
+  const weight: usize = load<u32>(instruction + Word.weight * 4);
+  const means: usize = load<u32>(instruction + Word.means * 4);
+  const products = means + roundChannels(channels) * 4;
+  const rowBytes: usize = channels * 4;
+  const first = shareStart(rows, thread, threads);
+  const count = shareStart(rows, thread + 1, threads) - first;
+  const input = <usize>load<u32>(instruction + Word.input * 4) + first * rowBytes;
+  const gradient = <usize>load<u32>(instruction + Word.outputGradient * 4) + first * rowBytes;
+  const output = <usize>load<u32>(instruction + Word.output * 4) + first * rowBytes;
+  for (let block: u32 = 0; block < count; block += 16) {
+    const blockRows = min<u32>(16, count - block);
+    for (let at: usize = 0; at < rowBytes; at += 16) {
+      const lanes = <u32>(rowBytes - at) >>> 2;
+      const centre = v128.load(mean + at);
+      const scale = v128.load(inverseDeviation + at);
+      const factor = f32x4.mul(v128.load(weight + at), scale);
+      const gradientMean = v128.load(means + at);
+      const productMean = v128.load(products + at);
+      let offset = block * rowBytes + at;
+      for (let row: u32 = 0; row < blockRows; row++) {
+        const normalised = f32x4.mul(f32x4.sub(loadLanes(input + offset, lanes), centre), scale);
+        const centred = f32x4.sub(loadLanes(gradient + offset, lanes), gradientMean);
+        const result = f32x4.mul(factor, f32x4.sub(centred, f32x4.mul(normalised, productMean)));
+        storeLanes(output + offset, result, lanes);
+        offset += rowBytes;
+      }
+    }
+  }
+}
+
+/** What the running statistics make of 0, per channel. */
+export function borderValues(instruction: usize, thread: u32, threads: u32): void {
+  const channels = load<u32>(instruction + Word.channels * 4);
+  const epsilon = load<f64>(instruction + Word.epsilon * 4);
+  const weight: usize = load<u32>(instruction + Word.weight * 4);
+  const bias: usize = load<u32>(instruction + Word.bias * 4);
+  const runningMean: usize = load<u32>(instruction + Word.runningMean * 4);
+  const runningVariance: usize = load<u32>(instruction + Word.runningVariance * 4);
+  const output: usize = load<u32>(instruction + Word.output * 4);
+  const last = shareStart(channels, thread + 1, threads);
+  for (let channel = shareStart(channels, thread, threads); channel < last; channel++) {
+    const at: usize = channel * 4;
+    const scale = <f64>load<f32>(weight + at) / sqrt(<f64>load<f32>(runningVariance + at) + epsilon);
+    store<f32>(output + at, <f32>(<f64>load<f32>(bias + at) - <f64>load<f32>(runningMean + at) * scale));
+  }
+}
+
+/** Sums of the rows of `input` per channel, float64; tasks are parts. Sums: `[part][channels]`. */
+export function columnSums(instruction: usize, thread: u32, threads: u32): void {
+  const rows = load<u32>(instruction + Word.rows * 4);
+  const channels = load<u32>(instruction + Word.channels * 4);
+  const input: usize = load<u32>(instruction + Word.input * 4);
+  const sums: usize = load<u32>(instruction + Word.sums * 4);
+  const parts = load<u32>(instruction + Word.parts * 4);
+  const sumBytes: usize = roundChannels(channels) * 8;
+  const last = shareStart(parts, thread + 1, threads);
+  for (let part = shareStart(parts, thread, threads); part < last; part++) {
+    const first = shareStart(rows, part, parts);
+    const count = shareStart(rows, part + 1, parts) - first;
+    for (let channel: u32 = 0; channel < channels; channel += 4) {
+      const lanes = channels - channel;
+      let source = input + (first * channels + channel) * 4;
+      let sum0 = f64x2.splat(0);
+      let sum1 = f64x2.splat(0);
+      for (let row: u32 = 0; row < count; row++) {
+        const value = loadLanes(source, lanes);
+        sum0 = f64x2.add(sum0, low(value));
+        sum1 = f64x2.add(sum1, high(value));
+        source += channels * 4;
+      }
+      v128.store(sums + part * sumBytes + channel * 8, sum0);
+      v128.store(sums + part * sumBytes + channel * 8, sum1, 16);
+    }
+  }
+}
+
+/** Adds the sums of all parts to `output`; tasks are channels. */
+export function addColumnSums(instruction: usize, thread: u32, threads: u32): void {
+  const channels = load<u32>(instruction + Word.channels * 4);
+  const output: usize = load<u32>(instruction + Word.output * 4);
+  const sums: usize = load<u32>(instruction + Word.sums * 4);
+  const parts = load<u32>(instruction + Word.parts * 4);
+  const last = shareStart(channels, thread + 1, threads);
+  for (let channel = shareStart(channels, thread, threads); channel < last; channel++) {
+    const sum = total(sums + channel * 8, parts, roundChannels(channels) * 8);
+    store<f32>(output + channel * 4, <f32>(<f64>load<f32>(output + channel * 4) + sum));
+  }
+}

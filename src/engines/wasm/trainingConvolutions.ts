@@ -1,0 +1,304 @@
+/**
+ * The convolution's three products for training as instructions: which kernel serves a geometry, how its work is cut up, and
+ * the packing of weights before it. Weights are packed at every run into memory that all layers share, so packing and its
+ * use follow each other directly. Nothing here depends on the number of threads but the forward kernel's blocks, whose sums
+ * do not.
+ */
+import type { ConvolutionGeometry, Tensor } from '../kernels.js';
+import type {
+  ConvolutionInputGradientCall,
+  ConvolutionWeightGradientCall,
+  TrainableConvolutionCall,
+} from '../trainingKernels.js';
+import { ConvolutionWord, Opcode, Width } from './instructionSet.js';
+import { depthwiseLength, panelsLength, roundUp, spikeRowsLength } from './packing.js';
+import type { WasmRecorder } from './recorder.js';
+import type { SharedScratch } from './sharedScratch.js';
+import { planSpikeConvolution, tablesAreUseful } from './spikePlan.js';
+import { TrainingConvolutionWord, TrainingOpcode } from './trainingInstructionSet.js';
+
+type Operands = Record<number, number>;
+
+/** Patches that are copied at a time should fit the L2 cache beside a panel. */
+const patchBytes = 256 * 1024;
+const positionsPerDenseBlock = 128;
+/** Numbers of a patch that a 4×8 tile goes through at a time: its panel then fits the L1 cache. */
+const patchSlice = 512;
+/** Parts with sums of their own: enough for several threads, in not too much memory. */
+const mostParts = 8;
+const mostPartialBytes = 64 * 2 ** 20;
+
+export class TrainingConvolutions {
+  constructor(
+    private readonly recorder: WasmRecorder,
+    private readonly shared: SharedScratch,
+  ) {}
+
+  forward(call: TrainableConvolutionCall): void {
+    const { geometry, name, input, output } = call;
+    const { constants } = this.recorder.engine;
+    const operands: Operands = {
+      ...this.operands(name, geometry, input, output),
+      [ConvolutionWord.bias]: call.bias
+        ? this.address(name, call.bias)
+        : constants.zeros(geometry.outputChannels, `the bias of ${name}`),
+      [ConvolutionWord.residualPositions]: 1,
+    };
+    const weights = this.address(name, call.weight);
+    if (geometry.groups === 1 && input.storage === 'spikes') this.spikeForward(name, geometry, operands, weights);
+    else if (isDepthwise(geometry)) this.depthwise(name, geometry, operands, weights, false);
+    else if (geometry.groups === 1) this.denseForward(name, geometry, operands, weights);
+    else {
+      this.recorder.append(name, 'plainConvolution', input.storage, Opcode.plainConvolution, {
+        ...operands,
+        [ConvolutionWord.weights]: weights,
+      });
+    }
+  }
+
+  inputGradient(call: ConvolutionInputGradientCall): void {
+    const { name, geometry } = call;
+    const operands: Operands = {
+      ...this.operands(name, geometry, call.outputGradient, call.inputGradient),
+      [TrainingConvolutionWord.accumulate]: call.accumulate ? 1 : 0,
+      [ConvolutionWord.weights]: this.address(name, call.weight),
+    };
+    if (isDepthwise(geometry) && turnsAround(geometry)) this.depthwiseInputGradient(call);
+    else if (geometry.groups === 1) this.denseInputGradient(name, geometry, operands);
+    else this.recorder.append(name, 'inputGradient', 'plain', TrainingOpcode.plainInputGradient, operands);
+  }
+
+  weightGradient(call: ConvolutionWeightGradientCall): void {
+    const { name, geometry, input } = call;
+    const operands = this.operands(name, geometry, input, call.outputGradient);
+    const target = this.address(name, call.weightGradient);
+    if (isDepthwise(geometry)) this.depthwiseWeightGradient(name, geometry, operands, target);
+    else if (geometry.groups === 1) this.denseWeightGradient(name, geometry, operands, target);
+    else {
+      this.recorder.append(name, 'weightGradient', 'plain', TrainingOpcode.plainWeightGradient, {
+        ...operands,
+        [TrainingConvolutionWord.packed]: target,
+      });
+    }
+  }
+
+  private spikeForward(name: string, geometry: ConvolutionGeometry, operands: Operands, weights: number): void {
+    const tableBytes = 4 * (spikeRowsLength(geometry, true) - spikeRowsLength(geometry, false));
+    const tables = tablesAreUseful(geometry, tableBytes);
+    const plan = planSpikeConvolution(geometry, tables, this.recorder.engine.threads);
+    this.recorder.needScratch(plan.scratchBytes);
+    const layout: Operands = {
+      [ConvolutionWord.tables]: tables ? 1 : 0,
+      [ConvolutionWord.rowBytes]: plan.rowBytes,
+      [ConvolutionWord.tapBytes]: plan.tapBytes,
+      [ConvolutionWord.chunkBytes]: plan.chunkBytes,
+    };
+    this.pack(name, TrainingOpcode.packSpikeRows, spikeRowsLength(geometry, tables), {
+      ...operands,
+      ...layout,
+      [ConvolutionWord.weights]: weights,
+    });
+    const method = tables ? 'rows and tables' : 'rows';
+    const words = this.recorder.append(name, 'spikeConvolution', method, Opcode.spikeConvolution, {
+      ...operands,
+      ...layout,
+      [ConvolutionWord.blocks]: plan.blocks,
+      [ConvolutionWord.inPlace]: plan.inPlace ? 1 : 0,
+      [ConvolutionWord.tapsPerSegment]: plan.single.tapsPerSegment,
+      [ConvolutionWord.wordsPerSegment]: plan.single.wordsPerSegment,
+      [ConvolutionWord.segments]: plan.single.segments,
+      [ConvolutionWord.tableTapsPerSegment]: plan.table.tapsPerSegment,
+      [ConvolutionWord.tableWordsPerSegment]: plan.table.wordsPerSegment,
+      [ConvolutionWord.tableSegments]: plan.table.segments,
+      [ConvolutionWord.modeBytes]: plan.modeBytes,
+      [ConvolutionWord.partialBytes]: plan.partialBytes,
+      [ConvolutionWord.startBytes]: plan.startBytes,
+      [ConvolutionWord.pixelStartBytes]: plan.pixelStartBytes,
+      [ConvolutionWord.pixelListBytes]: plan.pixelListBytes,
+    });
+    this.shared.refer(words, ConvolutionWord.weights);
+  }
+
+  private denseForward(name: string, geometry: ConvolutionGeometry, operands: Operands, weights: number): void {
+    const rowBytes = tapsOf(geometry) * geometry.inputChannels * 4;
+    const positions = positionsOf(geometry);
+    const perBlock = Math.max(8, Math.min(positionsPerDenseBlock, Math.floor(patchBytes / rowBytes)));
+    const blocks = Math.ceil(positions / perBlock);
+    this.recorder.needScratch(Math.ceil(positions / blocks) * rowBytes);
+    this.pack(name, TrainingOpcode.packPanels, panelsLength(geometry), {
+      ...operands,
+      [ConvolutionWord.weights]: weights,
+    });
+    const words = this.recorder.append(name, 'denseConvolution', '4×8 tiles', Opcode.denseConvolution, {
+      ...operands,
+      [ConvolutionWord.blocks]: blocks,
+    });
+    this.shared.refer(words, ConvolutionWord.weights);
+  }
+
+  /** The forward kernel, also for the input gradient, whose kernel is turned around. */
+  private depthwise(
+    name: string,
+    geometry: ConvolutionGeometry,
+    operands: Operands,
+    weights: number,
+    turned: boolean,
+  ): void {
+    const rowBytes = (geometry.inputWidth + 2 * geometry.paddingWidth) * Width.depthwise * 4;
+    this.recorder.needScratch(geometry.kernelHeight * rowBytes);
+    this.pack(name, TrainingOpcode.packDepthwise, depthwiseLength(geometry), {
+      ...operands,
+      [ConvolutionWord.weights]: weights,
+      [TrainingConvolutionWord.tapsPerSlice]: turned ? 1 : 0,
+    });
+    const kernel = turned ? 'inputGradient' : 'depthwiseConvolution';
+    const words = this.recorder.append(name, kernel, 'depthwise', Opcode.depthwiseConvolution, operands);
+    this.shared.refer(words, ConvolutionWord.weights);
+  }
+
+  private depthwiseInputGradient(call: ConvolutionInputGradientCall): void {
+    const { name, geometry } = call;
+    const turned = turnAround(geometry);
+    const target = this.address(name, call.inputGradient);
+    const operands: Operands = {
+      ...this.operands(name, turned, call.outputGradient, call.inputGradient),
+      [ConvolutionWord.bias]: this.recorder.engine.constants.zeros(geometry.inputChannels, `the bias of ${name}`),
+      [ConvolutionWord.residual]: call.accumulate ? target : 0,
+      [ConvolutionWord.residualPositions]: positionsOf(turned),
+    };
+    this.depthwise(name, turned, operands, this.address(name, call.weight), true);
+  }
+
+  private denseInputGradient(name: string, geometry: ConvolutionGeometry, operands: Operands): void {
+    const { inputChannels, outputChannels } = geometry;
+    const tapsPerSlice = Math.max(1, Math.floor(patchSlice / outputChannels));
+    const rowBytes = Math.min(tapsPerSlice, tapsOf(geometry)) * outputChannels * 4;
+    const perBlock = Math.max(8, Math.min(positionsPerDenseBlock, Math.floor(patchBytes / rowBytes)));
+    this.recorder.needScratch(roundUp(perBlock, 16) * 4 + perBlock * rowBytes);
+    const length = roundUp(inputChannels, Width.panel) * tapsOf(geometry) * outputChannels;
+    this.pack(name, TrainingOpcode.packInputGradient, length, operands);
+    const words = this.recorder.append(name, 'inputGradient', '4×8 tiles', TrainingOpcode.inputGradient, {
+      ...operands,
+      [TrainingConvolutionWord.positionsPerBlock]: perBlock,
+      [TrainingConvolutionWord.tapsPerSlice]: tapsPerSlice,
+    });
+    this.shared.refer(words, TrainingConvolutionWord.packed);
+  }
+
+  private denseWeightGradient(name: string, geometry: ConvolutionGeometry, operands: Operands, target: number): void {
+    const elements = roundUp(tapsOf(geometry) * geometry.inputChannels, 4);
+    const perBlock = Math.max(16, Math.min(256, Math.floor(patchBytes / (4 * elements))));
+    this.recorder.needScratch(perBlock * (Width.panel + elements) * 4);
+    const chunkBytes = elements * Width.panel * 4;
+    const partBytes = Math.ceil(geometry.outputChannels / Width.panel) * chunkBytes;
+    this.partialWeightGradient(name, '4×8 tiles', TrainingOpcode.denseWeightGradient, target, {
+      ...operands,
+      [TrainingConvolutionWord.parts]: partsOf(Math.ceil(positionsOf(geometry) / perBlock), partBytes),
+      [TrainingConvolutionWord.partBytes]: partBytes,
+      [TrainingConvolutionWord.chunkBytes]: chunkBytes,
+      [TrainingConvolutionWord.width]: Width.panel,
+      [TrainingConvolutionWord.positionsPerBlock]: perBlock,
+    });
+  }
+
+  /** A kernel that leaves partial sums, then their addition to the gradient. */
+  private partialWeightGradient(
+    name: string,
+    method: string,
+    opcode: TrainingOpcode,
+    target: number,
+    operands: Operands,
+    addition: TrainingOpcode = TrainingOpcode.addWeightGradient,
+  ): void {
+    const { parts, partBytes, packed } = TrainingConvolutionWord;
+    this.shared.need(operands[parts]! * operands[partBytes]!);
+    this.shared.refer(this.recorder.append(name, 'weightGradient', method, opcode, operands), packed);
+    const words = this.recorder.append(name, 'addWeightGradient', '', addition, {
+      ...operands,
+      [ConvolutionWord.output]: target,
+    });
+    this.shared.refer(words, packed);
+  }
+
+  private depthwiseWeightGradient(
+    name: string,
+    geometry: ConvolutionGeometry,
+    operands: Operands,
+    target: number,
+  ): void {
+    const { kernelHeight, inputWidth, paddingWidth, outputWidth, images } = geometry;
+    const ringBytes = kernelHeight * (inputWidth + 2 * paddingWidth) * Width.depthwise * 4;
+    this.recorder.needScratch(ringBytes + outputWidth * Width.depthwise * 4);
+    const partBytes = depthwiseLength(geometry) * 4;
+    this.partialWeightGradient(
+      name,
+      'depthwise',
+      TrainingOpcode.depthwiseWeightGradient,
+      target,
+      {
+        ...operands,
+        [TrainingConvolutionWord.parts]: partsOf(images, partBytes),
+        [TrainingConvolutionWord.partBytes]: partBytes,
+      },
+      TrainingOpcode.addDepthwiseWeightGradient,
+    );
+  }
+
+  private pack(name: string, opcode: TrainingOpcode, length: number, operands: Operands): void {
+    this.shared.need(length * 4);
+    const words = this.recorder.append(name, 'pack', TrainingOpcode[opcode] ?? '', opcode, operands);
+    this.shared.refer(words, TrainingConvolutionWord.packed);
+  }
+
+  /** Geometry, and the two tensors whose positions it relates: `input` and `output` of the instruction. */
+  private operands(name: string, geometry: ConvolutionGeometry, input: Tensor, output: Tensor): Operands {
+    const operands: Operands = {
+      [ConvolutionWord.input]: this.address(name, input),
+      [ConvolutionWord.output]: this.address(name, output),
+      [ConvolutionWord.spikes]: input.storage === 'spikes' ? 1 : 0,
+    };
+    for (const [key, value] of Object.entries(geometry)) {
+      operands[ConvolutionWord[key as keyof ConvolutionGeometry]] = value;
+    }
+    return operands;
+  }
+
+  private address(name: string, tensor: Tensor): number {
+    return this.recorder.address(name, tensor);
+  }
+}
+
+function tapsOf(geometry: ConvolutionGeometry): number {
+  return geometry.kernelHeight * geometry.kernelWidth;
+}
+
+function positionsOf(geometry: ConvolutionGeometry): number {
+  return geometry.images * geometry.outputHeight * geometry.outputWidth;
+}
+
+function partsOf(units: number, partBytes: number): number {
+  return Math.max(1, Math.min(mostParts, units, Math.floor(mostPartialBytes / partBytes)));
+}
+
+function isDepthwise({ groups, inputChannels, outputChannels }: ConvolutionGeometry): boolean {
+  return groups === inputChannels && groups === outputChannels && groups > 1;
+}
+
+/** Whether the input gradient is a convolution of its own: of stride 1, and with padding that is not negative. */
+function turnsAround(g: ConvolutionGeometry): boolean {
+  return g.strideHeight * g.strideWidth === 1 && g.paddingHeight < g.kernelHeight && g.paddingWidth < g.kernelWidth;
+}
+
+function turnAround(g: ConvolutionGeometry): ConvolutionGeometry {
+  return {
+    ...g,
+    inputHeight: g.outputHeight,
+    inputWidth: g.outputWidth,
+    inputChannels: g.outputChannels,
+    outputHeight: g.inputHeight,
+    outputWidth: g.inputWidth,
+    outputChannels: g.inputChannels,
+    paddingHeight: g.kernelHeight - 1 - g.paddingHeight,
+    paddingWidth: g.kernelWidth - 1 - g.paddingWidth,
+  };
+}

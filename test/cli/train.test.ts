@@ -1,0 +1,121 @@
+/** The command `train`: a small run from an archive, stopped and resumed, and refusals. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { spikeformer } from './support.js';
+
+let folder: string;
+let data: string;
+let recipe: string;
+
+const settings = {
+  name: 'test',
+  model: {
+    embedDim: [8, 16, 16, 16],
+    heads: 4,
+    depths: [1, 0, 0, 1, 0],
+    strides: [1, 2, 1, 1, 1],
+    stemKernel: 3,
+    classes: 2,
+  },
+  batchNormBias: 1,
+  data: {
+    preprocessing: {
+      resize: null,
+      crop: [8, 8],
+      interpolation: 'bicubic',
+      mean: [0.5, 0.5, 0.5],
+      std: [0.25, 0.25, 0.25],
+    },
+    holdOut: 4,
+    workers: 0,
+  },
+  epochs: 1,
+  batchSize: 4,
+  optimizer: { name: 'adamw' },
+  schedule: { learningRate: 0.003 },
+};
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'spikeformer-train-'));
+  data = join(folder, 'images');
+  for (const [label, name] of ['dark', 'light'].entries()) {
+    mkdirSync(join(data, name), { recursive: true });
+    for (let i = 0; i < 8; i++) {
+      const background = { r: 60 + 130 * label + i, g: 60 + 130 * label, b: 60 + 130 * label };
+      await sharp({ create: { width: 8, height: 8, channels: 3, background } })
+        .png()
+        .toFile(join(data, name, `${i}.png`));
+    }
+  }
+  recipe = join(folder, 'recipe.json');
+  writeFileSync(recipe, JSON.stringify(settings));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('train', () => {
+  it('leaves a model, a state, the recipe and metrics, and refuses to begin again over them', async () => {
+    const output = join(folder, 'run');
+    const args = ['train', '--recipe', recipe, '--data', data, '--output', output, '--engine', 'reference'];
+    const first = await spikeformer([...args, '--json']);
+    expect(first.code).toBe(0);
+    expect(JSON.parse(first.stdout)).toMatchObject({ output, steps: 3, finished: true });
+    expect(readdirSync(output).sort()).toEqual([
+      'best.safetensors',
+      'last.safetensors',
+      'metrics.jsonl',
+      'recipe.json',
+      'state.safetensors',
+    ]);
+    expect(JSON.parse(readFileSync(join(output, 'recipe.json'), 'utf8'))).toMatchObject({
+      name: 'test',
+      run: { node: process.version },
+    });
+    const again = await spikeformer(args);
+    expect(again).toMatchObject({ code: 2, stdout: '' });
+    expect(again.stderr).toMatch(/there is a run already/);
+    // Its own recipe.json is a recipe, and the finished run resumes to nothing left to do.
+    const resumed = await spikeformer([
+      'train',
+      '--recipe',
+      join(output, 'recipe.json'),
+      ...args.slice(3),
+      '--resume',
+      '--json',
+    ]);
+    expect(JSON.parse(resumed.stdout)).toMatchObject({ steps: 3, finished: true });
+  });
+
+  const wrong: readonly (readonly [string, readonly string[], RegExp])[] = [
+    ['an unknown recipe', ['--recipe', 'no-such-recipe'], /no-such-recipe.*cifar10/],
+    ['a missing recipe option', [], /--recipe/],
+    ['a setting without a value', ['--recipe', 'cifar10', '--set', 'epochs'], /epochs.*key=value/],
+    ['a setting out of range', ['--recipe', 'cifar10', '--set', 'timeSteps=0'], /timeSteps/],
+    ['an unknown setting', ['--recipe', 'cifar10', '--set', 'colour=red'], /colour/],
+    ['resuming nothing', ['--recipe', 'cifar10', '--resume'], /--resume.*state/],
+  ];
+  it.each(wrong)('refuses %s in one line', async (_name, args, message) => {
+    const output = join(folder, 'refused');
+    const { code, stdout, stderr } = await spikeformer(['train', '--data', data, '--output', output, ...args]);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr.trimEnd()).toMatch(message);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+    expect(readdirSync(folder)).not.toContain('refused');
+  });
+
+  it('refuses data that is not there', async () => {
+    const { code, stderr } = await spikeformer([
+      'train',
+      '--recipe',
+      recipe,
+      '--data',
+      join(folder, 'none'),
+      '--output',
+      join(folder, 'x'),
+    ]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/none/);
+  });
+});
