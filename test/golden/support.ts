@@ -6,9 +6,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openCheckpointFile } from '../../src/interop/checkpointFiles.js';
+import { type LoadedParameters, loadParameters } from '../../src/interop/loadParameters.js';
 import { fileFromBytes } from '../../src/interop/randomAccessFile.js';
 import { openSafetensors } from '../../src/interop/safetensors.js';
-import { type LoadedParameters, loadParameters } from '../../src/interop/loadParameters.js';
 import { sharedPath } from '../shared.js';
 
 export interface GoldenCase {

@@ -91,6 +91,16 @@ describe('the package, installed into an empty folder', () => {
     expect(JSON.parse(stdout)).toEqual(exported);
   });
 
+  it('runs the first example of the README as it is pasted', () => {
+    const readme = readFileSync(join(root, 'README.md'), 'utf8');
+    const example = /```ts\n([\s\S]*?)```/.exec(readme)![1]!;
+    expect(example.trimEnd().split('\n').length).toBeLessThanOrEqual(15);
+    const { status, stdout, output } = run([process.execPath, '--input-type=module', '--eval', example], folder);
+    expect(output).toBe(stdout);
+    expect(stdout.match(/ % {2}/g)).toHaveLength(5);
+    expect(status).toBe(0);
+  });
+
   it('gives a bundler for the browser the entry without Node', () => {
     const script = `console.log(import.meta.resolve('meta-spikeformer'))`;
     const resolve = (...conditions: string[]) =>
