@@ -18,6 +18,7 @@ import { inputGradient } from './trainingInputGradient';
 import { neuronGradient } from './trainingNeuron';
 import { packDepthwise, packInputGradient, packPanels, packSpikeRows } from './trainingPacking';
 import { plainInputGradient, plainWeightGradient } from './trainingPlain';
+import { spikeWeightGradient } from './trainingSpikeWeightGradient';
 import { addWeightGradient, denseWeightGradient } from './trainingWeightGradient';
 
 export function train1(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
@@ -36,6 +37,8 @@ export function train1(instruction: usize, scratch: usize, thread: u32, threads:
       return plainInputGradient(instruction, thread, threads);
     case Opcode.denseWeightGradient:
       return denseWeightGradient(instruction, scratch, thread, threads);
+    case Opcode.spikeWeightGradient:
+      return spikeWeightGradient(instruction, scratch, thread, threads);
     case Opcode.depthwiseWeightGradient:
       return depthwiseWeightGradient(instruction, scratch, thread, threads);
     case Opcode.plainWeightGradient:

@@ -26,6 +26,16 @@ function roundChannels(channels: u32): u32 {
   return (channels + 3) & ~3;
 }
 
+/** Rows whose sums are kept in registers before they are added to memory: a channel's cache lines are visited while they are near. */
+const rowsPerSweep: u32 = 32;
+
+// @ts-ignore: decorator
+@inline
+function addSums(target: usize, first: v128, second: v128): void {
+  v128.store(target, f64x2.add(v128.load(target), first));
+  v128.store(target, f64x2.add(v128.load(target, 16), second), 16);
+}
+
 /** Sums and sums of squares; tasks are parts. Sums: `[part][2][channels]`. */
 export function batchStatistics(instruction: usize, thread: u32, threads: u32): void {
   const rows = load<u32>(instruction + Word.rows * 4);
@@ -35,30 +45,20 @@ export function batchStatistics(instruction: usize, thread: u32, threads: u32): 
   const parts = load<u32>(instruction + Word.parts * 4);
   const stride: usize = channels * 4;
   const sumBytes: usize = roundChannels(channels) * 8;
-  const last = shareStart(parts, thread + 1, threads);
-  for (let part = shareStart(parts, thread, threads); part < last; part++) {
-    const first = shareStart(rows, part, parts);
-    const count = shareStart(rows, part + 1, parts) - first;
+  const lastPart = shareStart(parts, thread + 1, threads);
+  for (let part = shareStart(parts, thread, threads); part < lastPart; part++) {
+    const last = shareStart(rows, part + 1, parts);
     const target = sums + part * 2 * sumBytes;
-    for (let channel: u32 = 0; channel < channels; channel += 4) {
-      const lanes = channels - channel;
-      let source = input + (first * channels + channel) * 4;
-      let sum0 = f64x2.splat(0);
-      let sum1 = f64x2.splat(0);
-      let square0 = f64x2.splat(0);
-      let square1 = f64x2.splat(0);
-      if (lanes >= 4) {
-        for (let row: u32 = 0; row < count; row++) {
-          const value = v128.load(source);
-          const value0 = low(value);
-          const value1 = high(value);
-          sum0 = f64x2.add(sum0, value0);
-          sum1 = f64x2.add(sum1, value1);
-          square0 = f64x2.add(square0, f64x2.mul(value0, value0));
-          square1 = f64x2.add(square1, f64x2.mul(value1, value1));
-          source += stride;
-        }
-      } else {
+    memory.fill(target, 0, 2 * sumBytes);
+    for (let first = shareStart(rows, part, parts); first < last; first += rowsPerSweep) {
+      const count = min<u32>(rowsPerSweep, last - first);
+      for (let channel: u32 = 0; channel < channels; channel += 4) {
+        const lanes = channels - channel;
+        let source = input + (first * channels + channel) * 4;
+        let sum0 = f64x2.splat(0);
+        let sum1 = f64x2.splat(0);
+        let square0 = f64x2.splat(0);
+        let square1 = f64x2.splat(0);
         for (let row: u32 = 0; row < count; row++) {
           const value = loadLanes(source, lanes);
           const value0 = low(value);
@@ -69,11 +69,9 @@ export function batchStatistics(instruction: usize, thread: u32, threads: u32): 
           square1 = f64x2.add(square1, f64x2.mul(value1, value1));
           source += stride;
         }
+        addSums(target + channel * 8, sum0, sum1);
+        addSums(target + sumBytes + channel * 8, square0, square1);
       }
-      v128.store(target + channel * 8, sum0);
-      v128.store(target + channel * 8, sum1, 16);
-      v128.store(target + sumBytes + channel * 8, square0);
-      v128.store(target + sumBytes + channel * 8, square1, 16);
     }
   }
 }
@@ -161,36 +159,37 @@ export function batchGradientSums(instruction: usize, thread: u32, threads: u32)
   const parts = load<u32>(instruction + Word.parts * 4);
   const stride: usize = channels * 4;
   const sumBytes: usize = roundChannels(channels) * 8;
-  const last = shareStart(parts, thread + 1, threads);
-  for (let part = shareStart(parts, thread, threads); part < last; part++) {
-    const first = shareStart(rows, part, parts);
-    const count = shareStart(rows, part + 1, parts) - first;
+  const lastPart = shareStart(parts, thread + 1, threads);
+  for (let part = shareStart(parts, thread, threads); part < lastPart; part++) {
+    const last = shareStart(rows, part + 1, parts);
     const target = sums + part * 2 * sumBytes;
-    for (let channel: u32 = 0; channel < channels; channel += 4) {
-      const lanes = channels - channel;
-      const offset: usize = channel * 4;
-      const centre = v128.load(mean + offset);
-      const scale = v128.load(inverseDeviation + offset);
-      let source = input + first * stride + offset;
-      let other = gradient + first * stride + offset;
-      let sum0 = f64x2.splat(0);
-      let sum1 = f64x2.splat(0);
-      let product0 = f64x2.splat(0);
-      let product1 = f64x2.splat(0);
-      for (let row: u32 = 0; row < count; row++) {
-        const value = loadLanes(other, lanes);
-        const product = f32x4.mul(value, f32x4.mul(f32x4.sub(loadLanes(source, lanes), centre), scale));
-        sum0 = f64x2.add(sum0, low(value));
-        sum1 = f64x2.add(sum1, high(value));
-        product0 = f64x2.add(product0, low(product));
-        product1 = f64x2.add(product1, high(product));
-        source += stride;
-        other += stride;
+    memory.fill(target, 0, 2 * sumBytes);
+    for (let first = shareStart(rows, part, parts); first < last; first += rowsPerSweep) {
+      const count = min<u32>(rowsPerSweep, last - first);
+      for (let channel: u32 = 0; channel < channels; channel += 4) {
+        const lanes = channels - channel;
+        const offset: usize = channel * 4;
+        const centre = v128.load(mean + offset);
+        const scale = v128.load(inverseDeviation + offset);
+        let source = input + first * stride + offset;
+        let other = gradient + first * stride + offset;
+        let sum0 = f64x2.splat(0);
+        let sum1 = f64x2.splat(0);
+        let product0 = f64x2.splat(0);
+        let product1 = f64x2.splat(0);
+        for (let row: u32 = 0; row < count; row++) {
+          const value = loadLanes(other, lanes);
+          const product = f32x4.mul(value, f32x4.mul(f32x4.sub(loadLanes(source, lanes), centre), scale));
+          sum0 = f64x2.add(sum0, low(value));
+          sum1 = f64x2.add(sum1, high(value));
+          product0 = f64x2.add(product0, low(product));
+          product1 = f64x2.add(product1, high(product));
+          source += stride;
+          other += stride;
+        }
+        addSums(target + channel * 8, sum0, sum1);
+        addSums(target + sumBytes + channel * 8, product0, product1);
       }
-      v128.store(target + channel * 8, sum0);
-      v128.store(target + channel * 8, sum1, 16);
-      v128.store(target + sumBytes + channel * 8, product0);
-      v128.store(target + sumBytes + channel * 8, product1, 16);
     }
   }
 }

@@ -1,32 +1,31 @@
 /**
  * Gradient of leaky integrate-and-fire neurons by a surrogate, four neurons at a time: forwards through time for the
  * membranes, which wait in scratch, then backwards. Membranes are computed as in `neuron.ts`, bit for bit. The sigmoid's
- * exponential is 2ⁿ times a polynomial (the Taylor series on ±ln 2/2, relative error below 2·10⁻⁷).
+ * exponential is 2ⁿ times a polynomial (its Taylor series, relative error below 10⁻⁶ up to exponents of ten).
  */
 import { NeuronGradientWord as Word, SurrogateKind } from '../src/engines/wasm/trainingInstructionSet';
 import { charge } from './neuron';
 import { shareStart } from './threads';
 import { loadLanes, storeLanes } from './vectors';
 
-/** eˣ for x ≤ 0; 0 where it would be subnormal. */
+/**
+ * 2ˣ for x ≤ 0, and 2⁻¹²⁵ below that: a polynomial of degree 6 on the fraction, the whole part added to the exponent. Adding
+ * 1.5 · 2²³ rounds to a whole number and leaves it in the lowest bits.
+ */
 // @ts-ignore: decorator
 @inline
-function exponential(x: v128): v128 {
-  const bounded = f32x4.max(x, f32x4.splat(-87));
-  const n = f32x4.nearest(f32x4.mul(bounded, f32x4.splat(1.44269504)));
-  // ln 2 in two parts, the first with few enough bits that its product with n is exact.
-  const first = f32x4.sub(bounded, f32x4.mul(n, f32x4.splat(0.693359375)));
-  const r = f32x4.add(first, f32x4.mul(n, f32x4.splat(2.12194440e-4)));
-  let sum = f32x4.splat(1.0 / 5040);
-  sum = f32x4.add(f32x4.mul(sum, r), f32x4.splat(1.0 / 720));
-  sum = f32x4.add(f32x4.mul(sum, r), f32x4.splat(1.0 / 120));
-  sum = f32x4.add(f32x4.mul(sum, r), f32x4.splat(1.0 / 24));
-  sum = f32x4.add(f32x4.mul(sum, r), f32x4.splat(1.0 / 6));
-  sum = f32x4.add(f32x4.mul(sum, r), f32x4.splat(0.5));
+function powerOfTwo(x: v128): v128 {
+  const bounded = f32x4.max(x, f32x4.splat(-125));
+  const shifted = f32x4.add(bounded, f32x4.splat(12582912));
+  const r = f32x4.sub(bounded, f32x4.sub(shifted, f32x4.splat(12582912)));
+  let sum = f32x4.splat(1.5403530393381606e-4);
+  sum = f32x4.add(f32x4.mul(sum, r), f32x4.splat(1.3333558146428443e-3));
+  sum = f32x4.add(f32x4.mul(sum, r), f32x4.splat(9.618129107628477e-3));
+  sum = f32x4.add(f32x4.mul(sum, r), f32x4.splat(5.550410866482158e-2));
+  sum = f32x4.add(f32x4.mul(sum, r), f32x4.splat(2.402265069591007e-1));
+  sum = f32x4.add(f32x4.mul(sum, r), f32x4.splat(6.931471805599453e-1));
   sum = f32x4.add(f32x4.mul(sum, r), f32x4.splat(1));
-  sum = f32x4.add(f32x4.mul(sum, r), f32x4.splat(1));
-  const power = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
-  return v128.and(f32x4.mul(sum, power), f32x4.ge(x, f32x4.splat(-87)));
+  return i32x4.add(sum, i32x4.shl(shifted, 23));
 }
 
 /** g'(u). */
@@ -35,7 +34,7 @@ function exponential(x: v128): v128 {
 function derivative(kind: u32, alpha: v128, u: v128): v128 {
   if (kind == <u32>SurrogateKind.sigmoid) {
     // σ(z)(1 − σ(z)) = e/(1 + e)² with e = exp(−|z|), without cancellation.
-    const e = exponential(f32x4.neg(f32x4.abs(f32x4.mul(alpha, u))));
+    const e = powerOfTwo(f32x4.mul(f32x4.abs(f32x4.mul(alpha, u)), f32x4.splat(-1.4426950408889634)));
     const sum = f32x4.add(e, f32x4.splat(1));
     return f32x4.div(f32x4.mul(alpha, e), f32x4.mul(sum, sum));
   }
@@ -48,8 +47,55 @@ function derivative(kind: u32, alpha: v128, u: v128): v128 {
   return v128.and(alpha, f32x4.lt(f32x4.abs(u), reach));
 }
 
-/** Scratch: four membranes per time step. */
+/** One time step: nothing to remember, h = x/τ. */
+// @ts-ignore: decorator
+@inline
+function singleStep(instruction: usize, kind: u32, divide: bool, accumulate: bool, first: u32, last: u32): void {
+  const factor = f32x4.splat(load<f32>(instruction + Word.factor * 4));
+  const threshold = f32x4.splat(load<f32>(instruction + Word.threshold * 4));
+  const inflow = f32x4.splat(load<f32>(instruction + Word.inflow * 4));
+  const alpha = f32x4.splat(load<f32>(instruction + Word.alpha * 4));
+  const input: usize = load<u32>(instruction + Word.input * 4);
+  const outputGradient: usize = load<u32>(instruction + Word.outputGradient * 4);
+  const inputGradient: usize = load<u32>(instruction + Word.inputGradient * 4);
+  for (let at: usize = first * 4; at < last * 4; at += 16) {
+    const lanes = last - <u32>(at >>> 2);
+    const h = charge(f32x4.splat(0), loadLanes(input + at, lanes), factor, divide);
+    const slope = f32x4.mul(inflow, derivative(kind, alpha, f32x4.sub(h, threshold)));
+    const result = f32x4.mul(loadLanes(outputGradient + at, lanes), slope);
+    storeLanes(inputGradient + at, accumulate ? f32x4.add(loadLanes(inputGradient + at, lanes), result) : result, lanes);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function singleStepOf(instruction: usize, kind: u32, first: u32, last: u32): void {
+  const divide = load<u32>(instruction + Word.divide * 4) != 0;
+  if (load<u32>(instruction + Word.accumulate * 4) != 0) singleStep(instruction, kind, divide, true, first, last);
+  else singleStep(instruction, kind, divide, false, first, last);
+}
+
 export function neuronGradient(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
+  const neurons = load<u32>(instruction + Word.neurons * 4);
+  const kind = load<u32>(instruction + Word.surrogate * 4);
+  // Whole cache lines.
+  const first = min<u32>(neurons, shareStart((neurons + 15) >>> 4, thread, threads) << 4);
+  const last = min<u32>(neurons, shareStart((neurons + 15) >>> 4, thread + 1, threads) << 4);
+  if (load<u32>(instruction + Word.timeSteps * 4) > 1) {
+    if (kind == <u32>SurrogateKind.sigmoid) severalSteps(instruction, scratch, SurrogateKind.sigmoid, first, last);
+    else if (kind == <u32>SurrogateKind.arctangent) severalSteps(instruction, scratch, SurrogateKind.arctangent, first, last);
+    else severalSteps(instruction, scratch, SurrogateKind.rectangular, first, last);
+  } else {
+    if (kind == <u32>SurrogateKind.sigmoid) singleStepOf(instruction, SurrogateKind.sigmoid, first, last);
+    else if (kind == <u32>SurrogateKind.arctangent) singleStepOf(instruction, SurrogateKind.arctangent, first, last);
+    else singleStepOf(instruction, SurrogateKind.rectangular, first, last);
+  }
+}
+
+/** Scratch: four membranes per time step. */
+// @ts-ignore: decorator
+@inline
+function severalSteps(instruction: usize, scratch: usize, kind: u32, first: u32, last: u32): void {
   const timeSteps = load<u32>(instruction + Word.timeSteps * 4);
   const neurons = load<u32>(instruction + Word.neurons * 4);
   const accumulate = load<u32>(instruction + Word.accumulate * 4) != 0;
@@ -58,18 +104,15 @@ export function neuronGradient(instruction: usize, scratch: usize, thread: u32, 
   const threshold = f32x4.splat(load<f32>(instruction + Word.threshold * 4));
   const inflow = f32x4.splat(load<f32>(instruction + Word.inflow * 4));
   const decay = f32x4.splat(load<f32>(instruction + Word.decay * 4));
-  const kind = load<u32>(instruction + Word.surrogate * 4);
   const alpha = f32x4.splat(load<f32>(instruction + Word.alpha * 4));
   const detachReset = load<u32>(instruction + Word.detachReset * 4) != 0;
   const input: usize = load<u32>(instruction + Word.input * 4);
   const outputGradient: usize = load<u32>(instruction + Word.outputGradient * 4);
   const inputGradient: usize = load<u32>(instruction + Word.inputGradient * 4);
   const step: usize = neurons * 4;
-  const vectors = (neurons + 3) >>> 2;
-  const last = shareStart(vectors, thread + 1, threads);
-  for (let vector = shareStart(vectors, thread, threads); vector < last; vector++) {
-    const lanes = neurons - vector * 4;
-    let at: usize = vector * 16;
+  for (let neuron = first; neuron < last; neuron += 4) {
+    const lanes = last - neuron;
+    let at: usize = neuron * 4;
     let membrane = f32x4.splat(0);
     for (let time: u32 = 0; time < timeSteps; time++) {
       const h = charge(membrane, loadLanes(input + at, lanes), factor, divide);

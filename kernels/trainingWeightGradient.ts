@@ -7,8 +7,28 @@ import { ConvolutionWord as Word, Width } from '../src/engines/wasm/instructionS
 import { TrainingConvolutionWord as Extra } from '../src/engines/wasm/trainingInstructionSet';
 import { shareStart } from './threads';
 
-/** One element of a patch for one position goes to lane k mod 4 of group k div 4; a group is `[position][4]`. */
-function copyPatch(instruction: usize, target: usize, groupBytes: usize, position: u32): void {
+// @ts-ignore: decorator
+@inline
+function copyNumbers(target: usize, source: usize, byteLength: usize): void {
+  let at: usize = 0;
+  for (; at + 16 <= byteLength; at += 16) v128.store(target + at, v128.load(source + at));
+  for (; at < byteLength; at += 4) store<u32>(target + at, load<u32>(source + at));
+}
+
+/** Unpacks the spikes of one pixel; may write up to three numbers beyond them. */
+// @ts-ignore: decorator
+@inline
+function copySpikes(target: usize, source: usize, channels: u32): void {
+  const selectors = i32x4(1, 2, 4, 8);
+  for (let channel: u32 = 0; channel < channels; channel += 4) {
+    const bits = i32x4.splat(load<u32>(source + ((channel >>> 5) << 2)) >>> (channel & 31));
+    const set = i32x4.eq(v128.and(bits, selectors), selectors);
+    v128.store(target + channel * 4, v128.and(set, f32x4.splat(1)));
+  }
+}
+
+/** Copies the patch under one position to `row`: `[tap][input channel]`, up to three numbers beyond its end being overwritten. */
+function copyPatch(instruction: usize, row: usize, position: u32): void {
   const inputHeight = load<u32>(instruction + Word.inputHeight * 4);
   const inputWidth = load<u32>(instruction + Word.inputWidth * 4);
   const channels = load<u32>(instruction + Word.inputChannels * 4);
@@ -22,39 +42,28 @@ function copyPatch(instruction: usize, target: usize, groupBytes: usize, positio
   const x = position % outputWidth;
   const y = (position / outputWidth) % outputHeight;
   const image = position / outputWidth / outputHeight;
-  const top = y * load<u32>(instruction + Word.strideHeight * 4) - load<u32>(instruction + Word.paddingHeight * 4);
-  const left = x * load<u32>(instruction + Word.strideWidth * 4) - load<u32>(instruction + Word.paddingWidth * 4);
-  let k: u32 = 0;
+  const top = <i32>(y * load<u32>(instruction + Word.strideHeight * 4)) - <i32>load<u32>(instruction + Word.paddingHeight * 4);
+  const left = <i32>(x * load<u32>(instruction + Word.strideWidth * 4)) - <i32>load<u32>(instruction + Word.paddingWidth * 4);
+  // The kernel's columns [from, to) lie inside the image; to ≥ from even when none does.
+  const from = <u32>min<i32>(kernelWidth, max<i32>(0, -left));
+  const to = <u32>max<i32>(from, min<i32>(kernelWidth, <i32>inputWidth - left));
   for (let tapY: u32 = 0; tapY < kernelHeight; tapY++) {
-    for (let tapX: u32 = 0; tapX < kernelWidth; tapX++) {
-      const inside = top + tapY < inputHeight && left + tapX < inputWidth;
-      const pixel = (image * inputHeight + top + tapY) * inputWidth + left + tapX;
-      const end = k + channels;
-      if (!inside) {
-        for (; k < end; k++) store<f32>(target + (k >>> 2) * groupBytes + ((k & 3) << 2), 0);
-      } else if (spikes) {
-        const source = input + pixel * words * 4;
-        for (let channel: u32 = 0; k < end; k++) {
-          const bit = (load<u32>(source + ((channel >>> 5) << 2)) >>> (channel & 31)) & 1;
-          store<f32>(target + (k >>> 2) * groupBytes + ((k & 3) << 2), <f32>bit);
-          channel++;
+    const inputY = <u32>(top + <i32>tapY);
+    // A negative coordinate is a huge unsigned one.
+    const inside = inputY < inputHeight && from != to;
+    if (!inside || from != 0 || to != kernelWidth) memory.fill(row, 0, kernelWidth * channels * 4);
+    if (inside) {
+      const pixel = (image * inputHeight + inputY) * inputWidth + <u32>(left + <i32>from);
+      if (spikes) {
+        for (let tapX = from; tapX < to; tapX++) {
+          copySpikes(row + tapX * channels * 4, input + (pixel + tapX - from) * words * 4, channels);
         }
       } else {
-        let source = input + pixel * channels * 4;
-        if ((k & 3) == 0) {
-          for (; k + 4 <= end; k += 4) {
-            v128.store(target + (k >>> 2) * groupBytes, v128.load(source));
-            source += 16;
-          }
-        }
-        for (; k < end; k++) {
-          store<f32>(target + (k >>> 2) * groupBytes + ((k & 3) << 2), load<f32>(source));
-          source += 4;
-        }
+        copyNumbers(row + from * channels * 4, input + pixel * channels * 4, (to - from) * channels * 4);
       }
     }
+    row += kernelWidth * channels * 4;
   }
-  for (; (k & 3) != 0; k++) store<f32>(target + (k >>> 2) * groupBytes + ((k & 3) << 2), 0);
 }
 
 /** Copies one panel of output channels of a block of positions to `[position][8]`. */
@@ -119,7 +128,7 @@ function multiply(patches: usize, panel: usize, count: u32, target: usize, add: 
 
 /**
  * `output` is the output's gradient. Tasks are (part of the positions, panel of output channels). Scratch: a panel of the
- * gradient, patches. Sums: `[part][panel][tap, input channel][8]`.
+ * gradient, a patch, patches. Sums: `[part][panel][tap, input channel][8]`.
  */
 export function denseWeightGradient(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
   const positions =
@@ -137,8 +146,10 @@ export function denseWeightGradient(instruction: usize, scratch: usize, thread: 
   const chunkBytes: usize = load<u32>(instruction + Extra.chunkBytes * 4);
   const perBlock = load<u32>(instruction + Extra.positionsPerBlock * 4);
   const groups = (elements + 3) >>> 2;
-  const groupBytes: usize = perBlock * 16;
-  const patches = scratch + perBlock * Width.panel * 4;
+  // A group is `[position][4]`; not a power of two apart, which would send all of them to the same lines of the cache.
+  const groupBytes: usize = perBlock * 16 + 64;
+  const row = scratch + perBlock * Width.panel * 4;
+  const patches = row + groups * 16 + 64;
   const end = shareStart(parts * panels, thread + 1, threads);
   let task = shareStart(parts * panels, thread, threads);
   while (task < end) {
@@ -150,7 +161,12 @@ export function denseWeightGradient(instruction: usize, scratch: usize, thread: 
     for (let first = partStart; first < partEnd; first += perBlock) {
       const last = min<u32>(partEnd, first + perBlock);
       for (let position = first; position < last; position++) {
-        copyPatch(instruction, patches + (position - first) * 16, groupBytes, position);
+        copyPatch(instruction, row, position);
+        let target = patches + (position - first) * 16;
+        for (let at: usize = 0; at < groups * 16; at += 16) {
+          v128.store(target, v128.load(row + at));
+          target += groupBytes;
+        }
       }
       for (let panel = firstPanel; panel < lastPanel; panel++) {
         copyPanel(instruction, scratch, first, last, panel * Width.panel);

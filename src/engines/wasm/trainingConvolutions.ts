@@ -15,6 +15,7 @@ import { depthwiseLength, panelsLength, roundUp, spikeRowsLength } from './packi
 import type { WasmRecorder } from './recorder.js';
 import type { SharedScratch } from './sharedScratch.js';
 import { planSpikeConvolution, tablesAreUseful } from './spikePlan.js';
+import { planSpikeWeightGradient } from './spikeWeightGradientPlan.js';
 import { TrainingConvolutionWord, TrainingOpcode } from './trainingInstructionSet.js';
 
 type Operands = Record<number, number>;
@@ -47,6 +48,7 @@ export class TrainingConvolutions {
     const weights = this.address(name, call.weight);
     if (geometry.groups === 1 && input.storage === 'spikes') this.spikeForward(name, geometry, operands, weights);
     else if (isDepthwise(geometry)) this.depthwise(name, geometry, operands, weights, false);
+    else if (isProduct(geometry) && !call.bias) this.productForward(call, operands, weights);
     else if (geometry.groups === 1) this.denseForward(name, geometry, operands, weights);
     else {
       this.recorder.append(name, 'plainConvolution', input.storage, Opcode.plainConvolution, {
@@ -73,6 +75,8 @@ export class TrainingConvolutions {
     const operands = this.operands(name, geometry, input, call.outputGradient);
     const target = this.address(name, call.weightGradient);
     if (isDepthwise(geometry)) this.depthwiseWeightGradient(name, geometry, operands, target);
+    else if (geometry.groups === 1 && input.storage === 'spikes' && geometry.strideHeight * geometry.strideWidth === 1)
+      this.spikeWeightGradient(name, geometry, operands, target);
     else if (geometry.groups === 1) this.denseWeightGradient(name, geometry, operands, target);
     else {
       this.recorder.append(name, 'weightGradient', 'plain', TrainingOpcode.plainWeightGradient, {
@@ -136,6 +140,17 @@ export class TrainingConvolutions {
     this.shared.refer(words, ConvolutionWord.weights);
   }
 
+  /** A plain product of matrices: the input gradient's kernel, with input and output exchanged. */
+  private productForward(call: TrainableConvolutionCall, operands: Operands, weights: number): void {
+    const { name, geometry } = call;
+    this.pack(name, TrainingOpcode.packPanels, panelsLength(geometry), {
+      ...operands,
+      [ConvolutionWord.weights]: weights,
+    });
+    const turned = turnAround(geometry);
+    this.multiply(name, 'denseConvolution', turned, this.operands(name, turned, call.input, call.output));
+  }
+
   /** The forward kernel, also for the input gradient, whose kernel is turned around. */
   private depthwise(
     name: string,
@@ -171,13 +186,20 @@ export class TrainingConvolutions {
 
   private denseInputGradient(name: string, geometry: ConvolutionGeometry, operands: Operands): void {
     const { inputChannels, outputChannels } = geometry;
-    const tapsPerSlice = Math.max(1, Math.floor(patchSlice / outputChannels));
-    const rowBytes = Math.min(tapsPerSlice, tapsOf(geometry)) * outputChannels * 4;
-    const perBlock = Math.max(8, Math.min(positionsPerDenseBlock, Math.floor(patchBytes / rowBytes)));
-    this.recorder.needScratch(roundUp(perBlock, 16) * 4 + perBlock * rowBytes);
     const length = roundUp(inputChannels, Width.panel) * tapsOf(geometry) * outputChannels;
     this.pack(name, TrainingOpcode.packInputGradient, length, operands);
-    const words = this.recorder.append(name, 'inputGradient', '4×8 tiles', TrainingOpcode.inputGradient, {
+    this.multiply(name, 'inputGradient', geometry, operands);
+  }
+
+  /** The product with packed transposed weights. */
+  private multiply(name: string, kernel: string, geometry: ConvolutionGeometry, operands: Operands): void {
+    const { inputChannels, outputChannels } = geometry;
+    const tapsPerSlice = Math.max(1, Math.floor(patchSlice / outputChannels));
+    const rowBytes = Math.min(tapsPerSlice, tapsOf(geometry)) * outputChannels * 4;
+    const perBlock = Math.max(8, Math.min(positionsPerDenseBlock, 4 * Math.floor(patchBytes / rowBytes / 4)));
+    const besides = 64 + 4 * (roundUp(outputChannels, 16) + roundUp(inputChannels, 16) + roundUp(perBlock + 3, 16));
+    this.recorder.needScratch(besides + roundUp(perBlock, 4) * rowBytes);
+    const words = this.recorder.append(name, kernel, '4×8 tiles', TrainingOpcode.inputGradient, {
       ...operands,
       [TrainingConvolutionWord.positionsPerBlock]: perBlock,
       [TrainingConvolutionWord.tapsPerSlice]: tapsPerSlice,
@@ -188,7 +210,7 @@ export class TrainingConvolutions {
   private denseWeightGradient(name: string, geometry: ConvolutionGeometry, operands: Operands, target: number): void {
     const elements = roundUp(tapsOf(geometry) * geometry.inputChannels, 4);
     const perBlock = Math.max(16, Math.min(256, Math.floor(patchBytes / (4 * elements))));
-    this.recorder.needScratch(perBlock * (Width.panel + elements) * 4);
+    this.recorder.needScratch(perBlock * Width.panel * 4 + elements * 4 + 64 + (elements / 4) * (perBlock * 16 + 64));
     const chunkBytes = elements * Width.panel * 4;
     const partBytes = Math.ceil(geometry.outputChannels / Width.panel) * chunkBytes;
     this.partialWeightGradient(name, '4×8 tiles', TrainingOpcode.denseWeightGradient, target, {
@@ -198,6 +220,33 @@ export class TrainingConvolutions {
       [TrainingConvolutionWord.chunkBytes]: chunkBytes,
       [TrainingConvolutionWord.width]: Width.panel,
       [TrainingConvolutionWord.positionsPerBlock]: perBlock,
+    });
+  }
+
+  private spikeWeightGradient(name: string, geometry: ConvolutionGeometry, operands: Operands, target: number): void {
+    const plan = planSpikeWeightGradient(geometry);
+    const { rows } = plan;
+    this.recorder.needScratch(plan.scratchBytes);
+    this.partialWeightGradient(name, 'selections', TrainingOpcode.spikeWeightGradient, target, {
+      ...operands,
+      [ConvolutionWord.images]: rows.images,
+      [ConvolutionWord.inputHeight]: rows.inputHeight,
+      [ConvolutionWord.inputWidth]: rows.inputWidth,
+      [ConvolutionWord.outputHeight]: rows.outputHeight,
+      [ConvolutionWord.outputWidth]: rows.outputWidth,
+      [TrainingConvolutionWord.inputPixels]: geometry.images * geometry.inputHeight * geometry.inputWidth,
+      [TrainingConvolutionWord.outputPixels]: positionsOf(geometry),
+      [TrainingConvolutionWord.unitRows]: plan.unitRows,
+      [TrainingConvolutionWord.unitsPerImage]: plan.unitsPerImage,
+      [TrainingConvolutionWord.unitsPerBlock]: plan.unitsPerBlock,
+      [TrainingConvolutionWord.marginRows]: plan.marginRows,
+      [TrainingConvolutionWord.startBytes]: plan.endBytes,
+      [TrainingConvolutionWord.wordBytes]: plan.wordBytes,
+      [TrainingConvolutionWord.listBytes]: plan.listBytes,
+      [TrainingConvolutionWord.width]: plan.width,
+      [TrainingConvolutionWord.chunkBytes]: plan.chunkBytes,
+      [TrainingConvolutionWord.partBytes]: plan.partBytes,
+      [TrainingConvolutionWord.parts]: partsOf(plan.blocks, plan.partBytes),
     });
   }
 
@@ -282,6 +331,11 @@ function partsOf(units: number, partBytes: number): number {
 
 function isDepthwise({ groups, inputChannels, outputChannels }: ConvolutionGeometry): boolean {
   return groups === inputChannels && groups === outputChannels && groups > 1;
+}
+
+function isProduct(g: ConvolutionGeometry): boolean {
+  const taps = g.kernelHeight * g.kernelWidth * g.strideHeight * g.strideWidth;
+  return g.groups === 1 && taps === 1 && g.paddingHeight + g.paddingWidth === 0;
 }
 
 /** Whether the input gradient is a convolution of its own: of stride 1, and with padding that is not negative. */

@@ -59,9 +59,13 @@ export enum TrainingConvolutionWord {
   unitsPerBlock = 24,
   /** Spike-fed weight gradient: rows of zeros between units. */
   marginRows = 25,
-  /** Spike-fed weight gradient: bytes of scratch for the lists' starts, and for the lists. */
+  /** Spike-fed weight gradient: bytes of scratch for the lists' ends, for a row of words, and for each list. */
   startBytes = 26,
-  listBytes = 27,
+  wordBytes = 27,
+  listBytes = 28,
+  /** Spike-fed weight gradient: positions of input and output; the last row may be shorter than its width. */
+  inputPixels = 29,
+  outputPixels = 30,
 }
 
 /** batchStatistics to batchGradient, columnSums, addColumnSums and borderValues. */
