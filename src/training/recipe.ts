@@ -48,8 +48,16 @@ const recipeSchema = z.strictObject({
   /** Where its settings come from; in a sentence. */
   provenance: z.string().max(2000).default(''),
   model: z.record(z.string(), z.unknown()),
-  /** What every batch norm starts with; 0 is PyTorch's, 1 keeps small networks firing. */
-  batchNormBias: z.number().default(0),
+  /**
+   * What the biases of batch norms start with; 0 everywhere is PyTorch's. One number for all, or by place: `neurons` in front of
+   * neurons, `branches` within and at the end of residual branches, `last` for the last downsampling, whose output all later branches are added to.
+   */
+  batchNormBias: z
+    .union([
+      z.number().transform((value) => ({ neurons: value, branches: value, last: value })),
+      z.strictObject({ neurons: z.number(), branches: z.number().default(0), last: z.number() }),
+    ])
+    .prefault(0),
   /** A checkpoint to start from, instead of fresh weights. */
   finetune: z.string().nullable().default(null),
   data: z.strictObject({
@@ -59,6 +67,20 @@ const recipeSchema = z.strictObject({
     workers: z.number().int().min(0).max(64).default(1),
   }),
   epochs: z.number().positive().max(10_000),
+  /**
+   * Of those epochs the first may be on smaller images, which cost less (progressive resizing; Howard 2018, Tan and Le 2021): the entries
+   * follow each other, the rest has the preprocessing's size. An entry's augmentation replaces the recipe's.
+   */
+  smallerFirst: z
+    .array(
+      z.strictObject({
+        epochs: z.number().int().min(1).max(10_000),
+        imageSize: z.number().int().min(8).max(2048),
+        augmentation: augmentationSchema.optional(),
+      }),
+    )
+    .max(16)
+    .default([]),
   batchSize: z.number().int().min(1).max(4096),
   /** Batches whose gradients are added before one update. */
   accumulate: z.number().int().min(1).max(1024).default(1),
@@ -90,6 +112,24 @@ export interface Recipe extends Omit<ParsedRecipe, 'model' | 'data' | 'augmentat
   readonly model: MetaSpikeformerConfiguration;
   readonly data: { readonly preprocessing: PreprocessSettings; readonly holdOut: number; readonly workers: number };
   readonly augmentation: AugmentationSettings;
+}
+
+/** How images become input in a part of a run. */
+export interface Phase {
+  readonly preprocessing: PreprocessSettings;
+  readonly augmentation: AugmentationSettings;
+}
+
+/** The phase of an epoch, counted from 0: one of `smallerFirst`, or the recipe's own. Equal phases are the same object. */
+export function phasesOf(recipe: Recipe): (epoch: number) => Phase {
+  const whole = { preprocessing: recipe.data.preprocessing, augmentation: recipe.augmentation };
+  let end = 0;
+  const smaller = recipe.smallerFirst.map(({ epochs, imageSize, augmentation = recipe.augmentation }) => {
+    end += epochs;
+    const crop: [number, number] = [imageSize, imageSize];
+    return { end, phase: { preprocessing: { ...whole.preprocessing, resize: imageSize, crop }, augmentation } };
+  });
+  return (epoch) => smaller.find((part) => epoch < part.end)?.phase ?? whole;
 }
 
 /**

@@ -15,7 +15,7 @@ import { TrainingError } from './errors.js';
 import { evaluateAccuracy } from './evaluate.js';
 import { MetricsLog } from './metricsLog.js';
 import { MovingAverage } from './movingAverage.js';
-import type { Recipe } from './recipe.js';
+import { type Phase, phasesOf, type Recipe } from './recipe.js';
 import { freshProgress, type Progress, type RunParts, restoreState, saveModel, saveState } from './runState.js';
 import { learningRateAt, type Schedule } from './schedules.js';
 import { type StepResult, TrainedNetwork } from './trainingStep.js';
@@ -79,8 +79,12 @@ export async function train(settings: RunSettings): Promise<RunResult> {
 class TrainingRun {
   readonly #settings: RunSettings;
   readonly #recipe: Recipe;
-  readonly #parts: RunParts;
-  readonly #loader: Loader;
+  readonly #engine: TrainingEngine;
+  readonly #training: Dataset;
+  readonly #phaseAt: (epoch: number) => Phase;
+  #phase: Phase;
+  #parts: RunParts;
+  #loader: Loader;
   readonly #validation: Dataset | undefined;
   readonly #log: MetricsLog;
   readonly #stepsPerEpoch: number;
@@ -103,23 +107,18 @@ class TrainingRun {
         ? holdOut(dataset, recipe.data.holdOut, recipe.seed)
         : { training: dataset, validation: undefined };
     this.#validation = split.validation;
-    const { preprocessing, workers } = recipe.data;
-    const { batchSize, seed, augmentation } = recipe;
-    this.#loader = createLoader(split.training, {
-      batchSize,
-      seed,
-      augmentation,
-      preprocessing,
-      workers,
-      dropLast: true,
-    });
+    this.#engine = engine;
+    this.#training = split.training;
+    this.#phaseAt = phasesOf(recipe);
+    this.#phase = this.#phaseAt(0);
+    this.#loader = this.#createLoader();
     this.#stepsPerEpoch = Math.floor(this.#loader.batchesPerEpoch / recipe.accumulate);
     if (this.#stepsPerEpoch === 0)
       throw new TrainingError(
         `recipe ${recipe.name}: ${recipe.accumulate} batches to accumulate, but an epoch has ${this.#loader.batchesPerEpoch}`,
       );
     this.#totalSteps = Math.max(1, Math.round(this.#stepsPerEpoch * recipe.epochs));
-    const network = new TrainedNetwork(engine, recipe);
+    const network = new TrainedNetwork(engine, recipe, this.#phase.preprocessing.crop);
     if (settings.startFrom) network.load(settings.startFrom);
     this.#parts = { network, averages: averagesOf(network, recipe) };
     this.#log = new MetricsLog(settings.output);
@@ -128,6 +127,7 @@ class TrainingRun {
   async toEnd(): Promise<RunResult> {
     await this.#begin();
     while (this.#progress.step < this.#totalSteps) {
+      await this.#enterPhase();
       await this.#epoch();
       if (this.#settings.signal?.aborted) return this.#result(false);
     }
@@ -136,6 +136,25 @@ class TrainingRun {
 
   close(): Promise<void> {
     return this.#loader.close();
+  }
+
+  #createLoader(): Loader {
+    const { batchSize, seed, data } = this.#recipe;
+    const { preprocessing, augmentation } = this.#phase;
+    const { workers } = data;
+    return createLoader(this.#training, { batchSize, seed, augmentation, preprocessing, workers, dropLast: true });
+  }
+
+  /** Where the epoch about to be trained has images of another size: a network and a loader for it. */
+  async #enterPhase(): Promise<void> {
+    const phase = this.#phaseAt(this.#progress.epoch);
+    if (phase === this.#phase) return;
+    this.#phase = phase;
+    await this.#loader.close();
+    this.#loader = this.#createLoader();
+    const network = new TrainedNetwork(this.#engine, this.#recipe, phase.preprocessing.crop);
+    network.continueFrom(this.#parts.network);
+    this.#parts = { ...this.#parts, network };
   }
 
   #result(finished: boolean): RunResult {
@@ -292,23 +311,22 @@ class TrainingRun {
 
   async #evaluate(parameters: Parameters): Promise<number | undefined> {
     if (!this.#validation) return undefined;
-    const { model: configuration, data } = this.#recipe;
     return evaluateAccuracy(
       this.#settings.createEngine,
-      { configuration, parameters, preprocessing: data.preprocessing },
+      { configuration: this.#recipe.model, parameters, preprocessing: this.#phase.preprocessing },
       this.#validation,
     );
   }
 
   #description(heldOutAccuracy: number | undefined, epoch: number): ModelDescription {
-    const { name, model, data } = this.#recipe;
+    const { name, model } = this.#recipe;
     const accuracy =
       heldOutAccuracy === undefined
         ? ''
         : `, ${(100 * heldOutAccuracy).toFixed(2)} % of ${this.#validation!.size} held-out images right`;
     return {
       configuration: model,
-      preprocessing: data.preprocessing,
+      preprocessing: this.#phase.preprocessing,
       labels: [...this.#settings.dataset.classes],
       description: `recipe ${name}, ${epoch + 1} epochs${accuracy}`,
     };

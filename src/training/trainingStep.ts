@@ -5,9 +5,7 @@
 import type { TrainingEngine } from '../engines/trainingKernels.js';
 import type { Parameters } from '../graph/graph.js';
 import { elementCount } from '../graph/shape.js';
-import { initialiseParameters } from '../models/initialise.js';
 import { metaSpikeformer } from '../models/metaSpikeformer.js';
-import { parametersOf } from '../operators/registry.js';
 import { countSpikes, toChannelsLast } from '../runtime/layout.js';
 import { TrainingError } from './errors.js';
 import { countCorrect } from './evaluate.js';
@@ -22,6 +20,7 @@ import {
   optimizedParameters,
 } from './optimizers/index.js';
 import type { Recipe } from './recipe.js';
+import { startingParameters } from './startingParameters.js';
 import { type ParameterSlot, recordTraining, type TrainingPlan, trainingSegments } from './trainingPlan.js';
 
 /** A batch as the loader gives it, channels first. */
@@ -44,9 +43,14 @@ export class TrainedNetwork {
   readonly #recipe: Recipe;
   readonly #layout: readonly OptimizedParameter[];
 
-  constructor(engine: TrainingEngine, recipe: Recipe) {
+  /** @param imageSize Height and width of the images; the recipe's own by default. */
+  constructor(
+    engine: TrainingEngine,
+    recipe: Recipe,
+    imageSize: readonly [height: number, width: number] = recipe.data.preprocessing.crop,
+  ) {
     this.#recipe = recipe;
-    const [height, width] = recipe.data.preprocessing.crop;
+    const [height, width] = imageSize;
     const { surrogate } = recipe;
     this.plan = recordTraining(
       engine,
@@ -74,6 +78,13 @@ export class TrainedNetwork {
     const { trainable, buffers } = this.plan;
     fill(trainable.slots, this.weights, parameters);
     fill(buffers.slots, this.statistics, parameters);
+  }
+
+  /** Goes on where a network of the same recipe and another image size is: parameters, statistics, optimizer. That one is disposed of. */
+  continueFrom(other: TrainedNetwork): void {
+    this.load(other.parameters());
+    this.optimizer.restore(other.optimizer.state(), other.optimizer.counters());
+    other.plan.program.dispose();
   }
 
   /** Copies of all parameters and running statistics by name; of other vectors of the same layout, if given. */
@@ -163,25 +174,6 @@ export class TrainedNetwork {
       `the loss is ${loss}, behind the last batch norm; lower the learning rate or set clipNorm`,
     );
   }
-}
-
-/** Fresh weights from the recipe's seed, batch norms with the recipe's bias. */
-function startingParameters(recipe: Recipe): Parameters {
-  const graph = metaSpikeformer(recipe.model);
-  const parameters = initialiseParameters(graph, recipe.seed);
-  const normalisations = new Set(
-    parametersOf(graph)
-      .filter((spec) => spec.role === 'runningMean')
-      .map((spec) => prefixOf(spec.name)),
-  );
-  for (const [name, values] of parameters) {
-    if (name.endsWith('.bias') && normalisations.has(prefixOf(name))) values.fill(recipe.batchNormBias);
-  }
-  return parameters;
-}
-
-function prefixOf(name: string): string {
-  return name.slice(0, name.lastIndexOf('.'));
 }
 
 function fill(slots: readonly ParameterSlot[], vector: Float32Array, parameters: Parameters): void {

@@ -119,6 +119,28 @@ describe('a training run', () => {
     }
   });
 
+  it('goes from smaller images to the whole size, and resumes on either side of the change to the same bits', async () => {
+    const model = { ...written.model, strides: [1, 1, 1, 1, 1] };
+    const smallerFirst = [{ epochs: 1, imageSize: 8 }];
+    const data = { ...written.data, preprocessing: { ...written.data.preprocessing, resize: 10, crop: [10, 10] } };
+    const growing = parseRecipe({ ...written, model, data, smallerFirst, epochs: 2 }, 'growing');
+    await train(settings('whole', growing));
+    const expected = await weightsOf('whole');
+    for (const stopAfter of [4, 7]) {
+      const output = `stopped after ${stopAfter}`;
+      const controller = new AbortController();
+      const onProgress: RunSettings['onProgress'] = (report) => {
+        if (report.kind === 'step' && report.step === stopAfter) controller.abort();
+      };
+      await train(settings(output, growing, { signal: controller.signal, onProgress }));
+      await train(settings(output, growing, { resume: true }));
+      expect(await weightsOf(output)).toEqual(expected);
+    }
+    const checkpoint = await openCheckpointFile(join(folder, 'whole', 'last.safetensors'));
+    expect((await loadParameters(checkpoint)).description.preprocessing?.crop).toEqual([10, 10]);
+    await checkpoint.close();
+  });
+
   it('writes one line of metrics per step and epoch, without doubles after a resume', async () => {
     const controller = new AbortController();
     const stop: RunSettings['onProgress'] = (report) => {

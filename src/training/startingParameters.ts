@@ -1,0 +1,57 @@
+/**
+ * The weights that a run begins with. Beside PyTorch's defaults a recipe decides how strongly neurons fire at first: small networks
+ * with batch norm biases of 0 begin with silent channels, and with biases of 1 everywhere the residual sums grow until
+ * the last neurons fire for every image and the head sees nothing.
+ */
+import type { Graph, Node, Parameters } from '../graph/graph.js';
+import { initialiseParameters } from '../models/initialise.js';
+import { metaSpikeformer } from '../models/metaSpikeformer.js';
+import { operatorOf } from '../operators/registry.js';
+import type { Recipe } from './recipe.js';
+
+type Start = Pick<Recipe, 'model' | 'batchNormBias' | 'seed'>;
+
+/** Fresh weights from the recipe's seed, batch norms with the recipe's biases. */
+export function startingParameters({ model, batchNormBias, seed }: Start): Parameters {
+  const graph = metaSpikeformer(model);
+  const parameters = initialiseParameters(graph, seed);
+  const readers = readersOf(graph);
+  const norms = graph.nodes.filter((node) => node.operator === 'batchNorm');
+  const kinds = new Map(norms.map((norm) => [norm, kindOf(norm, readers)]));
+  const streams = norms.filter((norm) => kinds.get(norm) === 'stream');
+  for (const norm of norms) {
+    const kind = kinds.get(norm);
+    const place = norm === streams.at(-1) ? 'last' : kind === 'branch' ? 'branches' : 'neurons';
+    parameters.get(`${norm.parameterPrefix}.bias`)!.fill(batchNormBias[place]);
+  }
+  return parameters;
+}
+
+type Kind = 'neurons' | 'stream' | 'branch';
+
+/**
+ * What a batch norm feeds: neurons alone, the residual stream (which branches read and are added to), or the sum at the end of a
+ * branch; with the branches those inside RepConv, which feed further linear layers.
+ */
+function kindOf(norm: Node, readers: ReadonlyMap<string, readonly Node[]>): Kind {
+  const found = readersBehindViews(norm.name, readers);
+  const neurons = found.some((node) => node.operator === 'lif');
+  const sums = found.some((node) => node.operator === 'add');
+  const pooled = found.some((node) => node.operator === 'spatialMean');
+  if (pooled || (neurons && sums)) return 'stream';
+  return neurons ? 'neurons' : 'branch';
+}
+
+function readersOf(graph: Graph): Map<string, Node[]> {
+  const readers = new Map<string, Node[]>();
+  for (const node of graph.nodes) {
+    for (const input of node.inputs) readers.set(input, [...(readers.get(input) ?? []), node]);
+  }
+  return readers;
+}
+
+function readersBehindViews(value: string, readers: ReadonlyMap<string, readonly Node[]>): Node[] {
+  return (readers.get(value) ?? []).flatMap((node) =>
+    operatorOf(node).isView ? readersBehindViews(node.name, readers) : [node],
+  );
+}
