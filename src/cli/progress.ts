@@ -7,22 +7,26 @@ import type { Io } from './io.js';
 import { roughDuration } from './text.js';
 
 export interface Progress {
-  update(done: number): void;
+  /** @param note More than progress, such as the loss. */
+  update(done: number, note?: string): void;
   stop(): void;
 }
 
 const secondsBetweenLines = 5;
 
-/** @param noun What is counted, in the plural. */
-export function startProgress(io: Io, title: string, total: number, noun: string): Progress {
-  return io.terminal ? startBar(io.terminal, title, total, noun) : startLines(io, title, total, noun);
+/**
+ * @param noun What is counted, in the plural.
+ * @param first How many were done before; the rate is that of the rest.
+ */
+export function startProgress(io: Io, title: string, total: number, noun: string, first = 0): Progress {
+  return io.terminal ? startBar(io.terminal, title, total, noun, first) : startLines(io, title, total, noun, first);
 }
 
-function startBar(stream: NodeJS.WritableStream, title: string, total: number, noun: string): Progress {
+function startBar(stream: NodeJS.WritableStream, title: string, total: number, noun: string, first: number): Progress {
   const start = performance.now();
   const bar = new SingleBar({
     stream,
-    format: `${title} [{bar}] {value}/{total} ${noun}  {rate}`,
+    format: `${title} [{bar}] {value}/{total} ${noun}  {note}{rate}`,
     barCompleteChar: '█',
     barIncompleteChar: '░',
     barsize: 30,
@@ -30,21 +34,24 @@ function startBar(stream: NodeJS.WritableStream, title: string, total: number, n
     clearOnComplete: true,
     gracefulExit: false,
   });
-  bar.start(total, 0, { rate: '' });
+  bar.start(total, 0, { rate: '', note: '' });
   return {
-    update: (done) => bar.update(done, { rate: pace(done, total, noun, start) }),
+    update: (done, note) =>
+      bar.update(done, { rate: pace(done - first, total - first, noun, start), note: note ? `${note}, ` : '' }),
     stop: () => bar.stop(),
   };
 }
 
-function startLines(io: Io, title: string, total: number, noun: string): Progress {
+function startLines(io: Io, title: string, total: number, noun: string, first: number): Progress {
   const start = performance.now();
   let last = start;
   return {
-    update(done) {
+    update(done, note) {
       if (performance.now() - last < 1000 * secondsBetweenLines) return;
       last = performance.now();
-      io.stderr.write(`${title}: ${done} of ${total} ${noun}, ${pace(done, total, noun, start)}\n`);
+      io.stderr.write(
+        `${title}: ${done} of ${total} ${noun}, ${note ? `${note}, ` : ''}${pace(done - first, total - first, noun, start)}\n`,
+      );
     },
     stop: () => undefined,
   };
@@ -52,5 +59,6 @@ function startLines(io: Io, title: string, total: number, noun: string): Progres
 
 function pace(done: number, total: number, noun: string, start: number): string {
   const rate = (1000 * done) / (performance.now() - start);
+  if (done <= 0) return `… ${noun}/s`;
   return `${rate.toFixed(1)} ${noun}/s, ${roughDuration((total - done) / rate)} left`;
 }

@@ -53,8 +53,8 @@ export async function evaluateAccuracy(
   return correct / dataset.size;
 }
 
-/** The mean of all heads. */
-async function logitsOf(executable: Executable): Promise<Float32Array> {
+/** The scores `[B, classes]` of the last run: the mean of all heads. */
+export async function logitsOf(executable: Executable): Promise<Float32Array> {
   const outputs = [...executable.graph.outputs.values()];
   const heads = await Promise.all(outputs.map((value) => executable.program.read(executable.tensor(value))));
   return heads[0]!.map((_, i) => heads.reduce((sum, head) => sum + head[i]!, 0) / heads.length);

@@ -43,6 +43,36 @@ const scheduleSchema = z.strictObject({
   warmUpEpochs: z.number().min(0).default(0),
 });
 
+const perChannel = z.tuple([z.number(), z.number(), z.number()]);
+
+const lossSchema = z
+  .strictObject({
+    labelSmoothing: share.default(0),
+    /** TET: every time step's scores answer for themselves; null: their mean over time does. */
+    temporalEfficient: z
+      .strictObject({ regulariserShare: share.default(0), regulariserTarget: z.number().default(1) })
+      .nullable()
+      .default(null),
+    /** A teacher for the network's second head; null: none. */
+    distillation: z
+      .strictObject({
+        /** A checkpoint of ours, or an ONNX file (needs the package onnxruntime-node). */
+        teacher: z.string().min(1).nullable().default(null),
+        /** `hard`: the teacher's likeliest class; `soft`: its probabilities at a temperature. */
+        kind: z.enum(['hard', 'soft']).default('hard'),
+        teacherShare: share.default(0.5),
+        temperature: positive.default(1),
+        /** What the teacher's images are normalised with; by default what its checkpoint says, else the student's. */
+        normalisation: z.strictObject({ mean: perChannel, std: perChannel }).nullable().default(null),
+      })
+      .nullable()
+      .default(null),
+  })
+  .refine(({ temporalEfficient, distillation }) => temporalEfficient === null || distillation === null, {
+    path: ['temporalEfficient'],
+    error: 'temporalEfficient and distillation exclude each other',
+  });
+
 const recipeSchema = z.strictObject({
   name: z.string().min(1).max(100),
   /** Where its settings come from; in a sentence. */
@@ -65,6 +95,8 @@ const recipeSchema = z.strictObject({
     /** Training images set aside to choose the best weights by; below 1 a share. 0: none, the last weights are the best. */
     holdOut: z.number().min(0).default(0),
     workers: z.number().int().min(0).max(64).default(1),
+    /** How often in succession each image is drawn, augmented anew each time (repeated augmentation). */
+    repeated: z.number().int().min(1).max(64).default(1),
   }),
   epochs: z.number().positive().max(10_000),
   /**
@@ -88,7 +120,7 @@ const recipeSchema = z.strictObject({
   schedule: scheduleSchema,
   /** Largest global norm of a gradient; null: none. LAMB clips at 1 by itself. */
   clipNorm: positive.nullable().default(null),
-  loss: z.strictObject({ labelSmoothing: share.default(0) }).default({ labelSmoothing: 0 }),
+  loss: lossSchema.prefault({}),
   augmentation: augmentationSchema.prefault({}),
   surrogate: z
     .strictObject({
@@ -110,7 +142,7 @@ type ParsedRecipe = z.output<typeof recipeSchema>;
 
 export interface Recipe extends Omit<ParsedRecipe, 'model' | 'data' | 'augmentation'> {
   readonly model: MetaSpikeformerConfiguration;
-  readonly data: { readonly preprocessing: PreprocessSettings; readonly holdOut: number; readonly workers: number };
+  readonly data: Omit<ParsedRecipe['data'], 'preprocessing'> & { readonly preprocessing: PreprocessSettings };
   readonly augmentation: AugmentationSettings;
 }
 
@@ -144,7 +176,28 @@ export function parseRecipe(value: unknown, source: string): Recipe {
   }
   // `resolveConfiguration` checks what the record holds.
   const model = resolveConfiguration(parsed.data.model as unknown as MetaSpikeformerOptions);
-  return { ...parsed.data, model };
+  const recipe = { ...parsed.data, model };
+  refuseContradictions(recipe, source);
+  return recipe;
+}
+
+function refuseContradictions({ model, loss, augmentation, smallerFirst }: Recipe, source: string): void {
+  const { temporalEfficient, distillation } = loss;
+  if (model.distillation !== (distillation !== null)) {
+    throw new TrainingError(
+      model.distillation
+        ? `${source}: the network has a second head, but no teacher; set loss.distillation.teacher=FILE or distillation=false`
+        : `${source}: loss.distillation needs a network with a second head; set distillation=true`,
+    );
+  }
+  if (distillation !== null && distillation.teacher === null)
+    throw new TrainingError(`${source}: the teacher is missing; set loss.distillation.teacher=FILE`);
+  const mixes = [augmentation, ...smallerFirst.map((part) => part.augmentation)].some((part) => part?.mix);
+  if (mixes && (temporalEfficient || distillation)) {
+    throw new TrainingError(
+      `${source}: augmentation.mix makes soft targets, which ${temporalEfficient ? 'loss.temporalEfficient' : 'loss.distillation'} cannot take; leave one of them out`,
+    );
+  }
 }
 
 /**

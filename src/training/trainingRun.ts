@@ -18,6 +18,8 @@ import { MovingAverage } from './movingAverage.js';
 import { type Phase, phasesOf, type Recipe } from './recipe.js';
 import { freshProgress, type Progress, type RunParts, restoreState, saveModel, saveState } from './runState.js';
 import { learningRateAt, type Schedule } from './schedules.js';
+import { openTeacher, type Teacher } from './teacher.js';
+import { TensorBoardLog } from './tensorBoard.js';
 import { type StepResult, TrainedNetwork } from './trainingStep.js';
 
 export interface RunSettings {
@@ -65,14 +67,16 @@ export interface RunResult {
 
 /** @throws TrainingError when numbers stop being finite or the state does not belong to the recipe; errors of files by name. */
 export async function train(settings: RunSettings): Promise<RunResult> {
-  await mkdir(settings.output, { recursive: true });
-  const engine = await settings.createEngine();
-  const run = new TrainingRun(settings, engine);
+  const { recipe, createEngine } = settings;
+  const teacher = recipe.loss.distillation ? await openTeacher(recipe, createEngine) : undefined;
+  const engine = await createEngine();
   try {
-    return await run.toEnd();
+    await mkdir(settings.output, { recursive: true });
+    const run = new TrainingRun(settings, engine, teacher);
+    return await run.toEnd().finally(() => run.close());
   } finally {
-    await run.close();
     await engine.dispose();
+    await teacher?.dispose();
   }
 }
 
@@ -80,6 +84,7 @@ class TrainingRun {
   readonly #settings: RunSettings;
   readonly #recipe: Recipe;
   readonly #engine: TrainingEngine;
+  readonly #teacher: Teacher | undefined;
   readonly #training: Dataset;
   readonly #phaseAt: (epoch: number) => Phase;
   #phase: Phase;
@@ -87,13 +92,14 @@ class TrainingRun {
   #loader: Loader;
   readonly #validation: Dataset | undefined;
   readonly #log: MetricsLog;
+  readonly #board: TensorBoardLog;
   readonly #stepsPerEpoch: number;
   readonly #totalSteps: number;
   #progress: Progress = freshProgress;
   #imagesSinceReport = 0;
   #lastReport = performance.now();
 
-  constructor(settings: RunSettings, engine: TrainingEngine) {
+  constructor(settings: RunSettings, engine: TrainingEngine, teacher: Teacher | undefined) {
     const { recipe, dataset } = settings;
     this.#settings = settings;
     this.#recipe = recipe;
@@ -108,6 +114,7 @@ class TrainingRun {
         : { training: dataset, validation: undefined };
     this.#validation = split.validation;
     this.#engine = engine;
+    this.#teacher = teacher;
     this.#training = split.training;
     this.#phaseAt = phasesOf(recipe);
     this.#phase = this.#phaseAt(0);
@@ -122,6 +129,7 @@ class TrainingRun {
     if (settings.startFrom) network.load(settings.startFrom);
     this.#parts = { network, averages: averagesOf(network, recipe) };
     this.#log = new MetricsLog(settings.output);
+    this.#board = new TensorBoardLog(settings.output);
   }
 
   async toEnd(): Promise<RunResult> {
@@ -141,8 +149,9 @@ class TrainingRun {
   #createLoader(): Loader {
     const { batchSize, seed, data } = this.#recipe;
     const { preprocessing, augmentation } = this.#phase;
-    const { workers } = data;
-    return createLoader(this.#training, { batchSize, seed, augmentation, preprocessing, workers, dropLast: true });
+    const { workers, repeated } = data;
+    const options = { batchSize, seed, augmentation, preprocessing, workers, repeated, dropLast: true };
+    return createLoader(this.#training, options);
   }
 
   /** Where the epoch about to be trained has images of another size: a network and a loader for it. */
@@ -165,6 +174,7 @@ class TrainingRun {
     const { output, resume, provenance } = this.#settings;
     if (resume) this.#progress = await restoreState(output, this.#parts, this.#recipe);
     await this.#log.rewindTo(this.#progress.step);
+    await this.#board.begin(this.#progress.step);
     const file = { ...this.#recipe, run: provenance ?? {} };
     await writeNodeFile(join(output, 'recipe.json'), [
       new TextEncoder().encode(`${JSON.stringify(file, undefined, 2)}\n`),
@@ -193,7 +203,10 @@ class TrainingRun {
     const rate = learningRateAt(this.#progress.step, this.#totalSteps, this.#schedule());
     await network.clear();
     const results: StepResult[] = [];
-    for (const batch of batches) results.push(await network.accumulate(batch, 1 / batches.length));
+    for (const batch of batches) {
+      const teacher = await this.#taught(batch);
+      results.push(await network.accumulate(teacher ? { ...batch, teacher } : batch, 1 / batches.length));
+    }
     const gradientNorm = network.update(rate);
     averages?.weights.update(network.weights);
     averages?.statistics.update(network.statistics);
@@ -213,6 +226,11 @@ class TrainingRun {
     };
     this.#imagesSinceReport += images;
     await this.#report(loss, correct / images, rate, gradientNorm);
+  }
+
+  async #taught({ input, labels }: TrainingBatch): Promise<Float32Array | undefined> {
+    const [height, width] = this.#phase.preprocessing.crop;
+    return this.#teacher?.logits(input, [labels.length, this.#recipe.model.inputChannels, height, width]);
   }
 
   #schedule(): Schedule {
@@ -237,19 +255,10 @@ class TrainingRun {
     this.#lastReport = now;
     this.#imagesSinceReport = 0;
     const { network } = this.#parts;
-    await this.#log.append({
-      kind: 'step',
-      step,
-      epoch,
-      loss,
-      accuracy,
-      learningRate,
-      gradientNorm,
-      imagesPerSecond,
-      time: new Date().toISOString(),
-      firingRates: await network.firingRates(),
-      gradientNorms: network.gradientNorms(),
-    });
+    const numbers = { loss, accuracy, learningRate, gradientNorm, imagesPerSecond };
+    const layers = { firingRates: await network.firingRates(), gradientNorms: network.gradientNorms() };
+    await this.#log.append({ kind: 'step', step, epoch, ...numbers, time: new Date().toISOString(), ...layers });
+    await this.#board.append(step, { train: numbers, ...layers });
     this.#settings.onProgress?.({
       kind: 'step',
       step,
@@ -296,6 +305,9 @@ class TrainingRun {
       accuracy,
       heldOutAccuracy,
       time: new Date().toISOString(),
+    });
+    await this.#board.append(step, {
+      epoch: { loss, accuracy, ...(heldOutAccuracy === undefined ? {} : { heldOutAccuracy }) },
     });
     await this.#save();
     this.#settings.onProgress?.({ kind: 'epoch', epoch, loss, accuracy, heldOutAccuracy });

@@ -8,8 +8,7 @@ import { elementCount } from '../graph/shape.js';
 import { metaSpikeformer } from '../models/metaSpikeformer.js';
 import { countSpikes, toChannelsLast } from '../runtime/layout.js';
 import { TrainingError } from './errors.js';
-import { countCorrect } from './evaluate.js';
-import { crossEntropy, softTargetCrossEntropy } from './losses/index.js';
+import { type Objective, objectiveOf } from './objective.js';
 import {
   clipByGlobalNorm,
   createOptimizer,
@@ -28,6 +27,8 @@ export interface StepBatch {
   readonly input: Float32Array;
   readonly labels: Int32Array;
   readonly targets?: Float32Array;
+  /** The teacher's scores `[B, classes]`, when the recipe distils. */
+  readonly teacher?: Float32Array;
 }
 
 export interface StepResult {
@@ -42,6 +43,7 @@ export class TrainedNetwork {
   readonly optimizer: Optimizer;
   readonly #recipe: Recipe;
   readonly #layout: readonly OptimizedParameter[];
+  readonly #objective: Objective;
 
   /** @param imageSize Height and width of the images; the recipe's own by default. */
   constructor(
@@ -52,9 +54,10 @@ export class TrainedNetwork {
     this.#recipe = recipe;
     const [height, width] = imageSize;
     const { surrogate } = recipe;
+    this.#objective = objectiveOf(recipe);
     this.plan = recordTraining(
       engine,
-      metaSpikeformer(recipe.model),
+      this.#objective.prepare(metaSpikeformer(recipe.model)),
       [1, recipe.batchSize, height, width, recipe.model.inputChannels],
       { surrogate: { kind: surrogate.kind, alpha: surrogate.alpha }, detachReset: surrogate.detachReset },
     );
@@ -96,23 +99,20 @@ export class TrainedNetwork {
   /** Forward, loss, backward for one batch; gradients are added to those since `clear`. */
   async accumulate(batch: StepBatch, share: number): Promise<StepResult> {
     const { program, input, outputs } = this.plan;
-    const { inputChannels, classes } = this.#recipe.model;
+    const { inputChannels } = this.#recipe.model;
     const size = batch.labels.length;
     const [, , height, width] = input.shape as [number, number, number, number, number];
     await program.write(input, toChannelsLast(batch.input, size, inputChannels, height * width));
     await program.run(trainingSegments.forward);
-    const head = outputs.get('head')!;
-    const logits = await program.read(head.value);
-    const gradient = new Float32Array(logits.length);
-    const shape = { batch: size, classes };
-    const { labelSmoothing } = this.#recipe.loss;
-    const loss = batch.targets
-      ? softTargetCrossEntropy(logits, batch.targets, shape, gradient, share)
-      : crossEntropy(logits, batch.labels, shape, gradient, { labelSmoothing, weight: share });
+    const scores = new Map<string, Float32Array>();
+    for (const [name, { value }] of outputs) scores.set(name, await program.read(value));
+    const { labels, targets, teacher } = batch;
+    const judged = { labels, ...(targets ? { soft: targets } : {}), ...(teacher ? { teacher } : {}) };
+    const { loss, correct, gradients } = this.#objective.judge(scores, judged, share);
     if (!Number.isFinite(loss)) throw await this.#notFinite(loss);
-    await program.write(head.gradient, gradient);
+    for (const [name, gradient] of gradients) await program.write(outputs.get(name)!.gradient, gradient);
     await program.run(trainingSegments.backward);
-    return { loss: loss / share, correct: countCorrect(logits, batch.labels, classes) };
+    return { loss: loss / share, correct };
   }
 
   clear(): Promise<void> {

@@ -1,8 +1,9 @@
 /** The built command line as a process of its own: exit codes, pipes and signals. Skipped when nothing is built. */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkpoint, fixture, repository, temporaryFolder } from './support.js';
 
@@ -10,6 +11,40 @@ const built = join(repository, 'dist', 'cli', 'main.js');
 const present = existsSync(built);
 const image = fixture('preprocess', 'images', 'noise_32x32.png');
 const settings = ['--checkpoint', checkpoint, '--image-size', '32'];
+
+/** Four batches an epoch, a state every other step, augmentation, averaging and smaller images at first: all that a state must hold. */
+const smallRecipe = {
+  name: 'killed',
+  model: {
+    embedDim: [8, 16, 16, 16],
+    heads: 4,
+    depths: [1, 0, 0, 1, 0],
+    strides: [1, 2, 1, 1, 1],
+    stemKernel: 3,
+    classes: 2,
+  },
+  batchNormBias: { neurons: 1, branches: 0, last: 2 },
+  data: {
+    preprocessing: {
+      resize: 10,
+      crop: [10, 10],
+      interpolation: 'bicubic',
+      mean: [0.5, 0.5, 0.5],
+      std: [0.25, 0.25, 0.25],
+    },
+    holdOut: 8,
+    workers: 1,
+  },
+  epochs: 16,
+  smallerFirst: [{ epochs: 6, imageSize: 8 }],
+  batchSize: 10,
+  optimizer: { name: 'adamw' },
+  schedule: { learningRate: 0.003, warmUpEpochs: 1 },
+  augmentation: { horizontalFlip: 0.5, randomErasing: {} },
+  movingAverage: 0.9,
+  saveEvery: 2,
+  logEvery: 1,
+};
 
 const run = (...args: string[]) => spawnSync(process.execPath, [built, ...args], { encoding: 'utf8' });
 
@@ -60,5 +95,54 @@ describe.skipIf(!present)(`the process${present ? '' : ' (skipped: dist is not b
     const code = await new Promise((resolve) => child.on('close', resolve));
     expect(stdout).toMatch(/partial result: interrupted after \d+ images?\n/);
     expect(code).toBe(130);
+  });
+
+  it('trains, killed at random moments and resumed, to the bytes of a run left alone', async () => {
+    const data = join(folder.path, 'labelled');
+    for (const [label, name] of ['dark', 'light'].entries()) {
+      await mkdir(join(data, name), { recursive: true });
+      for (let i = 0; i < 24; i++) {
+        const background = { r: 60 + 130 * label + i, g: 60 + 130 * label, b: 60 + 130 * label };
+        const picture = sharp({ create: { width: 8, height: 8, channels: 3, background } });
+        await picture.png().toFile(join(data, name, `${i}.png`));
+      }
+    }
+    const recipe = join(folder.path, 'recipe.json');
+    await writeFile(recipe, JSON.stringify(smallRecipe));
+    const args = (output: string) => [
+      'train',
+      '--recipe',
+      recipe,
+      '--data',
+      data,
+      '--output',
+      join(folder.path, output),
+    ];
+    expect(run(...args('alone'), '--threads', '2').status).toBe(0);
+    const lines = async () => {
+      const text = await readFile(join(folder.path, 'killed', 'metrics.jsonl'), 'utf8').catch(() => '');
+      return text.split('\n').length - 1;
+    };
+    let resumes = 0;
+    for (let kill = 0; kill < 3; kill++) {
+      const more = existsSync(join(folder.path, 'killed', 'state.safetensors')) ? ['--resume'] : [];
+      resumes += more.length;
+      const child = spawn(process.execPath, [built, ...args('killed'), ...more], { stdio: 'ignore' });
+      const closed = new Promise((resolve) => child.on('close', resolve));
+      // A resumed run first drops the lines that it will write again.
+      const from = await lines();
+      const until = from + 3 + Math.floor(25 * Math.random());
+      while (child.exitCode === null && (await lines()) < until) await new Promise((resolve) => setTimeout(resolve, 2));
+      child.kill('SIGKILL');
+      await closed;
+    }
+    expect(resumes).toBeGreaterThan(0);
+    expect(run(...args('killed'), '--resume', '--threads', '1').status).toBe(0);
+    for (const file of ['last.safetensors', 'best.safetensors', 'state.safetensors']) {
+      const [expected, found] = await Promise.all(
+        ['alone', 'killed'].map((output) => readFile(join(folder.path, output, file))),
+      );
+      expect(found!.equals(expected!), file).toBe(true);
+    }
   });
 });

@@ -64,6 +64,7 @@ describe('train', () => {
     expect(JSON.parse(first.stdout)).toMatchObject({ output, steps: 3, finished: true });
     expect(readdirSync(output).sort()).toEqual([
       'best.safetensors',
+      expect.stringMatching(/^events\.out\.tfevents\./),
       'last.safetensors',
       'metrics.jsonl',
       'recipe.json',

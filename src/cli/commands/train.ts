@@ -114,10 +114,10 @@ function revision(): string {
 }
 
 function watch(io: Io): { readonly report: (report: ProgressReport) => void; readonly stop: () => void } {
-  let bar: ReturnType<typeof startProgress> | undefined;
+  let progress: ReturnType<typeof startProgress> | undefined;
   const stop = () => {
-    bar?.stop();
-    bar = undefined;
+    progress?.stop();
+    progress = undefined;
   };
   const report = (report: ProgressReport) => {
     if (report.kind === 'epoch') {
@@ -129,15 +129,11 @@ function watch(io: Io): { readonly report: (report: ProgressReport) => void; rea
       return;
     }
     const { step, totalSteps, loss, accuracy, imagesPerSecond, epoch } = report;
-    if (io.terminal) {
-      bar ??= startProgress(io, 'train', totalSteps, 'steps');
-      bar.update(step);
-    } else {
-      const left = `${step}/${totalSteps} steps`;
-      io.stderr.write(
-        `epoch ${epoch + 1}: ${left}, loss ${loss.toFixed(4)}, training ${percent(accuracy)}, ${imagesPerSecond.toFixed(1)} images/s\n`,
-      );
-    }
+    const rate = `${imagesPerSecond.toFixed(1)} images/s`;
+    const note = `epoch ${epoch + 1}, loss ${loss.toFixed(4)}, training ${percent(accuracy)}, ${rate}`;
+    // Lines come as often as metrics; a bar shows the last of them.
+    progress ??= startProgress(io, 'train', totalSteps, 'steps', step);
+    progress.update(step, note);
   };
   return { report, stop };
 }

@@ -1,0 +1,148 @@
+/**
+ * Teachers for distillation: a network that only answers. It sees the batch that the student sees, augmentation included, normalised as
+ * it was trained. One of our checkpoints runs in an engine of ours; an ONNX file in onnxruntime-node, when that is installed.
+ */
+import type { Engine } from '../engines/kernels.js';
+import { openCheckpointFile } from '../interop/checkpointFiles.js';
+import { loadParameters } from '../interop/loadParameters.js';
+import { metaSpikeformer } from '../models/metaSpikeformer.js';
+import { compile, type Executable } from '../runtime/compile.js';
+import { toChannelsLast } from '../runtime/layout.js';
+import { prepareNetwork } from '../runtime/prepare.js';
+import { TrainingError } from './errors.js';
+import { logitsOf } from './evaluate.js';
+import type { Recipe } from './recipe.js';
+
+/** `[B, C, H, W]` */
+export type ImageShape = readonly [batch: number, channels: number, height: number, width: number];
+
+export interface Teacher {
+  /** Scores `[B, classes]` for images as the student gets them. */
+  logits(images: Float32Array, shape: ImageShape): Promise<Float32Array>;
+  dispose(): Promise<void>;
+}
+
+interface Normalisation {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+type Student = Pick<Recipe, 'model' | 'data' | 'loss'>;
+
+/**
+ * @throws TrainingError when the recipe names no teacher, or one that does not fit the student; CheckpointError for a file that is none.
+ */
+export async function openTeacher(student: Student, createEngine: () => Promise<Engine>): Promise<Teacher> {
+  const path = student.loss.distillation?.teacher;
+  if (!path) throw new TrainingError('distillation: no teacher is named; set loss.distillation.teacher=FILE');
+  return path.toLowerCase().endsWith('.onnx') ? openOnnxTeacher(path, student) : openOwn(path, student, createEngine);
+}
+
+async function openOwn(path: string, student: Student, createEngine: () => Promise<Engine>): Promise<Teacher> {
+  const checkpoint = await openCheckpointFile(path);
+  const loaded = await loadParameters(checkpoint).finally(() => checkpoint.close());
+  const { configuration, parameters, description } = loaded;
+  const { classes, inputChannels } = student.model;
+  if (configuration.classes !== classes || configuration.inputChannels !== inputChannels) {
+    throw new TrainingError(
+      `${path}: this teacher has ${configuration.classes} classes and ${configuration.inputChannels} input channels, the student ${classes} and ${inputChannels}; choose another teacher`,
+    );
+  }
+  const normalise = normaliser(student, description.preprocessing);
+  const engine = await createEngine();
+  const network = prepareNetwork({ graph: metaSpikeformer(configuration), parameters });
+  const executables = new Map<string, Executable>();
+  return {
+    logits: async (images, [batch, channels, height, width]) => {
+      const key = `${batch} ${height} ${width}`;
+      const executable = executables.get(key) ?? compile(engine, network, [1, batch, height, width, channels]);
+      executables.set(key, executable);
+      const input = toChannelsLast(normalise(images, channels, height * width), batch, channels, height * width);
+      await executable.program.write(executable.tensor(executable.graph.input), input);
+      await executable.program.run();
+      return logitsOf(executable);
+    },
+    dispose: () => engine.dispose(),
+  };
+}
+
+/** The part of onnxruntime-node that is used; the package is the user's choice and not among ours. */
+interface OnnxRuntime {
+  readonly Tensor: new (type: 'float32', data: Float32Array, dimensions: readonly number[]) => unknown;
+  readonly InferenceSession: {
+    create(path: string): Promise<{
+      readonly inputNames: readonly string[];
+      readonly outputNames: readonly string[];
+      run(
+        feeds: Record<string, unknown>,
+      ): Promise<Record<string, { readonly data: unknown; readonly dims: readonly number[] }>>;
+      release?(): Promise<void>;
+    }>;
+  };
+}
+
+async function openOnnxTeacher(path: string, student: Student): Promise<Teacher> {
+  const runtime = await loadOnnxRuntime(path);
+  const session = await runtime.InferenceSession.create(path).catch((cause: unknown) => {
+    throw new TrainingError(`${path}: onnxruntime cannot open it: ${reasonOf(cause)}`, { cause });
+  });
+  const normalise = normaliser(student, undefined);
+  const [inputName] = session.inputNames;
+  const [outputName] = session.outputNames;
+  if (session.inputNames.length !== 1 || inputName === undefined || outputName === undefined) {
+    throw new TrainingError(
+      `${path}: has the inputs ${session.inputNames.join(', ')}; a teacher takes one, images [B, C, H, W]`,
+    );
+  }
+  const { classes } = student.model;
+  return {
+    logits: async (images, shape) => {
+      const [batch, channels, height, width] = shape;
+      const input = new runtime.Tensor('float32', normalise(images, channels, height * width), shape);
+      const results = await session.run({ [inputName]: input }).catch((cause: unknown) => {
+        throw new TrainingError(
+          `${path}: cannot take images ${shape.join(' × ')}: ${reasonOf(cause)}; export it for that size and batch, or with free axes`,
+          { cause },
+        );
+      });
+      const { data, dims } = results[outputName]!;
+      if (!(data instanceof Float32Array) || dims.length !== 2 || dims[0] !== batch || dims[1] !== classes) {
+        throw new TrainingError(`${path}: answers ${dims.join(' × ')}, expected float32 ${batch} × ${classes}`);
+      }
+      return data;
+    },
+    dispose: async () => session.release?.(),
+  };
+}
+
+async function loadOnnxRuntime(path: string): Promise<OnnxRuntime> {
+  // A variable, so that neither TypeScript nor a bundler looks for a package that may not be there.
+  const name = 'onnxruntime-node';
+  try {
+    const found = (await import(name)) as { readonly default?: OnnxRuntime } & OnnxRuntime;
+    return found.default ?? found;
+  } catch (cause) {
+    throw new TrainingError(`${path}: an ONNX teacher needs onnxruntime-node; npm install onnxruntime-node`, { cause });
+  }
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message.split('\n')[0]! : String(cause);
+}
+
+/** From the student's normalisation to the teacher's: one scale and shift per channel. */
+function normaliser(
+  { data, loss }: Student,
+  own: Normalisation | undefined,
+): (images: Float32Array, channels: number, area: number) => Float32Array {
+  const from: Normalisation = data.preprocessing;
+  const to = loss.distillation?.normalisation ?? own ?? from;
+  const scale = from.std.map((std, c) => std / to.std[c]!);
+  const shift = from.mean.map((mean, c) => (mean - to.mean[c]!) / to.std[c]!);
+  if (scale.every((value) => value === 1) && shift.every((value) => value === 0)) return (images) => images;
+  return (images, channels, area) =>
+    images.map((value, i) => {
+      const channel = Math.floor(i / area) % channels;
+      return value * scale[channel]! + shift[channel]!;
+    });
+}

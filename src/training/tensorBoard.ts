@@ -1,0 +1,128 @@
+/**
+ * Metrics as TensorBoard reads them: an event file of scalars beside `metrics.jsonl`. The format is TensorFlow's: records framed by
+ * lengths and masked CRC-32C sums (`tensorflow/core/lib/io/record_writer`), each a protobuf `Event` (`core/util/event.proto`). Only what scalars
+ * need is written.
+ */
+import { appendFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Groups of scalars; a group's name and a scalar's make its tag, `group/name`. */
+export type ScalarGroups = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+/** Version 2 events may announce a restart, after which TensorBoard forgets what an earlier file said of later steps. */
+const fileVersion = 'brain.Event:2';
+const restarted = 1;
+
+export class TensorBoardLog {
+  readonly #folder: string;
+  #path: string | undefined;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Starts a new file; steps after `step` that an interrupted run may have written count no more. */
+  async begin(step: number, now = Date.now()): Promise<void> {
+    this.#path = join(this.#folder, `events.out.tfevents.${now}.spikeformer`);
+    const seconds = now / 1000;
+    const opening = message([double(1, seconds), text(3, fileVersion)]);
+    const restart = message([double(1, seconds), integer(2, step + 1), nested(7, message([integer(1, restarted)]))]);
+    await appendFile(this.#path, concatenate([record(opening), ...(step > 0 ? [record(restart)] : [])]));
+  }
+
+  async append(step: number, groups: ScalarGroups, now = Date.now()): Promise<void> {
+    if (this.#path === undefined) throw new Error('begin comes before append');
+    const values = Object.entries(groups).flatMap(([group, scalars]) =>
+      Object.entries(scalars).map(([name, value]) =>
+        nested(1, message([text(1, `${group}/${name}`), float(2, value)])),
+      ),
+    );
+    const event = message([double(1, now / 1000), integer(2, step), nested(5, message(values))]);
+    await appendFile(this.#path, record(event));
+  }
+}
+
+/** Length, its sum, data, its sum. */
+function record(data: Uint8Array): Uint8Array {
+  const framed = new Uint8Array(data.length + 16);
+  const view = new DataView(framed.buffer);
+  view.setBigUint64(0, BigInt(data.length), true);
+  view.setUint32(8, maskedChecksum(framed.subarray(0, 8)), true);
+  framed.set(data, 12);
+  view.setUint32(12 + data.length, maskedChecksum(data), true);
+  return framed;
+}
+
+/** A sum of data that holds sums of its own would be weak: TensorFlow rotates it and adds a constant. */
+function maskedChecksum(data: Uint8Array): number {
+  const sum = crc32c(data);
+  return (((sum >>> 15) | (sum << 17)) + 0xa282ead8) >>> 0;
+}
+
+const checksumTable = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let sum = byte;
+  // The Castagnoli polynomial, bits reversed.
+  for (let bit = 0; bit < 8; bit++) sum = sum & 1 ? (sum >>> 1) ^ 0x82f63b78 : sum >>> 1;
+  return sum;
+});
+
+/** CRC-32C (Castagnoli), RFC 3720. */
+export function crc32c(data: Uint8Array): number {
+  let sum = 0xffffffff;
+  for (const byte of data) sum = checksumTable[(sum ^ byte) & 0xff]! ^ (sum >>> 8);
+  return (sum ^ 0xffffffff) >>> 0;
+}
+
+// Protobuf's wire format: a field is its number and wire type, then its value.
+const wire = { varint: 0, eightBytes: 1, lengthDelimited: 2, fourBytes: 5 };
+
+function message(fields: readonly Uint8Array[]): Uint8Array {
+  return concatenate(fields);
+}
+
+function integer(field: number, value: number): Uint8Array {
+  return concatenate([varint((field << 3) | wire.varint), varint(value)]);
+}
+
+function double(field: number, value: number): Uint8Array {
+  const bytes = new Uint8Array(9);
+  bytes[0] = (field << 3) | wire.eightBytes;
+  new DataView(bytes.buffer).setFloat64(1, value, true);
+  return bytes;
+}
+
+function float(field: number, value: number): Uint8Array {
+  const bytes = new Uint8Array(5);
+  bytes[0] = (field << 3) | wire.fourBytes;
+  new DataView(bytes.buffer).setFloat32(1, value, true);
+  return bytes;
+}
+
+function text(field: number, value: string): Uint8Array {
+  return nested(field, new TextEncoder().encode(value));
+}
+
+function nested(field: number, bytes: Uint8Array): Uint8Array {
+  return concatenate([varint((field << 3) | wire.lengthDelimited), varint(bytes.length), bytes]);
+}
+
+function varint(value: number): Uint8Array {
+  const bytes: number[] = [];
+  let rest = value;
+  while (rest >= 128) {
+    bytes.push((rest % 128) | 128);
+    rest = Math.floor(rest / 128);
+  }
+  bytes.push(rest);
+  return Uint8Array.from(bytes);
+}
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}
