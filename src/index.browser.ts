@@ -7,7 +7,7 @@ import { type RgbImage, rgbFromRgba } from './data/image.js';
 import { UsageError } from './errors.js';
 import { openCheckpoint } from './interop/openCheckpoint.js';
 import { fileFromBlob, fileFromBytes } from './interop/randomAccessFile.js';
-import { type LoadOptions, modelFromCheckpoint, modelFromName } from './library/buildModel.js';
+import { type LoadOptions, modelFromCheckpoint, modelFromName, type Platform } from './library/buildModel.js';
 import type { ImageSource, Model } from './library/model.js';
 import { defaultModelName } from './library/registry.js';
 
@@ -24,14 +24,16 @@ export async function loadModel(
   source: { readonly model?: string; readonly checkpoint?: Blob | Uint8Array | string | URL } = {},
   options: LoadOptions = {},
 ): Promise<Model> {
-  if (source.checkpoint === undefined) return modelFromName(source.model ?? defaultModelName, options, decode);
+  if (source.checkpoint === undefined) return modelFromName(source.model ?? defaultModelName, options, platform);
   const checkpoint = await openCheckpoint(await checkpointFile(source.checkpoint));
   try {
-    return await modelFromCheckpoint(checkpoint, options, decode);
+    return await modelFromCheckpoint(checkpoint, options, platform);
   } finally {
     await checkpoint.close();
   }
 }
+
+const platform: Platform = { decode, openPackaged: async (address) => openCheckpoint(await checkpointFile(address)) };
 
 async function checkpointFile(source: Blob | Uint8Array | string | URL) {
   if (source instanceof Blob) return fileFromBlob(source);

@@ -3,18 +3,32 @@
  *
  * @packageDocumentation
  */
+import { fileURLToPath } from 'node:url';
 import { decodeImage } from './data/decode.js';
 import type { RgbImage } from './data/image.js';
 import { UsageError } from './errors.js';
 import { openCheckpointFile } from './interop/checkpointFiles.js';
-import { type LoadOptions, modelFromCheckpoint, modelFromName } from './library/buildModel.js';
+import { type LoadOptions, modelFromCheckpoint, modelFromName, type Platform } from './library/buildModel.js';
 import type { ImageSource, Model } from './library/model.js';
 import { defaultModelName } from './library/registry.js';
 
+export { type Dataset, holdOut } from './data/datasets/dataset.js';
+export { openDataset } from './data/datasets/openDataset.js';
 export { decodeImage } from './data/decode.js';
 export { openImageFolder } from './data/imageFolder.js';
 export { openCheckpointFile, writePth, writeSafetensors } from './interop/checkpointFiles.js';
 export * from './library/common.js';
+export { type Evaluation, evaluate, type LabelledBatch, matchClasses } from './library/evaluate.js';
+export { type EvaluationData, openEvaluationData } from './library/evaluationData.js';
+export { createTrainingEngine } from './runtime/engines.js';
+export { parseRecipe, type Recipe } from './training/recipe.js';
+export { openRecipe, recipeNames } from './training/recipeFiles.js';
+export {
+  type ProgressReport,
+  type RunResult as TrainingResult,
+  type RunSettings,
+  train,
+} from './training/trainingRun.js';
 
 /**
  * Loads a model, ready to classify.
@@ -29,14 +43,16 @@ export async function loadModel(
   if (source.model !== undefined && source.checkpoint !== undefined) {
     throw new UsageError('give either a model or a checkpoint, not both');
   }
-  if (source.checkpoint === undefined) return modelFromName(source.model ?? defaultModelName, options, decode);
+  if (source.checkpoint === undefined) return modelFromName(source.model ?? defaultModelName, options, platform);
   const checkpoint = await openCheckpointFile(source.checkpoint);
   try {
-    return await modelFromCheckpoint(checkpoint, options, decode);
+    return await modelFromCheckpoint(checkpoint, options, platform);
   } finally {
     await checkpoint.close();
   }
 }
+
+const platform: Platform = { decode, openPackaged: (address) => openCheckpointFile(fileURLToPath(address)) };
 
 async function decode(image: ImageSource): Promise<RgbImage> {
   if (typeof image === 'string' || image instanceof Uint8Array) return decodeImage(image);

@@ -77,6 +77,32 @@ function float16Bits(half: number): number {
   return sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13);
 }
 
+/**
+ * float16 bits (IEEE 754-2008 binary16), to be written as `float16`; rounds to nearest, ties to even. What is too large becomes infinite.
+ */
+export function toFloat16Bits(values: Float32Array): Uint16Array<ArrayBuffer> {
+  return Uint16Array.from(values, halfOf);
+}
+
+function halfOf(value: number): number {
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const size = Math.abs(value);
+  if (Number.isNaN(value)) return 0x7e00;
+  // Half of the last place above the largest float16, 65504.
+  if (size >= 65520) return sign | 0x7c00;
+  if (size < 2 ** -14) return sign | roundHalfEven(size * 2 ** 24);
+  let exponent = Math.floor(Math.log2(size));
+  // log2 may round up to the next power of two.
+  if (2 ** exponent > size) exponent--;
+  // A fraction that rounds up to 2 carries into the exponent, as it should.
+  return sign | (((exponent + 15) << 10) + roundHalfEven(size * 2 ** (10 - exponent)) - 1024);
+}
+
+/** Sums beyond 2⁵² have no fraction, and adding rounds to even. */
+function roundHalfEven(value: number): number {
+  return value + 2 ** 52 - 2 ** 52;
+}
+
 function float32FromBigInts(values: BigInt64Array): Float32Array<ArrayBuffer> {
   const result = new Float32Array(values.length);
   for (let index = 0; index < values.length; index++) result[index] = Number(values[index]);

@@ -21,12 +21,20 @@ export interface LoadOptions extends EngineOptions, UnseenOptions {
   readonly prepare?: Omit<PrepareOptions, 'input'>;
 }
 
-type Decode = (image: ImageSource) => Promise<RgbImage>;
+/** What a platform adds: pixels of images, and files of the package. */
+export interface Platform {
+  readonly decode: (image: ImageSource) => Promise<RgbImage>;
+  readonly openPackaged: (address: URL) => Promise<Checkpoint>;
+}
 
-export async function modelFromName(name: string, options: LoadOptions, decode: Decode): Promise<Model> {
+export async function modelFromName(name: string, options: LoadOptions, platform: Platform): Promise<Model> {
   const registered = registeredModel(name);
+  if (registered.kind === 'trained') {
+    const checkpoint = await platform.openPackaged(registered.address);
+    return modelFromCheckpoint(checkpoint, options, platform, name).finally(() => checkpoint.close());
+  }
   const configuration = resolveConfiguration({ ...registered.configuration, ...unseenOf(options) });
-  return assemble(options, decode, {
+  return assemble(options, platform, {
     configuration,
     parameters: demonstrationParameters(metaSpikeformer(configuration), registered.seed),
     provenance: { name, randomWeights: true, description: registered.description },
@@ -34,17 +42,19 @@ export async function modelFromName(name: string, options: LoadOptions, decode: 
   });
 }
 
+/** @param name What the model is called; by default as its file. */
 export async function modelFromCheckpoint(
   checkpoint: Checkpoint,
   options: LoadOptions,
-  decode: Decode,
+  platform: Platform,
+  name = checkpoint.name,
 ): Promise<Model> {
   const { configuration, parameters, description } = await loadParameters(checkpoint, unseenOf(options));
-  return assemble(options, decode, {
+  return assemble(options, platform, {
     configuration,
     parameters,
     provenance: {
-      name: checkpoint.name,
+      name,
       randomWeights: false,
       description: description.description ?? `weights from ${checkpoint.name}`,
     },
@@ -55,7 +65,7 @@ export async function modelFromCheckpoint(
 
 async function assemble(
   options: LoadOptions,
-  decode: Decode,
+  { decode }: Platform,
   parts: Omit<ModelParts, 'engine' | 'decode' | 'prepare'>,
 ): Promise<Model> {
   const engine: Engine = await createEngine(options);

@@ -1,23 +1,36 @@
 /**
- * Models that have a name: name → network, preprocessing, provenance. A name that ends in `-random` has weights nobody trained; it is
- * there to show shapes, firing rates and speed of the published sizes.
+ * Models that have a name: name → network, preprocessing, provenance. `cifar10` was trained by this project's own recipe. A name that ends in
+ * `-random` has weights nobody trained; it is there to show shapes, firing rates and speed of the published sizes.
  */
 import { imagenetPreprocessing, type PreprocessSettings } from '../data/preprocess.js';
 import { UsageError } from '../errors.js';
 import { metaSpikeformerSizes } from '../models/configurations.js';
 import type { MetaSpikeformerOptions } from '../models/metaSpikeformer.js';
 
-export interface RegisteredModel {
+interface Named {
   readonly name: string;
-  readonly configuration: MetaSpikeformerOptions;
-  readonly preprocessing: PreprocessSettings;
-  /** Seed of the weights; models with trained weights will name a file here. */
-  readonly seed: number;
   readonly description: string;
 }
 
-function randomModel(size: keyof typeof metaSpikeformerSizes): RegisteredModel {
+/** Shapes of a published network with weights nobody trained. */
+export interface RandomModel extends Named {
+  readonly kind: 'random';
+  readonly configuration: MetaSpikeformerOptions;
+  readonly preprocessing: PreprocessSettings;
+  readonly seed: number;
+}
+
+/** Weights that ship with the package, in a file that also holds configuration, preprocessing and labels. */
+export interface TrainedModel extends Named {
+  readonly kind: 'trained';
+  readonly address: URL;
+}
+
+export type RegisteredModel = RandomModel | TrainedModel;
+
+function randomModel(size: keyof typeof metaSpikeformerSizes): RandomModel {
   return {
+    kind: 'random',
     name: `${size}-random`,
     configuration: metaSpikeformerSizes[size],
     preprocessing: imagenetPreprocessing,
@@ -26,12 +39,21 @@ function randomModel(size: keyof typeof metaSpikeformerSizes): RegisteredModel {
   };
 }
 
-const models = new Map(
-  [randomModel('15M'), randomModel('31M'), randomModel('55M')].map((model) => [model.name, model]),
+/** Trained here by the recipe of the same name; docs/training.md has its log. */
+const cifar10: TrainedModel = {
+  kind: 'trained',
+  name: 'cifar10',
+  // Written out, so that bundlers find the file.
+  address: new URL('../../models/cifar10.safetensors', import.meta.url),
+  description: 'a small Meta-SpikeFormer for the ten classes of CIFAR-10',
+};
+
+const models = new Map<string, RegisteredModel>(
+  [cifar10, randomModel('15M'), randomModel('31M'), randomModel('55M')].map((model) => [model.name, model]),
 );
 
-/** What `predict` uses when neither a model nor a checkpoint is named. */
-export const defaultModelName = '15M-random';
+/** What is used when neither a model nor a checkpoint is named. */
+export const defaultModelName = 'cifar10';
 
 export function modelNames(): readonly string[] {
   return [...models.keys()];

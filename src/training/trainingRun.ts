@@ -11,6 +11,7 @@ import type { TrainingEngine } from '../engines/trainingKernels.js';
 import type { Parameters } from '../graph/graph.js';
 import type { ModelDescription } from '../interop/loadParameters.js';
 import { writeNodeFile } from '../interop/nodeFile.js';
+import { createTrainingEngine } from '../runtime/engines.js';
 import { TrainingError } from './errors.js';
 import { evaluateAccuracy } from './evaluate.js';
 import { MetricsLog } from './metricsLog.js';
@@ -28,9 +29,10 @@ export interface RunSettings {
   readonly dataset: Dataset;
   /** Folder for state, models and metrics; made if it is not there. */
   readonly output: string;
-  readonly createEngine: () => Promise<Engine & TrainingEngine>;
-  /** Continue from the state in the output folder. */
-  readonly resume: boolean;
+  /** Called for training and for each evaluation; the wasm engine on all processors by default. */
+  readonly createEngine?: () => Promise<Engine & TrainingEngine>;
+  /** Continue from the state in the output folder; default false. */
+  readonly resume?: boolean;
   /** Weights to start from instead of fresh ones; names that are not among them stay fresh. */
   readonly startFrom?: Parameters;
   /** Written into the run's files, such as the revision of the software. */
@@ -67,12 +69,12 @@ export interface RunResult {
 
 /** @throws TrainingError when numbers stop being finite or the state does not belong to the recipe; errors of files by name. */
 export async function train(settings: RunSettings): Promise<RunResult> {
-  const { recipe, createEngine } = settings;
+  const { recipe, createEngine = createTrainingEngine } = settings;
   const teacher = recipe.loss.distillation ? await openTeacher(recipe, createEngine) : undefined;
   const engine = await createEngine();
   try {
     await mkdir(settings.output, { recursive: true });
-    const run = new TrainingRun(settings, engine, teacher);
+    const run = new TrainingRun({ ...settings, createEngine }, engine, teacher);
     return await run.toEnd().finally(() => run.close());
   } finally {
     await engine.dispose();
@@ -80,8 +82,10 @@ export async function train(settings: RunSettings): Promise<RunResult> {
   }
 }
 
+type CompleteSettings = RunSettings & Required<Pick<RunSettings, 'createEngine'>>;
+
 class TrainingRun {
-  readonly #settings: RunSettings;
+  readonly #settings: CompleteSettings;
   readonly #recipe: Recipe;
   readonly #engine: TrainingEngine;
   readonly #teacher: Teacher | undefined;
@@ -99,7 +103,7 @@ class TrainingRun {
   #imagesSinceReport = 0;
   #lastReport = performance.now();
 
-  constructor(settings: RunSettings, engine: TrainingEngine, teacher: Teacher | undefined) {
+  constructor(settings: CompleteSettings, engine: TrainingEngine, teacher: Teacher | undefined) {
     const { recipe, dataset } = settings;
     this.#settings = settings;
     this.#recipe = recipe;
@@ -172,7 +176,7 @@ class TrainingRun {
 
   async #begin(): Promise<void> {
     const { output, resume, provenance } = this.#settings;
-    if (resume) this.#progress = await restoreState(output, this.#parts, this.#recipe);
+    if (resume === true) this.#progress = await restoreState(output, this.#parts, this.#recipe);
     await this.#log.rewindTo(this.#progress.step);
     await this.#board.begin(this.#progress.step);
     const file = { ...this.#recipe, run: provenance ?? {} };

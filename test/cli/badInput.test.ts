@@ -81,11 +81,15 @@ describe('commands and options', () => {
       /not both/,
     ],
     ['--size with --checkpoint', ['info', '--size', '15M', '--checkpoint', checkpoint], /only one of/],
-    ['an unknown model', ['predict', 'a.png', '--model', '15M'], /there are 15M-random, 31M-random, 55M-random/],
+    [
+      'an unknown model',
+      ['predict', 'a.png', '--model', '15M'],
+      /there are cifar10, 15M-random, 31M-random, 55M-random/,
+    ],
     ['an unknown model of info', ['info', '--model', 'vgg'], /model vgg: there is no model of this name/],
     ['an unknown size', ['info', '--size', '17M'], /--size: found "17M", expected 15M or 31M or 55M/],
     ['an unknown engine', ['predict', 'a.png', '--engine', 'gpu'], /--engine: found "gpu", expected wasm or reference/],
-    ['eval without data', ['eval'], /--data: give the folder/],
+    ['eval without data', ['eval'], /--data: give a folder or an archive/],
     ['--merge with --data', ['eval', '--data', '.', '--merge', 'a.json'], /--merge only adds up results/],
     ...['0', '17', 'abc', '1.5', '-1', '1e1', '', ' 4', '99999999999'].map(
       (value) =>
@@ -244,11 +248,11 @@ describe('images', () => {
 
 describe('data folders', () => {
   it.each([
-    ['does not exist', {}, 'none', /cannot be read as a folder/],
+    ['does not exist', {}, 'none', /is a single image; give a folder/],
     ['is empty', {}, '.', /holds no class folders/],
     ['holds images but no class folders', { 'data/1.png': onePixel }, 'data', /holds no class folders/],
     ['has a class without images', { 'data/a/notes.txt': 'x' }, 'data', /holds no images/],
-    ['is a file', { 'data.png': onePixel }, 'data.png', /cannot be read as a folder/],
+    ['is a file', { 'data.png': onePixel }, 'data.png', /is a single image; give a folder/],
   ])('refuses one that %s', async (_title, files, place, message) => {
     await plant(folder.path, files);
     await expectRefused(['eval', '--data', at(place), ...small, '--json'], message);

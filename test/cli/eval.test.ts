@@ -1,5 +1,6 @@
 /** `eval`: what it counts, in one piece, in shards, and when it is interrupted. */
-import { copyFile, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { copyFile, cp, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkpoint, fixture, json, spikeformer, temporaryFolder, writeLabelled } from './support.js';
@@ -68,6 +69,39 @@ describe('eval', () => {
     const document = await json(['eval', '--data', data, ...args]);
     expect((document.perClass as { class: number }[]).map((entry) => entry.class)).toEqual([2, 4, 0]);
     expect(document).toMatchObject(await countedByHand((path) => labels.indexOf(classOf(path)), args));
+  });
+
+  it('counts the same in the test split of a folder or an archive, whole and in shards, as in the folder itself', async () => {
+    const { top1, top5, perClass } = await evaluate();
+    const split = at('split');
+    await cp(data, join(split, 'test'), { recursive: true });
+    // A training split with the same classes, whose images must not be counted.
+    for (const name of classes) {
+      await mkdir(join(split, 'train', name), { recursive: true });
+      await copyFile(paths[0]!, join(split, 'train', name, 'one.png'));
+    }
+    const archive = at('split.tar.gz');
+    expect(spawnSync('tar', ['-czf', archive, '-C', split, 'train', 'test']).status).toBe(0);
+    for (const source of [split, archive]) {
+      const document = await json(['eval', '--data', source, ...settings]);
+      expect(document).toMatchObject({ images: paths.length, top1, top5, perClass });
+      const parts = [];
+      for (const index of [0, 1]) {
+        const part = await json(['eval', '--data', source, ...settings, '--shard', `${index}/2`]);
+        parts.push(at(`split${index}.json`));
+        await writeFile(parts[index]!, JSON.stringify(part));
+      }
+      const { timing: _a, ...merged } = await json(['eval', '--merge', ...parts]);
+      const { timing: _b, ...whole } = document;
+      expect(merged).toEqual(whole);
+    }
+  });
+
+  it('takes an archive of class folders alone as a whole', async () => {
+    const archive = at('plain.tar');
+    expect(spawnSync('tar', ['-cf', archive, '-C', data, ...classes]).status).toBe(0);
+    const { top1 } = await evaluate();
+    expect(await json(['eval', '--data', archive, ...settings])).toMatchObject({ images: paths.length, top1 });
   });
 
   it.each(['1', '5', '64'])('counts the same in batches of %s', async (batch) => {

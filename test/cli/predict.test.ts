@@ -86,7 +86,7 @@ describe('predict --json', () => {
 
 describe('predict', () => {
   it('says first of all, in one line, that weights are random', async () => {
-    const { stdout, code } = await spikeformer(['predict', photograph, '--image-size', '64']);
+    const { stdout, code } = await spikeformer(['predict', photograph, '--model', '15M-random', '--image-size', '64']);
     expect(stdout.split('\n')[0]).toBe('weights are random: the answers mean nothing');
     expect(stdout).toMatch(/mean firing rate \d+\.\d % of [\d,]+ neurons/);
     expect(stdout).toMatch(/where the time went: .*decode .*run the network/);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { crc32 } from '../../src/interop/crc32.js';
-import { toFloat32 } from '../../src/interop/dtype.js';
+import { toFloat16Bits, toFloat32 } from '../../src/interop/dtype.js';
 
 /** The value of a small float by the definition in IEEE 754. */
 function ieeeValue(bits: number, exponentBits: number, fractionBits: number): number {
@@ -29,6 +29,28 @@ describe('conversion to float32', () => {
     const bytes = new Uint8Array(13);
     new DataView(bytes.buffer).setFloat32(5, 1.25, true);
     expect(toFloat32(bytes.subarray(5, 9), 'float32')).toEqual(Float32Array.of(1.25));
+  });
+});
+
+describe('conversion to float16', () => {
+  it('gives back every pattern that is a number', () => {
+    const values = toFloat32(new Uint8Array(everyPattern.buffer), 'float16');
+    const numbers = everyPattern.filter((_, index) => !Number.isNaN(values[index]!));
+    expect(toFloat16Bits(values.filter((value) => !Number.isNaN(value)))).toEqual(numbers);
+  });
+
+  it('rounds to the nearer neighbour, and to the even one half-way', () => {
+    const finite = everyPattern.subarray(0, 0x7c00);
+    const below = toFloat32(new Uint8Array(finite.slice(0, -1).buffer), 'float16');
+    const above = toFloat32(new Uint8Array(finite.slice(1).buffer), 'float16');
+    const half = below.map((value, index) => (value + above[index]!) / 2);
+    const between = (share: number) => below.map((value, index) => value + (above[index]! - value) * share);
+    expect(toFloat16Bits(between(0.375))).toEqual(finite.slice(0, -1));
+    expect(toFloat16Bits(between(0.625))).toEqual(finite.slice(1));
+    expect(toFloat16Bits(half)).toEqual(finite.slice(0, -1).map((bits) => bits + (bits & 1)));
+    expect([...toFloat16Bits(Float32Array.of(65519, 65520, -1e9, Number.NaN))]).toEqual([
+      0x7bff, 0x7c00, 0xfc00, 0x7e00,
+    ]);
   });
 });
 

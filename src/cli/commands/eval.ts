@@ -1,10 +1,11 @@
-/** `eval`: how often a model is right about a folder of labelled images, in one piece or in shards that add up exactly. */
+/** `eval`: how often a model is right about labelled images, in one piece or in shards that add up exactly. */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { type ImageFolder, type Shard, samplesOfShard } from '../../data/imageFolder.js';
-import { loadModel, openImageFolder } from '../../index.js';
+import type { Shard } from '../../data/imageFolder.js';
+import { loadModel } from '../../index.js';
 import { type Evaluation, evaluate, matchClasses } from '../../library/evaluate.js';
-import { folderFingerprint, modelFingerprint } from '../../library/fingerprint.js';
+import { type EvaluationData, openEvaluationData } from '../../library/evaluationData.js';
+import { modelFingerprint } from '../../library/fingerprint.js';
 import type { Model } from '../../library/model.js';
 import { type EvaluationDocument, evaluationDocument, mergeEvaluations } from '../evaluationDocument.js';
 import type { Io } from '../io.js';
@@ -52,7 +53,7 @@ const schema = z
   .refine(atMostOne('model', 'checkpoint'), 'give either --model or --checkpoint, not both')
   .refine(
     (options) => options.data !== undefined || options.merge !== undefined,
-    '--data: give the folder of images, one sub-folder per class',
+    '--data: give a folder or an archive of labelled images',
   )
   .refine(
     (options) => options.merge === undefined || Object.keys(settingsShape).every((key) => !Reflect.get(options, key)),
@@ -66,8 +67,8 @@ const defaultBatch = 8;
 export function registerEval(program: Command, session: Session): void {
   const command = program
     .command('eval')
-    .description('measure accuracy on a folder of labelled images')
-    .option('--data <DIR>', 'folder with one sub-folder of images per class');
+    .description('measure accuracy on labelled images')
+    .option('--data <DIR>', 'images: a folder of class folders, a .tar(.gz) of one, CIFAR binaries or idx files');
   addEngineOptions(addNetworkOptions(addSourceOptions(command)))
     .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
     .option('--batch <N>', `images at once, 1 to 1024 (default: ${defaultBatch})`)
@@ -80,27 +81,23 @@ export function registerEval(program: Command, session: Session): void {
 async function run(session: Session, options: Options): Promise<void> {
   const document = options.merge
     ? await mergeEvaluations(options.merge)
-    : await evaluateFolder(session, options.data!, options);
+    : await evaluateData(session, options.data!, options);
   if (document.partial) session.exitCode = exitCodes.interrupted;
   if (options.json) session.io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
   else printResult(session.io, document);
 }
 
-/** The folder is looked at first: it is where mistakes are found soonest. */
-async function evaluateFolder({ io }: Session, directory: string, options: Options): Promise<EvaluationDocument> {
-  const folder = await openImageFolder(directory);
-  const data = {
-    directory,
-    images: folder.samples.length,
-    classes: [...folder.classes],
-    fingerprint: await folderFingerprint(folder),
-  };
+/** The data is looked at first: it is where mistakes are found soonest. */
+async function evaluateData({ io }: Session, directory: string, options: Options): Promise<EvaluationDocument> {
+  const opened = await openEvaluationData(directory);
+  const { classes, size, fingerprint } = opened;
+  const data = { directory, images: size, classes: [...classes], fingerprint };
   const { model: name, checkpoint, threads, engine, timeSteps, heads, strides, imageSize } = options;
   const settings = given({ threads, engine, timeSteps, heads, strides, imageSize });
   const model = await loadModel(given({ model: name, checkpoint }), settings);
   try {
-    const classOf = matchClasses(model, folder.classes, directory);
-    const evaluation = await watched(io, folder, model, classOf, options);
+    const classOf = matchClasses(model, classes, directory);
+    const evaluation = await watched(io, opened, model, classOf, options);
     const shard = options.shard ?? null;
     const about = {
       model: { ...noteOf(model), fingerprint: modelFingerprint(model) },
@@ -109,7 +106,7 @@ async function evaluateFolder({ io }: Session, directory: string, options: Optio
       partial: !evaluation.complete,
     };
     const { accuracy, milliseconds } = evaluation;
-    const perClass = folder.classes.map((className, index) => {
+    const perClass = classes.map((className, index) => {
       const number = classOf[index]!;
       return { ...accuracy.perClass[number]!, name: className, class: number };
     });
@@ -125,27 +122,29 @@ function noteOf(model: Model) {
   return { ...note, imageSize: [...imageSize] as [number, number] };
 }
 
-function warnOfNumbers(io: Io, folder: ImageFolder, model: Model): void {
+function warnOfNumbers(io: Io, classes: number, model: Model): void {
   io.stderr.write(
-    `note: the model does not name its ${model.configuration.classes} classes; folder i of ${counted(folder.classes.length, 'class folder')}, sorted by name, is taken for class i\n`,
+    `note: the model does not name its ${model.configuration.classes} classes; folder i of ${counted(classes, 'class folder')}, sorted by name, is taken for class i\n`,
   );
 }
 
 /** Evaluates under a progress bar; Ctrl-C ends it after the batch under way, a second one at once. */
 async function watched(
   io: Io,
-  folder: ImageFolder,
+  data: EvaluationData,
   model: Model,
   classOf: readonly number[],
   { batch = defaultBatch, shard, json }: Options,
 ): Promise<Evaluation> {
-  const total = shard ? samplesOfShard(folder.samples, shard).length : folder.samples.length;
-  const batches = folder.batches({ batch, preprocess: model.preprocessing, ...(shard ? { shard } : {}) });
+  const { index, count } = shard ?? { index: 0, count: 1 };
+  const total = Math.max(0, Math.ceil((data.size - index) / count));
+  const batches = data.batches({ batch, preprocess: model.preprocessing, ...(shard ? { shard } : {}) });
   const abort = new AbortController();
   // From the first word on: who sees the evaluation begin can end it.
   const ignore = io.onInterrupt(() => abort.abort());
   if (!json) printModelNote(io, model);
-  if (!model.hasLabels && folder.classes.length < model.configuration.classes) warnOfNumbers(io, folder, model);
+  if (!model.hasLabels && data.classes.length < model.configuration.classes)
+    warnOfNumbers(io, data.classes.length, model);
   const progress = startProgress(io, 'eval', total, 'images');
   try {
     return await evaluate(model, batches, classOf, {

@@ -1,4 +1,5 @@
 /** `info`: a network in numbers, without running it: parameters, sizes and operations by stage, and which layers multiply. */
+import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { openCheckpointFile } from '../../interop/checkpointFiles.js';
@@ -65,12 +66,12 @@ async function describe(options: Options): Promise<Described> {
   const unseen = given({ timeSteps, heads, strides });
   const described =
     options.checkpoint === undefined
-      ? describeNamed(options, unseen)
+      ? await describeNamed(options, unseen)
       : await describeCheckpoint(options.checkpoint, unseen);
   return side === undefined ? described : { ...described, imageSize: [side, side] };
 }
 
-function describeNamed({ model, size }: Options, unseen: UnseenOptions): Described {
+async function describeNamed({ model, size }: Options, unseen: UnseenOptions): Promise<Described> {
   if (size !== undefined) {
     return {
       name: size,
@@ -81,10 +82,13 @@ function describeNamed({ model, size }: Options, unseen: UnseenOptions): Describ
     };
   }
   const registered = registeredModel(model ?? defaultModelName);
+  if (registered.kind === 'trained') {
+    return { ...(await describeCheckpoint(fileURLToPath(registered.address), unseen)), name: registered.name };
+  }
   return {
     name: registered.name,
     description: registered.description,
-    randomWeights: registered.name.endsWith('-random'),
+    randomWeights: true,
     configuration: resolveConfiguration({ ...registered.configuration, ...unseen }),
     imageSize: registered.preprocessing.crop,
   };

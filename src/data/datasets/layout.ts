@@ -2,7 +2,7 @@
  * How folders say what is what: `train/<class>/…/<image>` and `test/<class>/…/<image>`, or `<class>/…/<image>` alone, on disk and in
  * archives alike. It only looks at names.
  */
-import { DataError } from '../errors.js';
+import { DataError, MissingSplitError } from '../errors.js';
 import { compareCodePoints, imageExtensions } from '../imageFolder.js';
 
 /** Which part of a data set; `test` is what is never trained on. */
@@ -80,8 +80,8 @@ export function knownLabel(labels: ReadonlyMap<string, number>, name: string, so
 }
 
 /** The error for a data set that has no test split. */
-export function noSuchSplit(source: string, split: Split): DataError {
-  return new DataError(
+export function noSuchSplit(source: string, split: Split): MissingSplitError {
+  return new MissingSplitError(
     `${source}: has no ${split} split; expected a folder called ${folderNames[split].join(' or ')} (to validate on part of the training images, hold some out)`,
   );
 }

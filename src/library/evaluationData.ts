@@ -1,0 +1,117 @@
+/**
+ * Labelled images to evaluate a model on: an image folder, or the test split of anything that `train` learns from. For Node.
+ */
+import { createHash } from 'node:crypto';
+import { readdir, stat } from 'node:fs/promises';
+import { relative, sep } from 'node:path';
+import { type Dataset, subset } from '../data/datasets/dataset.js';
+import { areSplits, isImageName } from '../data/datasets/layout.js';
+import { openDataset } from '../data/datasets/openDataset.js';
+import { MissingSplitError } from '../data/errors.js';
+import { openImageFolder, type Shard, samplesOfShard } from '../data/imageFolder.js';
+import { createLoader } from '../data/loader/loader.js';
+import type { PreprocessSettings } from '../data/preprocess.js';
+import { UsageError } from '../errors.js';
+import type { LabelledBatch } from './evaluate.js';
+import { folderFingerprint } from './fingerprint.js';
+
+export interface EvaluationDataOptions {
+  readonly batch: number;
+  readonly preprocess: PreprocessSettings;
+  /** Image i belongs to shard i mod count. */
+  readonly shard?: Shard;
+}
+
+export interface EvaluationData {
+  readonly classes: readonly string[];
+  /** Images in all. */
+  readonly size: number;
+  /** SHA-256 that tells this data from other data. */
+  readonly fingerprint: string;
+  batches(options: EvaluationDataOptions): AsyncIterable<LabelledBatch>;
+}
+
+/**
+ * Opens a folder of class folders as it is, of everything else the test split (of an archive without splits, all of it).
+ *
+ * @throws ImageError or DataError naming the file when nothing is recognised or a file is damaged.
+ */
+export async function openEvaluationData(path: string): Promise<EvaluationData> {
+  if (isImageName(path) && !(await isDirectory(path)))
+    throw new UsageError(
+      `${path}: is a single image; give a folder with one sub-folder per class, or an archive of one`,
+    );
+  if (await isPlainFolder(path)) return folderData(path);
+  try {
+    return datasetData(await openDataset(path, { split: 'test' }), path);
+  } catch (error) {
+    if (!(error instanceof MissingSplitError) || (await isDirectory(path))) throw error;
+    return datasetData(await openDataset(path, { split: 'train' }), path);
+  }
+}
+
+/** What cannot be opened counts as a plain folder too: opening it says why. */
+async function isPlainFolder(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isFile()) return false;
+  const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
+  const folders = entries.filter((entry) => !entry.isFile()).map(({ name }) => name);
+  if (areSplits(folders)) return false;
+  // Files side by side with no folder among them: CIFAR's or MNIST's, or a mistake that opening a folder explains best.
+  return folders.length > 0 || !entries.some(({ name }) => /\.bin$|ubyte(\.gz)?$/.test(name));
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}
+
+async function folderData(path: string): Promise<EvaluationData> {
+  const folder = await openImageFolder(path);
+  return {
+    classes: folder.classes,
+    size: folder.samples.length,
+    fingerprint: await folderFingerprint(folder),
+    batches: (options) => folder.batches(options),
+  };
+}
+
+function datasetData(dataset: Dataset, root: string): EvaluationData {
+  return {
+    classes: dataset.classes,
+    size: dataset.size,
+    fingerprint: datasetFingerprint(dataset, root),
+    batches: ({ batch, preprocess, shard }) => drawn(dataset, batch, preprocess, shard),
+  };
+}
+
+async function* drawn(
+  dataset: Dataset,
+  batchSize: number,
+  preprocessing: PreprocessSettings,
+  shard: Shard | undefined,
+): AsyncGenerator<LabelledBatch, void, undefined> {
+  const all = Array.from({ length: dataset.size }, (_, index) => index);
+  const indices = shard ? samplesOfShard(all, shard) : all;
+  if (indices.length === 0) return;
+  const part = subset(dataset, indices, dataset.name);
+  const loader = createLoader(part, { batchSize, preprocessing, shuffle: false, workers: 0 });
+  try {
+    yield* loader.epoch(0);
+  } finally {
+    await loader.close();
+  }
+}
+
+/** Of class names, labels and the images as they are stored: pixels, encoded bytes, or paths below `root`. */
+function datasetFingerprint(dataset: Dataset, root: string): string {
+  const hash = createHash('sha256').update(JSON.stringify(dataset.classes));
+  const places = Int32Array.from({ length: 2 * dataset.size }, (_, i) =>
+    i % 2 === 0 ? dataset.label(i / 2) : dataset.position((i - 1) / 2),
+  );
+  hash.update(places);
+  const { store } = dataset;
+  if (store.kind === 'pixels') hash.update(`${store.height} ${store.width} ${store.channels}`).update(store.pixels);
+  else if (store.kind === 'encoded') hash.update(store.ends).update(store.bytes);
+  else hash.update(JSON.stringify(store.paths.map((file) => relative(root, file).split(sep).join('/'))));
+  return `sha256:${hash.digest('hex')}`;
+}
