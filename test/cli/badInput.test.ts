@@ -248,7 +248,7 @@ describe('images', () => {
 
 describe('data folders', () => {
   it.each([
-    ['does not exist', {}, 'none', /is a single image; give a folder/],
+    ['does not exist', {}, 'none', /cannot be read as a folder/],
     ['is empty', {}, '.', /holds no class folders/],
     ['holds images but no class folders', { 'data/1.png': onePixel }, 'data', /holds no class folders/],
     ['has a class without images', { 'data/a/notes.txt': 'x' }, 'data', /holds no images/],
