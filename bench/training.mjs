@@ -23,7 +23,10 @@ const engine = await createTrainingEngine({ threads: Number(values.threads) });
 const network = new TrainedNetwork(engine, recipe);
 const [height, width] = recipe.data.preprocessing.crop;
 const { batchSize, model } = recipe;
-const input = Float32Array.from({ length: batchSize * model.inputChannels * height * width }, () => Math.random() * 2 - 1);
+const input = Float32Array.from(
+  { length: batchSize * model.inputChannels * height * width },
+  () => Math.random() * 2 - 1,
+);
 const labels = Int32Array.from({ length: batchSize }, (_, index) => index % model.classes);
 const times = [];
 const parts = { forwardBackward: 0, update: 0 };
@@ -55,9 +58,10 @@ console.log(
   }),
 );
 if (values.profile) {
-  const program = /** @type {{ profile(segment: string): Promise<{ name: string, kernel: string, method: string, milliseconds: number }[]> }} */ (
-    /** @type {unknown} */ (network.plan.program)
-  );
+  const program =
+    /** @type {{ profile(segment: string): Promise<{ name: string, kernel: string, method: string, milliseconds: number }[]> }} */ (
+      /** @type {unknown} */ (network.plan.program)
+    );
   /** @type {Map<string, number>} */
   const byKernel = new Map();
   /** @type {Map<string, number>} */

@@ -110,6 +110,45 @@ async function neuronGradient(engine: TrainingEngine, data: NeuronGradientData):
   return result;
 }
 
+/** Functions with the surrogates' slopes: what the step is replaced by. */
+const ramps: Readonly<Record<Surrogate['kind'], (u: number, alpha: number) => number>> = {
+  sigmoid: (u, alpha) => 1 / (1 + Math.exp(-alpha * u)),
+  arctangent: (u, alpha) => Math.atan((Math.PI / 2) * alpha * u) / Math.PI + 0.5,
+  rectangular: (u, alpha) => Math.min(1, Math.max(0, alpha * u + 0.5)),
+};
+
+/**
+ * Σ δs·s of one neuron as a function of a change in its input at one step. Spikes are those of the step at the unchanged input; away from
+ * it they follow the ramp, so that the sum is smooth and its derivative is what surrogate gradients define.
+ */
+function smoothNeuron(
+  input: readonly number[],
+  gradient: readonly number[],
+  neuron: Pick<NeuronGradientData, 'tau' | 'threshold' | 'surrogate' | 'detachReset'>,
+): (changedStep: number, distance: number) => number {
+  const { tau, threshold, surrogate, detachReset } = neuron;
+  const ramp = (h: number) => ramps[surrogate.kind](h - threshold, surrogate.alpha);
+  const hard: { readonly h: number; readonly spike: number }[] = [];
+  let membrane = 0;
+  for (const x of input) {
+    const h = membrane + (x - membrane) / tau;
+    const spike = Number(h >= threshold);
+    hard.push({ h, spike });
+    membrane = (1 - spike) * h;
+  }
+  return (changedStep, distance) => {
+    let v = 0;
+    let sum = 0;
+    for (const [t, x] of input.entries()) {
+      const h = v + (x + (t === changedStep ? distance : 0) - v) / tau;
+      const spike = hard[t]!.spike + ramp(h) - ramp(hard[t]!.h);
+      sum += gradient[t]! * spike;
+      v = (1 - (detachReset ? hard[t]!.spike : spike)) * h;
+    }
+    return sum;
+  };
+}
+
 function goldenNeurons(neuron: NeuronCase): NeuronGradientData {
   const input = neurons(`x.T${neuron.T}`);
   const [timeSteps, positions, channels] = input.shape as [number, number, number];
@@ -597,6 +636,32 @@ describe.each(enginesThatMayTrain)('training on the $name engine', ({ create }) 
       const expected = neurons(`${neuron.id}.grad_x`).values.map((value, i) => value + before[i]!);
       expectClose(await neuronGradient(engine(), { ...golden, before }), expected);
     });
+
+    const smoothCases = Object.entries(surrogates).flatMap(([name, surrogate]) =>
+      [true, false].map((detachReset) => ({ name, surrogate, detachReset })),
+    );
+    it.each(smoothCases)(
+      'follows finite differences of a smooth neuron, $name, reset detached: $detachReset',
+      async ({ surrogate, detachReset }) => {
+        const [timeSteps, tau, threshold, count] = [5, 1.7, 0.6, 24];
+        const random = new SeededNumbers(11);
+        const input = random.reals(timeSteps * count).map((value) => 1.2 * value + 0.8);
+        const outputGradient = random.reals(timeSteps * count);
+        const data = { timeSteps, positions: 1, channels: count, tau, threshold, surrogate, detachReset };
+        const found = await neuronGradient(engine(), { ...data, input, outputGradient });
+        const step = 1e-5;
+        const expected = [...input].map((_, i) => {
+          const neuron = i % count;
+          const series = (values: ArrayLike<number>) =>
+            Array.from({ length: timeSteps }, (_unused, t) => values[t * count + neuron]!);
+          const loss = smoothNeuron(series(input), series(outputGradient), { tau, threshold, surrogate, detachReset });
+          const moved = (distance: number) => loss(Math.floor(i / count), distance);
+          return (moved(step) - moved(-step)) / (2 * step);
+        });
+        expectClose(found, expected, 1e-4);
+        expect(found.filter((value) => Math.abs(value) > 1e-3).length).toBeGreaterThan(timeSteps * count * 0.4);
+      },
+    );
 
     it('stays finite far from the threshold', async () => {
       const data = { timeSteps: 1, positions: 1, channels: 3, tau: 2, threshold: 1, detachReset: true };
