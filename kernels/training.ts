@@ -13,7 +13,7 @@ import {
   normalise,
 } from './trainingBatchNorm';
 import { addDepthwiseWeightGradient, depthwiseWeightGradient } from './trainingDepthwise';
-import { crop, spatialMeanGradient, timeMeanGradient, zero } from './trainingElements';
+import { addConstant, crop, spatialMeanGradient, timeMeanGradient, zero } from './trainingElements';
 import { inputGradient } from './trainingInputGradient';
 import { neuronGradient } from './trainingNeuron';
 import { packDepthwise, packInputGradient, packPanels, packSpikeRows } from './trainingPacking';
@@ -77,5 +77,7 @@ export function train1(instruction: usize, scratch: usize, thread: u32, threads:
       return timeMeanGradient(instruction, thread, threads);
     case Opcode.zero:
       return zero(instruction, thread, threads);
+    case Opcode.addConstant:
+      return addConstant(instruction, thread, threads);
   }
 }

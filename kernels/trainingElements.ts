@@ -62,3 +62,15 @@ export function zero(instruction: usize, thread: u32, threads: u32): void {
   const last = rangeStart(elements, thread + 1, threads);
   memory.fill(output + first * 4, 0, (last - first) * 4);
 }
+
+/** output += second, one number for all elements. */
+export function addConstant(instruction: usize, thread: u32, threads: u32): void {
+  const output: usize = load<u32>(instruction + Word.output * 4);
+  const constant = v128.load_splat<u32>(load<u32>(instruction + Word.second * 4));
+  const elements = load<u32>(instruction + Word.elements * 4);
+  const end = rangeStart(elements, thread + 1, threads);
+  for (let at = rangeStart(elements, thread, threads); at < end; at += 4) {
+    const lanes = end - at;
+    storeLanes(output + at * 4, f32x4.add(loadLanes(output + at * 4, lanes), constant), lanes);
+  }
+}

@@ -196,6 +196,15 @@ export interface TimeMeanGradientCall {
   readonly inputGradient: Tensor;
 }
 
+/** `tensor += value`: a number that the caller writes between runs, added to every element. */
+export interface AddConstantCall {
+  readonly name: string;
+  /** Real. */
+  readonly tensor: Tensor;
+  /** Real, one element. */
+  readonly value: Tensor;
+}
+
 /** Records forward and backward. Calls belong to the segment begun last. */
 export interface TrainingKernels extends Pick<Kernels, 'allocate' | 'add' | 'repeat'> {
   /** Begins a segment; names are unique. */
@@ -216,6 +225,7 @@ export interface TrainingKernels extends Pick<Kernels, 'allocate' | 'add' | 'rep
   spatialMeanGradient(call: SpatialMeanGradientCall): void;
   timeMean(call: TimeMeanCall): void;
   timeMeanGradient(call: TimeMeanGradientCall): void;
+  addConstant(call: AddConstantCall): void;
   /** Fills a real tensor with zeros. */
   zero(tensor: Tensor): void;
   finish(): TrainingProgram;

@@ -48,6 +48,14 @@ const perChannel = z.tuple([z.number(), z.number(), z.number()]);
 const lossSchema = z
   .strictObject({
     labelSmoothing: share.default(0),
+    /**
+     * Draws the firing rate of every neuron layer to a target: adds weight · mean over layers of (rate − target)², the rate being the
+     * share of a batch's neurons that fire. Fewer spikes are fewer operations. null: no such loss.
+     */
+    firingRate: z
+      .strictObject({ target: share, weight: z.number().positive().max(1e6) })
+      .nullable()
+      .default(null),
     /** TET: every time step's scores answer for themselves; null: their mean over time does. */
     temporalEfficient: z
       .strictObject({ regulariserShare: share.default(0), regulariserTarget: z.number().default(1) })

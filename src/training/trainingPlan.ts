@@ -37,7 +37,16 @@ export interface TrainingPlan {
   readonly spikes: ReadonlyMap<string, Tensor>;
   /** What batch norms measured in the last forward pass, by layer, in the order of the network. */
   readonly batchStatistics: ReadonlyMap<string, readonly Tensor[]>;
+  /**
+   * With `offsets`: one number for every neuron layer, added to the gradient of each of its spikes; 0 until the caller writes them. How a
+   * loss on firing rates enters.
+   */
+  readonly spikeOffsets: ReadonlyMap<string, Tensor>;
   readonly activationBytes: number;
+}
+
+export interface TrainingOptions {
+  readonly spikeOffsets?: boolean;
 }
 
 /** Names of the program's segments. `clear` zeroes the gradients of the parameters; a batch may come in several parts after it. */
@@ -65,15 +74,18 @@ export function recordTraining(
   network: Graph,
   inputShape: Shape,
   settings: SurrogateSettings,
+  options: TrainingOptions = {},
 ): TrainingPlan {
   const graph = splitPaddedNorm({ graph: network, parameters: new Map() }).graph;
-  return new TrainingRecorder(engine, graph, inputShape, settings).record();
+  return new TrainingRecorder(engine, graph, inputShape, settings, options).record();
 }
 
 class TrainingRecorder {
   readonly #kernels: TrainingKernels;
   readonly #graph: Graph;
   readonly #settings: SurrogateSettings;
+  readonly #offsets: boolean;
+  readonly #spikeOffsets = new Map<string, Tensor>();
   readonly #shapes: ReadonlyMap<string, Shape>;
   readonly #storages: ReadonlyMap<string, Storage>;
   readonly #producers: ReadonlyMap<string, Node>;
@@ -93,10 +105,17 @@ class TrainingRecorder {
   readonly #batchStatistics = new Map<string, Tensor[]>();
   #temporaries = 0;
 
-  constructor(engine: TrainingEngine, graph: Graph, inputShape: Shape, settings: SurrogateSettings) {
+  constructor(
+    engine: TrainingEngine,
+    graph: Graph,
+    inputShape: Shape,
+    settings: SurrogateSettings,
+    { spikeOffsets = false }: TrainingOptions,
+  ) {
     this.#kernels = engine.recordTraining();
     this.#graph = graph;
     this.#settings = settings;
+    this.#offsets = spikeOffsets;
     this.#shapes = inferShapes(graph, inputShape);
     this.#storages = new Map(
       [...inferKinds(graph)].map(([value, kind]) => [value, kind === 'binary' ? 'spikes' : 'real']),
@@ -138,6 +157,7 @@ class TrainingRecorder {
       buffers: { slots: buffers.slots, values: buffers.tensor },
       spikes: new Map(neurons.map((node) => [node.name, tensor(node.name)])),
       batchStatistics: this.#batchStatistics,
+      spikeOffsets: this.#spikeOffsets,
       activationBytes: byteLength,
     };
   }
@@ -218,6 +238,7 @@ class TrainingRecorder {
       for (const index of rules.passesGradient) this.#passGradient(node, node.inputs[index]!, gradient);
       return;
     }
+    if (this.#offsets && node.operator === 'lif') this.#offset(node, gradient);
     const inputs = node.inputs.map((value, index) =>
       rules.needsInputs.includes(index) ? this.#available(value) : value,
     );
@@ -242,6 +263,17 @@ class TrainingRecorder {
         }),
     });
     for (const target of targets) if (target?.sumInto !== undefined) this.#sum(node, target.sumInto, target.id);
+  }
+
+  /** All that the layers above say of the spikes has been added up by now, and only the neurons read it. */
+  #offset(node: Node, gradient: string): void {
+    const block = this.#kernels.allocate(tensorAlignment);
+    const value: Tensor = { shape: [1], storage: 'real', block, byteOffset: 0 };
+    this.#spikeOffsets.set(node.name, value);
+    this.#backward.push({
+      touches: [gradient],
+      emit: (kernels, tensor) => kernels.addConstant({ name: node.name, tensor: tensor(gradient), value }),
+    });
   }
 
   /** The input, and what only repeats it, have no use for a gradient. */

@@ -60,6 +60,7 @@ export class TrainedNetwork {
       this.#objective.prepare(metaSpikeformer(recipe.model)),
       [1, recipe.batchSize, height, width, recipe.model.inputChannels],
       { surrogate: { kind: surrogate.kind, alpha: surrogate.alpha }, detachReset: surrogate.detachReset },
+      { spikeOffsets: recipe.loss.firingRate !== null },
     );
     this.#layout = optimizedParameters(this.plan.trainable.slots);
     this.optimizer = createOptimizer(this.#layout, recipe.optimizer);
@@ -108,11 +109,34 @@ export class TrainedNetwork {
     for (const [name, { value }] of outputs) scores.set(name, await program.read(value));
     const { labels, targets, teacher } = batch;
     const judged = { labels, ...(targets ? { soft: targets } : {}), ...(teacher ? { teacher } : {}) };
-    const { loss, correct, gradients } = this.#objective.judge(scores, judged, share);
+    const { loss: answers, correct, gradients } = this.#objective.judge(scores, judged, share);
+    const loss = answers + (await this.#drawFiringRates(share));
     if (!Number.isFinite(loss)) throw await this.#notFinite(loss);
     for (const [name, gradient] of gradients) await program.write(outputs.get(name)!.gradient, gradient);
     await program.run(trainingSegments.backward);
     return { loss: loss / share, correct };
+  }
+
+  /**
+   * L = w · mean over layers of (r − target)²: writes dL/ds = 2w(r − target)/(layers · neurons) for every layer's spikes.
+   *
+   * @returns L times the share.
+   */
+  async #drawFiringRates(share: number): Promise<number> {
+    const settings = this.#recipe.loss.firingRate;
+    if (settings === null) return 0;
+    const { program, spikes, spikeOffsets } = this.plan;
+    const layers = spikeOffsets.size;
+    let loss = 0;
+    for (const [name, offset] of spikeOffsets) {
+      const tensor = spikes.get(name)!;
+      const neurons = elementCount(tensor.shape);
+      const distance = countSpikes(await program.readSpikes(tensor)) / neurons - settings.target;
+      const weight = (share * settings.weight) / layers;
+      loss += weight * distance * distance;
+      await program.write(offset, Float32Array.of((2 * weight * distance) / neurons));
+    }
+    return loss;
   }
 
   clear(): Promise<void> {

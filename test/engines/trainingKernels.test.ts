@@ -1176,6 +1176,22 @@ describe.each(enginesThatMayTrain)('training on the $name engine', ({ create }) 
     bench.dispose();
   });
 
+  it.each([1, 15, 1001])('adds a number that changes between runs to %d elements', async (length) => {
+    const values = new SeededNumbers(22).reals(length);
+    const bench = new TrainingWorkbench(engine());
+    const tensor = bench.real([length], values);
+    const number = bench.real([1], [0.25]);
+    bench.kernels.addConstant({ name: 'offset', tensor, value: number });
+    bench.kernels.segment('double');
+    bench.kernels.add({ name: 'double', a: number, b: number, output: number });
+    for (const segment of ['first', 'double', 'first']) await bench.run(segment);
+    expectSame(
+      await bench.read(tensor),
+      values.map((value) => Math.fround(Math.fround(value + 0.25) + 0.5)),
+    );
+    bench.dispose();
+  });
+
   describe('segments', () => {
     it('run their own calls, in the order they were recorded in, as often as asked', async () => {
       const bench = new TrainingWorkbench(engine());

@@ -104,6 +104,45 @@ describe('the objective', () => {
     expect(Math.max(...gradients.map(Math.abs))).toBeGreaterThan(1e-3);
   });
 
+  it('with a target for firing rates adds its square distance, and moves every rate towards it', async () => {
+    const batch = batchOf();
+    const model = { depths: [1, 1, 0, 0, 0], timeSteps: 2 };
+    const plain = await networkOf(recipeWith(model, {}));
+    const without = await lossOf(plain, batch);
+    const rates = Object.values(await plain.firingRates());
+    const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+    const drawn = await networkOf(recipeWith(model, { firingRate: { target: 0.1, weight: 40 } }));
+    const loss = await lossOf(drawn, batch);
+    expect(loss - without).toBeCloseTo(40 * mean(rates.map((rate) => (rate - 0.1) ** 2)), 5);
+    const distance = async () => mean(Object.values(await drawn.firingRates()).map((rate) => Math.abs(rate - 0.1)));
+    const before = await distance();
+    for (let step = 0; step < 30; step++) {
+      await lossOf(drawn, batch);
+      drawn.update(0.01);
+    }
+    await lossOf(drawn, batch);
+    expect(await distance()).toBeLessThan(before / 3);
+  });
+
+  it('with a target for firing rates has the gradient that the spikes’ own surrogate gives', async () => {
+    // One neuron layer behind the pooling decides its rate alone: dL/db of the last norm is Σ 2w(r − target)/(layers·n) · g'(u)/τ.
+    const batch = batchOf();
+    const gradients: Float32Array[] = [];
+    let slots: TrainedNetwork['plan']['trainable']['slots'] = [];
+    for (const loss of [{}, { firingRate: { target: 1, weight: 3 } }]) {
+      const network = await networkOf(recipeWith({ timeSteps: 1, depths: [0, 0, 0, 0, 0] }, loss));
+      await lossOf(network, batch);
+      slots = network.plan.trainable.slots;
+      gradients.push(network.plan.program.view(network.plan.trainable.gradients).slice());
+    }
+    const { offset, length } = slots.find(({ spec }) => spec.name === 'downsample4.encode_bn.bias')!;
+    const change = Array.from({ length }, (_, i) => gradients[1]![offset + i]! - gradients[0]![offset + i]!);
+    // Below the target everywhere, so a larger bias must lower the loss; the head's weights are not touched.
+    expect(Math.max(...change)).toBeLessThan(0);
+    const head = slots.find(({ spec }) => spec.name === 'head.weight')!;
+    for (let i = head.offset; i < head.offset + head.length; i++) expect(gradients[1]![i]).toBe(gradients[0]![i]);
+  });
+
   it('of one time step is the same with and without TET, to the bit', async () => {
     const batch = batchOf();
     const results: Float32Array[] = [];

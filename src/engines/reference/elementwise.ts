@@ -13,7 +13,7 @@ import type {
   Tensor,
   TimeMeanCall,
 } from '../kernels.js';
-import type { CropCall, SpatialMeanGradientCall, TimeMeanGradientCall } from '../trainingKernels.js';
+import type { AddConstantCall, CropCall, SpatialMeanGradientCall, TimeMeanGradientCall } from '../trainingKernels.js';
 import {
   expectApart,
   expectApartOrSame,
@@ -91,6 +91,17 @@ export function crop(call: CropCall): () => void {
         for (let i = 0; i < rowLength; i++) output[target + i] = input[source + i]!;
       }
     }
+  };
+}
+
+/** Throws EngineError. */
+export function addConstant({ name, tensor, value }: AddConstantCall): () => void {
+  expectSize(name, 'value', value, 1, 1);
+  expectApart(name, tensor, [value]);
+  const values = realView(name, tensor);
+  const constant = realView(name, value);
+  return () => {
+    for (let i = 0; i < values.length; i++) values[i]! += constant[0]!;
   };
 }
 

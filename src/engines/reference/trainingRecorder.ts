@@ -11,6 +11,7 @@ import { trainableConvolution } from './convolution.js';
 import { convolutionInputGradient, convolutionWeightGradient } from './convolutionGradient.js';
 import {
   add,
+  addConstant,
   crop,
   repeat,
   spatialMean,
@@ -60,6 +61,7 @@ export class ReferenceTrainingRecorder implements TrainingKernels {
   readonly timeMeanGradient = this.recording(timeMeanGradient);
   readonly add = this.recording(add);
   readonly repeat = this.recording(repeat);
+  readonly addConstant = this.recording(addConstant);
 
   zero(tensor: Tensor): void {
     this.steps('zero').push(zero(tensor));

@@ -15,6 +15,7 @@ import {
 import { EngineError } from '../errors.js';
 import type { ConvolutionGeometry, Tensor } from '../kernels.js';
 import type {
+  AddConstantCall,
   BatchNormAgainCall,
   BatchNormCall,
   BatchNormGradientCall,
@@ -185,6 +186,12 @@ export function checkTimeMeanGradient(call: TimeMeanGradientCall): void {
   expectRealSize(name, 'outputGradient', call.outputGradient, elements);
   expectRealSize(name, 'inputGradient', call.inputGradient, timeSteps * elements);
   expectApart(name, call.inputGradient, [call.outputGradient]);
+}
+
+export function checkAddConstant({ name, tensor, value }: AddConstantCall): void {
+  expectReal(name, tensor);
+  expectRealSize(name, 'value', value, 1);
+  expectApart(name, tensor, [value]);
 }
 
 function expectEpsilon(name: string, epsilon: number): void {

@@ -33,6 +33,7 @@ export enum TrainingOpcode {
   spatialMeanGradient = 88,
   timeMeanGradient = 89,
   zero = 90,
+  addConstant = 91,
 }
 
 /** Operands of a convolution's instructions beyond `ConvolutionWord`. */

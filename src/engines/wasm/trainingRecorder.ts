@@ -17,6 +17,7 @@ import type {
   TimeMeanCall,
 } from '../kernels.js';
 import type {
+  AddConstantCall,
   BatchNormAgainCall,
   BatchNormCall,
   BatchNormGradientCall,
@@ -38,6 +39,7 @@ import { WasmProgram } from './program.js';
 import { bitsOf, isPowerOfTwo, WasmRecorder } from './recorder.js';
 import { SharedScratch } from './sharedScratch.js';
 import {
+  checkAddConstant,
   checkAttentionGradient,
   checkBatchNorm,
   checkBatchNormAgain,
@@ -296,6 +298,16 @@ export class WasmTrainingRecorder implements TrainingKernels {
       [ElementWord.output]: this.address(call.name, call.inputGradient),
       [ElementWord.timeSteps]: call.timeSteps,
       [ElementWord.elements]: call.elements,
+    });
+  }
+
+  addConstant(call: AddConstantCall): void {
+    this.expectSegment(call.name);
+    checkAddConstant(call);
+    this.recorder.append(call.name, 'addConstant', '', TrainingOpcode.addConstant, {
+      [ElementWord.output]: this.address(call.name, call.tensor),
+      [ElementWord.second]: this.address(call.name, call.value),
+      [ElementWord.elements]: elementCount(call.tensor.shape),
     });
   }
 
