@@ -17,12 +17,18 @@ export function charge(membrane: v128, input: v128, factor: v128, divide: bool):
 // @ts-ignore: decorator
 @inline
 function neurons16(
-  input: usize, inputStep: usize, output: usize, outputStep: usize, timeSteps: u32, factor: v128, threshold: v128, divide: bool,
+  input: usize, inputStep: usize, output: usize, outputStep: usize, membrane: usize, timeSteps: u32, factor: v128, threshold: v128, divide: bool,
 ): void {
   let v0 = f32x4.splat(0);
   let v1 = f32x4.splat(0);
   let v2 = f32x4.splat(0);
   let v3 = f32x4.splat(0);
+  if (membrane != 0) {
+    v0 = v128.load(membrane);
+    v1 = v128.load(membrane, 16);
+    v2 = v128.load(membrane, 32);
+    v3 = v128.load(membrane, 48);
+  }
   for (let step: u32 = 0; step < timeSteps; step++) {
     const h0 = charge(v0, v128.load(input), factor, divide);
     const h1 = charge(v1, v128.load(input, 16), factor, divide);
@@ -42,15 +48,20 @@ function neurons16(
     input += inputStep;
     output += outputStep;
   }
+  if (membrane == 0) return;
+  v128.store(membrane, v0);
+  v128.store(membrane, v1, 16);
+  v128.store(membrane, v2, 32);
+  v128.store(membrane, v3, 48);
 }
 
 /** Fewer than 16 channels; writes all 16 bits, the unused ones zero. */
 function neuronsTail(
-  input: usize, inputStep: usize, output: usize, outputStep: usize, timeSteps: u32, channels: u32, factor: f32, threshold: f32, divide: bool,
+  input: usize, inputStep: usize, output: usize, outputStep: usize, membranes: usize, timeSteps: u32, channels: u32, factor: f32, threshold: f32, divide: bool,
 ): void {
   for (let step: u32 = 0; step < timeSteps; step++) store<u16>(output + step * outputStep, 0);
   for (let channel: u32 = 0; channel < channels; channel++) {
-    let membrane: f32 = 0;
+    let membrane: f32 = membranes != 0 ? load<f32>(membranes + channel * 4) : 0;
     for (let step: u32 = 0; step < timeSteps; step++) {
       const difference = load<f32>(input + step * inputStep + channel * 4) - membrane;
       const h = membrane + (divide ? difference / factor : difference * factor);
@@ -59,6 +70,7 @@ function neuronsTail(
       const target = output + step * outputStep;
       store<u16>(target, <u16>(load<u16>(target) | (<u32>fires << channel)));
     }
+    if (membranes != 0) store<f32>(membranes + channel * 4, membrane);
   }
 }
 
@@ -82,14 +94,17 @@ export function leakyIntegrateAndFire(instruction: usize, thread: u32, threads: 
   const last = shareStart(positions, thread + 1, threads);
   let input: usize = load<u32>(instruction + Word.input * 4) + first * positionBytes;
   let output: usize = load<u32>(instruction + Word.output * 4) + first * wordBytes;
+  const membranes: usize = load<u32>(instruction + Word.membrane * 4);
+  const membraneStep: usize = membranes != 0 ? 64 : 0;
+  let membrane = membranes != 0 ? membranes + first * positionBytes : 0;
   for (let position = first; position < last; position++) {
     for (let half: u32 = 0; half < whole; half++) {
-      if (divide) neurons16(input + half * 64, inputStep, output + half * 2, outputStep, timeSteps, factor, threshold, true);
-      else neurons16(input + half * 64, inputStep, output + half * 2, outputStep, timeSteps, factor, threshold, false);
+      if (divide) neurons16(input + half * 64, inputStep, output + half * 2, outputStep, membrane + half * membraneStep, timeSteps, factor, threshold, true);
+      else neurons16(input + half * 64, inputStep, output + half * 2, outputStep, membrane + half * membraneStep, timeSteps, factor, threshold, false);
     }
     let half = whole;
     if (rest != 0) {
-      neuronsTail(input + half * 64, inputStep, output + half * 2, outputStep, timeSteps, rest, scalarFactor, scalarThreshold, divide);
+      neuronsTail(input + half * 64, inputStep, output + half * 2, outputStep, membrane + half * membraneStep, timeSteps, rest, scalarFactor, scalarThreshold, divide);
       half++;
     }
     if (half < halves) {
@@ -97,5 +112,6 @@ export function leakyIntegrateAndFire(instruction: usize, thread: u32, threads: 
     }
     input += positionBytes;
     output += wordBytes;
+    if (membranes != 0) membrane += positionBytes;
   }
 }

@@ -174,6 +174,11 @@ export function checkNeuron(call: LeakyIntegrateAndFireCall): void {
   expectStorage(name, call.output, 'spikes');
   expectSize(name, 'input', call.input, inputTimeSteps * positions * channels, channels);
   expectSize(name, 'output', call.output, timeSteps * positions * channels, channels);
+  if (call.membrane) {
+    expectReal(name, call.membrane);
+    expectSize(name, 'membrane', call.membrane, positions * channels, channels);
+    expectApart(name, call.membrane, [call.input, call.output]);
+  }
   expectApart(name, call.output, [call.input]);
 }
 

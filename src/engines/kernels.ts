@@ -121,6 +121,8 @@ export interface LeakyIntegrateAndFireCall {
   readonly inputTimeSteps: number;
   /** Spikes, `timeSteps` steps long. */
   readonly output: Tensor;
+  /** Real, one step long: holds v before the first step, and after the run v behind the last. Without it v begins at 0. */
+  readonly membrane?: Tensor;
   readonly tau: number;
   readonly threshold: number;
 }

@@ -31,6 +31,7 @@ export {
   type RunOptions,
   type RunResult,
   type SpikeRecord,
+  type StepResult,
 } from './model.js';
 export { defaultModelName, modelNames } from './registry.js';
 export { type NetworkSummary, type StageSummary, summarise } from './summary.js';

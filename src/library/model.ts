@@ -88,6 +88,22 @@ export interface Prediction {
   readonly probability: number;
 }
 
+/** What one frame of a sequence gave. */
+export interface StepResult extends RunResult {
+  /** Frames since the state was reset, this one included. */
+  readonly step: number;
+  /** `[B, classes]`: the mean of the logits of all these frames; after T of them what `run` gives for the T frames at once. */
+  readonly meanLogits: FieldTensor;
+}
+
+interface Stream {
+  readonly shape: Shape;
+  readonly executable: Executable;
+  readonly records: readonly string[];
+  readonly sum: Float64Array;
+  steps: number;
+}
+
 /** Compiled input shapes kept at once: a person who varies the image size should not pay for all of them. */
 const maximumExecutables = 4;
 
@@ -106,6 +122,7 @@ export class Model {
   readonly #executables = new Map<string, Executable>();
   /** Runs one after the other: they share the executable's memory. */
   #queue: Promise<unknown> = Promise.resolve();
+  #stream: Stream | undefined;
 
   constructor(parts: ModelParts) {
     this.configuration = parts.configuration;
@@ -156,6 +173,82 @@ export class Model {
   }
 
   /**
+   * Runs one frame of a sequence, such as a video or an event stream; neurons keep their membranes for the next. T frames give the spikes
+   * and the mean logits of `run` on the T frames at once, whatever the model's own time steps.
+   *
+   * @param frame Normalised pixels, `[B, C, H, W]`.
+   * @throws UsageError when the frame has another shape than the one before it, or spikes are asked for in the middle of a sequence: call
+   *   `resetState` first; else as `run`.
+   */
+  step(frame: FieldTensor, options: RunOptions = {}): Promise<StepResult> {
+    const result = this.#queue.then(() => this.#step(frame, options));
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Begins a new sequence: membranes go to 0. */
+  resetState(): Promise<void> {
+    const result = this.#queue.then(() => this.#endStream());
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+
+  #endStream(): void {
+    this.#stream?.executable.dispose();
+    this.#stream = undefined;
+  }
+
+  async #step(frame: FieldTensor, options: RunOptions): Promise<StepResult> {
+    const shape = this.#inputShape(frame, 1);
+    const stream = await this.#streamOf(shape, options);
+    const { executable, sum } = stream;
+    const [, batch, height, width, channels] = shape as [number, number, number, number, number];
+    const { program } = executable;
+    const input = toChannelsLast(frame.data, batch, channels, height * width);
+    await program.write(executable.tensor(executable.graph.input), input);
+    const start = performance.now();
+    await program.run();
+    const milliseconds = performance.now() - start;
+    const logits = await this.#logits(executable, batch);
+    const step = ++stream.steps;
+    for (let i = 0; i < sum.length; i++) sum[i]! += logits.data[i]!;
+    const meanLogits = { shape: logits.shape, data: Float32Array.from(sum, (value) => value / step) };
+    // Running once more to measure layers would move the membranes.
+    const { timings: _unused, ...record } = options.record ?? {};
+    return { logits, meanLogits, step, ...(await this.#recorded(executable, { record }, 1)), milliseconds };
+  }
+
+  async #streamOf(shape: Shape, { record }: RunOptions): Promise<Stream> {
+    const wantsSpikes = (record?.spikes ?? false) || (record?.firingRates ?? false);
+    const records = [...(wantsSpikes ? ['spikes'] : []), ...(record?.activations ? ['activations'] : [])];
+    const known = this.#stream;
+    if (known) {
+      if (formatShape(known.shape) !== formatShape(shape)) {
+        throw new UsageError(
+          `frame: its shape differs from that of the frames before it; call resetState to begin another sequence`,
+        );
+      }
+      const late = records.filter((what) => !known.records.includes(what));
+      if (late.length > 0) {
+        throw new UsageError(
+          `record: ${late.join(' and ')} can be recorded from the first frame of a sequence on; call resetState first`,
+        );
+      }
+      return known;
+    }
+    const { parameters } = this.#source;
+    const graph = metaSpikeformer({ ...this.configuration, timeSteps: 1 });
+    const network = prepareNetwork({ graph, parameters }, { ...this.#prepare, input: 'frames' });
+    const { stages } = network.graph;
+    const keep = [...(wantsSpikes ? spikeValues(network) : []), ...(record?.activations ? stages.values() : [])];
+    const executable = compile(this.engine, network, shape, keep, { membranes: true });
+    await executable.resetMembranes();
+    const sum = new Float64Array(shape[1]! * this.configuration.classes);
+    this.#stream = { shape, executable, records, sum, steps: 0 };
+    return this.#stream;
+  }
+
+  /**
    * The most probable classes of an image, most probable first.
    *
    * @throws ImageError when it cannot be decoded.
@@ -199,8 +292,8 @@ export class Model {
     await this.engine.dispose();
   }
 
-  #inputShape({ shape, data }: FieldTensor): Shape {
-    const { inputChannels, timeSteps } = this.configuration;
+  #inputShape({ shape, data }: FieldTensor, timeSteps = this.configuration.timeSteps): Shape {
+    const { inputChannels } = this.configuration;
     const frames = shape.length === 5;
     const [steps, batch, channels, height, width] = (frames ? shape : [1, ...shape]) as [
       number,
@@ -269,7 +362,11 @@ export class Model {
     return { shape: [batch, this.configuration.classes], data };
   }
 
-  async #recorded(executable: Executable, options: RunOptions): Promise<Omit<RunResult, 'logits' | 'milliseconds'>> {
+  async #recorded(
+    executable: Executable,
+    options: RunOptions,
+    timeSteps = this.configuration.timeSteps,
+  ): Promise<Omit<RunResult, 'logits' | 'milliseconds'>> {
     const { spikes, activations, firingRates, timings } = options.record ?? {};
     const spikeRecords = new Map<string, SpikeRecord>();
     const rates = new Map<string, number>();
@@ -286,7 +383,7 @@ export class Model {
     if (activations) {
       for (const [name, value] of executable.graph.stages) {
         const values = await executable.program.read(executable.tensor(value));
-        stages.set(name, realToChannelsFirst(values, executable.shapes.get(value)!, this.configuration.timeSteps));
+        stages.set(name, realToChannelsFirst(values, executable.shapes.get(value)!, timeSteps));
       }
     }
     return {

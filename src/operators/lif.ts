@@ -73,7 +73,8 @@ export const lifOperator: Operator<LifAttributes> = {
   },
   kind: () => 'binary',
   parameters: () => [],
-  forward: (kernels, call) => kernels.leakyIntegrateAndFire(neuronCall(call)),
+  forward: (kernels, call) =>
+    kernels.leakyIntegrateAndFire({ ...neuronCall(call), ...(call.membrane ? { membrane: call.membrane } : {}) }),
   training,
   cost: () => noCost,
 };

@@ -23,6 +23,8 @@ export interface Call<A extends Attributes> {
   readonly attributes: A;
   readonly inputs: readonly Tensor[];
   readonly output: Tensor;
+  /** Where neurons keep their membranes between runs; only for networks that run step by step. */
+  readonly membrane?: Tensor;
   /** The values of a parameter by its local name; throws when the operator has no such parameter. */
   parameter(localName: string): Float32Array;
 }

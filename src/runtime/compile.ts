@@ -18,9 +18,16 @@ export interface Executable {
   /** Bytes of activations, laid out ahead; weights are the engine's. */
   readonly activationBytes: number;
   readonly program: Program;
+  /** Membranes of all neuron layers to 0; only of an executable that keeps them. */
+  resetMembranes(): Promise<void>;
   /** The tensor of the input, an output or a kept value; throws GraphError for any other, whose memory is reused. */
   tensor(value: string): Tensor;
   dispose(): void;
+}
+
+export interface CompileOptions {
+  /** Membranes stay from run to run, so that a network of one time step runs a sequence frame by frame. */
+  readonly membranes?: boolean;
 }
 
 /**
@@ -28,7 +35,13 @@ export interface Executable {
  * @param keep Values to be read after a run, beside the outputs.
  * @throws GraphError when the shape does not fit the graph.
  */
-export function compile(engine: Engine, network: Network, inputShape: Shape, keep: Iterable<string> = []): Executable {
+export function compile(
+  engine: Engine,
+  network: Network,
+  inputShape: Shape,
+  keep: Iterable<string> = [],
+  options: CompileOptions = {},
+): Executable {
   const { graph } = network;
   if (inputShape.length !== 5 || inputShape[4] !== graph.inputChannels || elementCount(inputShape) < 1) {
     throw new GraphError(
@@ -50,13 +63,23 @@ export function compile(engine: Engine, network: Network, inputShape: Shape, kee
     const byteOffset = plan.offsets.get(roots.get(value) ?? value)!;
     tensors.set(value, { shape, storage: storages.get(value)!, block, byteOffset });
   }
+  const membranes: Tensor[] = [];
+  const membraneOf = (shape: Shape): Tensor => {
+    const oneStep = [1, ...shape.slice(1)];
+    const bytes = byteLengthOf(oneStep, 'real');
+    const tensor: Tensor = { shape: oneStep, storage: 'real', block: kernels.allocate(bytes), byteOffset: 0 };
+    membranes.push(tensor);
+    return tensor;
+  };
   for (const node of graph.nodes) {
     if (operatorOf(node).isView) continue;
+    const keepsMembrane = options.membranes === true && node.operator === 'lif';
     operatorOf(node).forward(kernels, {
       node,
       attributes: node.attributes,
       inputs: node.inputs.map((value) => tensors.get(value)!),
       output: tensors.get(node.name)!,
+      ...(keepsMembrane ? { membrane: membraneOf(shapes.get(node.name)!) } : {}),
       parameter: (localName) => parameterOf(network, node, localName),
     });
   }
@@ -67,6 +90,9 @@ export function compile(engine: Engine, network: Network, inputShape: Shape, kee
     shapes,
     activationBytes: plan.byteLength,
     program,
+    resetMembranes: async () => {
+      for (const membrane of membranes) await program.write(membrane, new Float32Array(elementCount(membrane.shape)));
+    },
     tensor: (value) => {
       const tensor = tensors.get(value);
       if (!tensor || !kept.has(value)) throw new GraphError(`graph ${graph.name}: value ${value} was not kept`);

@@ -19,10 +19,10 @@ export function leakyIntegrateAndFire(call: LeakyIntegrateAndFireCall): () => vo
   const tau = Math.fround(call.tau);
   const threshold = Math.fround(call.threshold);
   const neurons = positions * channels;
-  const membrane = new Float32Array(neurons);
+  const membrane = call.membrane ? realView(call.name, call.membrane) : new Float32Array(neurons);
 
   return () => {
-    membrane.fill(0);
+    if (!call.membrane) membrane.fill(0);
     output.fill(0);
     for (let step = 0; step < timeSteps; step++) {
       for (let neuron = 0; neuron < neurons; neuron++) {
@@ -106,6 +106,10 @@ function checkNeuron(call: LeakyIntegrateAndFireCall): void {
   expectSize(name, 'input', call.input, inputTimeSteps * positions * channels, channels);
   expectSize(name, 'output', call.output, timeSteps * positions * channels, channels);
   expectApart(name, call.output, [call.input]);
+  if (call.membrane) {
+    expectSize(name, 'membrane', call.membrane, positions * channels, channels);
+    expectApart(name, call.membrane, [call.input, call.output]);
+  }
 }
 
 function checkConstants(name: string, tau: number, threshold: number): void {

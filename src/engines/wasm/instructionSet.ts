@@ -99,6 +99,8 @@ export enum NeuronWord {
   divide = 8,
   /** Float32. */
   threshold = 9,
+  /** Where membranes come from and go to; 0: they begin at 0 and are forgotten. */
+  membrane = 10,
 }
 
 export enum AttentionWord {

@@ -126,6 +126,7 @@ export class WasmRecorder implements Kernels {
         [NeuronWord.factor]: bitsOf(divide ? call.tau : 1 / call.tau),
         [NeuronWord.divide]: divide ? 1 : 0,
         [NeuronWord.threshold]: bitsOf(call.threshold),
+        [NeuronWord.membrane]: call.membrane ? this.address(call.name, call.membrane) : 0,
       },
     );
   }
