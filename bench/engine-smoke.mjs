@@ -2,7 +2,7 @@
  * A few seconds of measurements of single kernels of the wasm engine: dense-equivalent multiply-accumulates a second at
  * several firing rates. For whoever changes a kernel; comparisons with other engines are elsewhere in this folder.
  *
- * Usage: npm run build, then node bench/engine-smoke.mjs [threads] [case]
+ * Usage: npm run build, then node bench/engine-smoke.mjs [threads] [case] [precision]
  */
 const { createWasmEngine } = await import(
   process.env.ENGINE ?? new URL('../dist/engines/wasm/index.js', import.meta.url).href
@@ -10,6 +10,7 @@ const { createWasmEngine } = await import(
 
 const threads = Number(process.argv[2] ?? 1);
 const only = process.argv[3];
+const precision = process.argv[4] ?? 'f32';
 
 const spikeCases = [
   { title: '3×3 192→768 28²', size: 28, channels: [192, 768], kernel: 3 },
@@ -121,7 +122,11 @@ async function measure(engine, item, rate) {
 }
 
 for (const tableBudgetBytes of [undefined, 0]) {
-  const engine = await createWasmEngine({ threads, ...(tableBudgetBytes === 0 ? { tableBudgetBytes } : {}) });
+  const engine = await createWasmEngine({
+    threads,
+    precision,
+    ...(tableBudgetBytes === 0 ? { tableBudgetBytes } : {}),
+  });
   for (const item of spikeCases) {
     if (only && !item.title.includes(only)) continue;
     if (item.groups && tableBudgetBytes === 0) continue;

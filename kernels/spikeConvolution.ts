@@ -27,6 +27,8 @@ const tablePercentage: u32 = 15;
 const shuffles: usize = 256;
 const growth: usize = 512;
 const sink: usize = 576;
+/** Sums of one position that 16-bit rows are widened into (192 bytes). */
+const halfSums: usize = 640;
 
 function prepareLookup(lookup: usize, rowBytes: u32): void {
   for (let nibble: u32 = 0; nibble < 16; nibble++) {
@@ -425,8 +427,306 @@ function sumRows1(
   }
 }
 
+/** target = source + sum · scale, eight channels: 16-bit sums become float32. */
+// @ts-ignore: decorator
+@inline
+function widen(sum: v128, source: usize, scales: usize, target: usize): void {
+  const low = f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(sum)), v128.load(scales));
+  const high = f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(sum)), v128.load(scales, 16));
+  const low0 = f32x4.add(v128.load(source), low);
+  const high0 = f32x4.add(v128.load(source, 16), high);
+  v128.store(target, low0);
+  v128.store(target, high0, 16);
+}
+
+/** As `widen`, and another addend. */
+// @ts-ignore: decorator
+@inline
+function widenWith(sum: v128, source: usize, scales: usize, other: usize, target: usize): void {
+  const low = f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(sum)), v128.load(scales));
+  const high = f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(sum)), v128.load(scales, 16));
+  const low0 = f32x4.add(f32x4.add(v128.load(source), low), v128.load(other));
+  const high0 = f32x4.add(f32x4.add(v128.load(source, 16), high), v128.load(other, 16));
+  v128.store(target, low0);
+  v128.store(target, high0, 16);
+}
+
+/**
+ * The second pass for 16-bit rows. At most `most` rows are added before the sums are widened into float32 at `resting`: with
+ * most = ⌊32767 / largest number in a row⌋ no lane can overflow, whatever fires.
+ */
+function sumHalves6(
+  table: usize, starts: usize, startStride: usize, count: u32, initial: usize, initialStride: usize, output: usize, outputStride: usize,
+  residual: usize, residualAt: u32, residualPositions: u32, scales: usize, resting: usize, most: u32,
+): void {
+  const mostBytes: usize = most * 4;
+  for (let position: u32 = 0; position < count; position++) {
+    let source = initial;
+    let entry: usize = load<u32>(starts);
+    const end: usize = load<u32>(starts, 4);
+    while (end - entry > mostBytes) {
+      const stop = entry + mostBytes;
+      let sum0 = i16x8.splat(0);
+      let sum1 = i16x8.splat(0);
+      let sum2 = i16x8.splat(0);
+      let sum3 = i16x8.splat(0);
+      let sum4 = i16x8.splat(0);
+      let sum5 = i16x8.splat(0);
+      for (; entry < stop; entry += 4) {
+        const row = table + load<u32>(entry);
+        sum0 = i16x8.add(sum0, v128.load(row));
+        sum1 = i16x8.add(sum1, v128.load(row, 16));
+        sum2 = i16x8.add(sum2, v128.load(row, 32));
+        sum3 = i16x8.add(sum3, v128.load(row, 48));
+        sum4 = i16x8.add(sum4, v128.load(row, 64));
+        sum5 = i16x8.add(sum5, v128.load(row, 80));
+      }
+      widen(sum0, source + 0, scales + 0, resting + 0);
+      widen(sum1, source + 32, scales + 32, resting + 32);
+      widen(sum2, source + 64, scales + 64, resting + 64);
+      widen(sum3, source + 96, scales + 96, resting + 96);
+      widen(sum4, source + 128, scales + 128, resting + 128);
+      widen(sum5, source + 160, scales + 160, resting + 160);
+      source = resting;
+    }
+    let sum0 = i16x8.splat(0);
+    let sum1 = i16x8.splat(0);
+    let sum2 = i16x8.splat(0);
+    let sum3 = i16x8.splat(0);
+    let sum4 = i16x8.splat(0);
+    let sum5 = i16x8.splat(0);
+    for (; entry < end; entry += 4) {
+      const row = table + load<u32>(entry);
+      sum0 = i16x8.add(sum0, v128.load(row));
+      sum1 = i16x8.add(sum1, v128.load(row, 16));
+      sum2 = i16x8.add(sum2, v128.load(row, 32));
+      sum3 = i16x8.add(sum3, v128.load(row, 48));
+      sum4 = i16x8.add(sum4, v128.load(row, 64));
+      sum5 = i16x8.add(sum5, v128.load(row, 80));
+    }
+    if (residual != 0) {
+      const other = residual + residualAt * outputStride;
+      widenWith(sum0, source + 0, scales + 0, other + 0, output + 0);
+      widenWith(sum1, source + 32, scales + 32, other + 32, output + 32);
+      widenWith(sum2, source + 64, scales + 64, other + 64, output + 64);
+      widenWith(sum3, source + 96, scales + 96, other + 96, output + 96);
+      widenWith(sum4, source + 128, scales + 128, other + 128, output + 128);
+      widenWith(sum5, source + 160, scales + 160, other + 160, output + 160);
+      if (++residualAt == residualPositions) residualAt = 0;
+    } else {
+      widen(sum0, source + 0, scales + 0, output + 0);
+      widen(sum1, source + 32, scales + 32, output + 32);
+      widen(sum2, source + 64, scales + 64, output + 64);
+      widen(sum3, source + 96, scales + 96, output + 96);
+      widen(sum4, source + 128, scales + 128, output + 128);
+      widen(sum5, source + 160, scales + 160, output + 160);
+    }
+    initial += initialStride;
+    output += outputStride;
+    starts += startStride;
+  }
+}
+
+function sumHalves4(
+  table: usize, starts: usize, startStride: usize, count: u32, initial: usize, initialStride: usize, output: usize, outputStride: usize,
+  residual: usize, residualAt: u32, residualPositions: u32, scales: usize, resting: usize, most: u32,
+): void {
+  const mostBytes: usize = most * 4;
+  for (let position: u32 = 0; position < count; position++) {
+    let source = initial;
+    let entry: usize = load<u32>(starts);
+    const end: usize = load<u32>(starts, 4);
+    while (end - entry > mostBytes) {
+      const stop = entry + mostBytes;
+      let sum0 = i16x8.splat(0);
+      let sum1 = i16x8.splat(0);
+      let sum2 = i16x8.splat(0);
+      let sum3 = i16x8.splat(0);
+      for (; entry < stop; entry += 4) {
+        const row = table + load<u32>(entry);
+        sum0 = i16x8.add(sum0, v128.load(row));
+        sum1 = i16x8.add(sum1, v128.load(row, 16));
+        sum2 = i16x8.add(sum2, v128.load(row, 32));
+        sum3 = i16x8.add(sum3, v128.load(row, 48));
+      }
+      widen(sum0, source + 0, scales + 0, resting + 0);
+      widen(sum1, source + 32, scales + 32, resting + 32);
+      widen(sum2, source + 64, scales + 64, resting + 64);
+      widen(sum3, source + 96, scales + 96, resting + 96);
+      source = resting;
+    }
+    let sum0 = i16x8.splat(0);
+    let sum1 = i16x8.splat(0);
+    let sum2 = i16x8.splat(0);
+    let sum3 = i16x8.splat(0);
+    for (; entry < end; entry += 4) {
+      const row = table + load<u32>(entry);
+      sum0 = i16x8.add(sum0, v128.load(row));
+      sum1 = i16x8.add(sum1, v128.load(row, 16));
+      sum2 = i16x8.add(sum2, v128.load(row, 32));
+      sum3 = i16x8.add(sum3, v128.load(row, 48));
+    }
+    if (residual != 0) {
+      const other = residual + residualAt * outputStride;
+      widenWith(sum0, source + 0, scales + 0, other + 0, output + 0);
+      widenWith(sum1, source + 32, scales + 32, other + 32, output + 32);
+      widenWith(sum2, source + 64, scales + 64, other + 64, output + 64);
+      widenWith(sum3, source + 96, scales + 96, other + 96, output + 96);
+      if (++residualAt == residualPositions) residualAt = 0;
+    } else {
+      widen(sum0, source + 0, scales + 0, output + 0);
+      widen(sum1, source + 32, scales + 32, output + 32);
+      widen(sum2, source + 64, scales + 64, output + 64);
+      widen(sum3, source + 96, scales + 96, output + 96);
+    }
+    initial += initialStride;
+    output += outputStride;
+    starts += startStride;
+  }
+}
+
+function sumHalves2(
+  table: usize, starts: usize, startStride: usize, count: u32, initial: usize, initialStride: usize, output: usize, outputStride: usize,
+  residual: usize, residualAt: u32, residualPositions: u32, scales: usize, resting: usize, most: u32,
+): void {
+  const mostBytes: usize = most * 4;
+  for (let position: u32 = 0; position < count; position++) {
+    let source = initial;
+    let entry: usize = load<u32>(starts);
+    const end: usize = load<u32>(starts, 4);
+    while (end - entry > mostBytes) {
+      const stop = entry + mostBytes;
+      let sum0 = i16x8.splat(0);
+      let sum1 = i16x8.splat(0);
+      for (; entry < stop; entry += 4) {
+        const row = table + load<u32>(entry);
+        sum0 = i16x8.add(sum0, v128.load(row));
+        sum1 = i16x8.add(sum1, v128.load(row, 16));
+      }
+      widen(sum0, source + 0, scales + 0, resting + 0);
+      widen(sum1, source + 32, scales + 32, resting + 32);
+      source = resting;
+    }
+    let sum0 = i16x8.splat(0);
+    let sum1 = i16x8.splat(0);
+    for (; entry < end; entry += 4) {
+      const row = table + load<u32>(entry);
+      sum0 = i16x8.add(sum0, v128.load(row));
+      sum1 = i16x8.add(sum1, v128.load(row, 16));
+    }
+    if (residual != 0) {
+      const other = residual + residualAt * outputStride;
+      widenWith(sum0, source + 0, scales + 0, other + 0, output + 0);
+      widenWith(sum1, source + 32, scales + 32, other + 32, output + 32);
+      if (++residualAt == residualPositions) residualAt = 0;
+    } else {
+      widen(sum0, source + 0, scales + 0, output + 0);
+      widen(sum1, source + 32, scales + 32, output + 32);
+    }
+    initial += initialStride;
+    output += outputStride;
+    starts += startStride;
+  }
+}
+
+/** The last one to eight channels; bias, sums and scales are padded to eight. */
+function sumHalves1(
+  table: usize, starts: usize, startStride: usize, count: u32, initial: usize, initialStride: usize, output: usize, outputStride: usize,
+  residual: usize, residualAt: u32, residualPositions: u32, scales: usize, resting: usize, most: u32, lanes: u32,
+): void {
+  const mostBytes: usize = most * 4;
+  for (let position: u32 = 0; position < count; position++) {
+    let source = initial;
+    let entry: usize = load<u32>(starts);
+    const end: usize = load<u32>(starts, 4);
+    while (end - entry > mostBytes) {
+      const stop = entry + mostBytes;
+      let sum0 = i16x8.splat(0);
+      for (; entry < stop; entry += 4) {
+        const row = table + load<u32>(entry);
+        sum0 = i16x8.add(sum0, v128.load(row));
+      }
+      widen(sum0, source + 0, scales + 0, resting + 0);
+      source = resting;
+    }
+    let sum0 = i16x8.splat(0);
+    for (; entry < end; entry += 4) {
+      const row = table + load<u32>(entry);
+      sum0 = i16x8.add(sum0, v128.load(row));
+    }
+    widen(sum0, source, scales, resting);
+    source = resting;
+    let low = v128.load(source);
+    let high = v128.load(source, 16);
+    const other = residual + residualAt * outputStride;
+    if (residual != 0) {
+      low = f32x4.add(low, loadLanes(other, lanes));
+      if (lanes > 4) high = f32x4.add(high, loadLanes(other + 16, lanes - 4));
+      if (++residualAt == residualPositions) residualAt = 0;
+    }
+    storeLanes(output, low, lanes);
+    if (lanes > 4) storeLanes(output + 16, high, lanes - 4);
+    initial += initialStride;
+    output += outputStride;
+    starts += startStride;
+  }
+}
+
 /** Below this many positions in a block, rows are fetched one by one rather than all of them. */
 const leastPositionsToTouch: u32 = 16;
+
+/** As `sumChunk`, for 16-bit rows. */
+function sumHalfChunk(
+  instruction: usize, lookup: usize, partial: usize, starts: usize, chunk: u32, first: u32, count: u32,
+  withTables: bool, tapsPerSegment: u32, wordsPerSegment: u32, segments: u32,
+): void {
+  const outputChannels = load<u32>(instruction + Word.outputChannels * 4);
+  const residual: usize = load<u32>(instruction + Word.residual * 4);
+  const residualPositions = load<u32>(instruction + Word.residualPositions * 4);
+  const residualAt = residual != 0 ? first % residualPositions : 0;
+  const pixelBytes: usize = outputChannels * 4;
+  const partialStride: usize = <usize>load<u32>(instruction + Word.rowBytes * 4) * 2;
+  const firstChannel = chunk * Width.halfChunk;
+  const table = <usize>load<u32>(instruction + Word.weights * 4) + <usize>chunk * load<u32>(instruction + Word.chunkBytes * 4);
+  const bias: usize = load<u32>(instruction + Word.bias * 4) + firstChannel * 4;
+  const scales: usize = load<u32>(instruction + Word.scales * 4) + firstChannel * 4;
+  const output = <usize>load<u32>(instruction + Word.output * 4) + <usize>first * pixelBytes + firstChannel * 4;
+  const most = load<u32>(instruction + (withTables ? Word.tableRowsBeforeOverflow : Word.rowsBeforeOverflow) * 4);
+  const startStride: usize = segments * 4;
+  const width = min<u32>(Width.halfChunk, outputChannels - firstChannel);
+  for (let segment: u32 = 0; segment < segments; segment++) {
+    const isLast = segment == segments - 1;
+    if (count >= leastPositionsToTouch) touchSegment(instruction, lookup, table, segment, withTables, tapsPerSegment, wordsPerSegment);
+    const lists = starts + segment * 4;
+    const targetStride = isLast ? pixelBytes : partialStride;
+    const initialStride = segment == 0 ? 0 : partialStride;
+    let done: u32 = 0;
+    while (done < width) {
+      const rest = width - done;
+      const offset: usize = done * 4;
+      const rows = table + done * 2;
+      const initial = (segment == 0 ? bias : partial) + offset;
+      const target = (isLast ? output : partial) + offset;
+      const other: usize = isLast && residual != 0 ? residual + firstChannel * 4 + offset : 0;
+      const scale = scales + offset;
+      const resting = lookup + halfSums;
+      if (rest == 48) {
+        sumHalves6(rows, lists, startStride, count, initial, initialStride, target, targetStride, other, residualAt, residualPositions, scale, resting, most);
+        done += 48;
+      } else if (rest >= 32) {
+        sumHalves4(rows, lists, startStride, count, initial, initialStride, target, targetStride, other, residualAt, residualPositions, scale, resting, most);
+        done += 32;
+      } else if (rest >= 16) {
+        sumHalves2(rows, lists, startStride, count, initial, initialStride, target, targetStride, other, residualAt, residualPositions, scale, resting, most);
+        done += 16;
+      } else {
+        const lanes = isLast ? min<u32>(8, rest) : 8;
+        sumHalves1(rows, lists, startStride, count, initial, initialStride, target, targetStride, other, residualAt, residualPositions, scale, resting, most, lanes);
+        done += 8;
+      }
+    }
+  }
+}
 
 /** Sums one chunk of output channels for a block of positions whose lists are built. */
 function sumChunk(
@@ -496,7 +796,9 @@ export function spikeConvolution(instruction: usize, scratch: usize, thread: u32
   const images = load<u32>(instruction + Word.images * 4);
   const positions = images * load<u32>(instruction + Word.outputHeight * 4) * load<u32>(instruction + Word.outputWidth * 4);
   const blocks = load<u32>(instruction + Word.blocks * 4);
-  const chunks = (load<u32>(instruction + Word.outputChannels * 4) + Width.chunk - 1) / Width.chunk;
+  const halves = load<u32>(instruction + Word.halves * 4) != 0;
+  const chunkWidth: u32 = halves ? Width.halfChunk : Width.chunk;
+  const chunks = (load<u32>(instruction + Word.outputChannels * 4) + chunkWidth - 1) / chunkWidth;
   const tables = load<u32>(instruction + Word.tables * 4) != 0;
   let task = shareStart(blocks * chunks, thread, threads);
   const end = shareStart(blocks * chunks, thread + 1, threads);
@@ -522,10 +824,16 @@ export function spikeConvolution(instruction: usize, scratch: usize, thread: u32
     );
     const blockEnd = min<u32>(end, (block + 1) * chunks);
     for (; task < blockEnd; task++) {
-      sumChunk(
-        instruction, scratch, partial, starts, task - block * chunks, first, last - first,
-        withTables, tapsPerSegment, wordsPerSegment, segments,
-      );
+      const chunk = task - block * chunks;
+      if (halves) {
+        sumHalfChunk(
+          instruction, scratch, partial, starts, chunk, first, last - first, withTables, tapsPerSegment, wordsPerSegment, segments,
+        );
+      } else {
+        sumChunk(
+          instruction, scratch, partial, starts, chunk, first, last - first, withTables, tapsPerSegment, wordsPerSegment, segments,
+        );
+      }
     }
   }
 }

@@ -39,6 +39,7 @@ const networkOptions = {
 const engineOptions = {
   threads: wholeNumber(1, maximumThreads).optional(),
   engine: oneOf(['wasm', 'reference']).optional(),
+  precision: oneOf(['f32', 'i16']).optional(),
 };
 
 /** Options of every command that runs a network. */
@@ -60,7 +61,8 @@ export function addNetworkOptions(command: Command): Command {
 export function addEngineOptions(command: Command): Command {
   return command
     .option('--threads <N>', `threads, 1 to ${maximumThreads} (default: as many as there are processors)`)
-    .option('--engine <NAME>', 'wasm (default), or reference: plain loops on one thread, slow, for comparison');
+    .option('--engine <NAME>', 'wasm (default), or reference: plain loops on one thread, slow, for comparison')
+    .option('--precision <NAME>', 'f32 (default), exact; or i16: weights of spike-fed layers in 16 bits, faster');
 }
 
 /** `--model` or `--checkpoint`, not both. */

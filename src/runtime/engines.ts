@@ -12,6 +12,8 @@ export interface EngineOptions {
   readonly engine?: EngineName;
   /** Threads that work, the caller's included; by default as many as there are processors. `reference` has one. */
   readonly threads?: number;
+  /** Of the spike-fed layers' weights: `f32` (default) is exact; `i16`, 16-bit integers with scales, is faster. `wasm` only. */
+  readonly precision?: 'f32' | 'i16';
 }
 
 /** Threads beyond this bring nothing and cost memory each. */
@@ -23,8 +25,13 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= maximumThreads)) {
     throw new UsageError(`threads: ${threads}, expected a whole number from 1 to ${maximumThreads}`);
   }
-  if (options.engine === 'reference') return createReferenceEngine();
-  return createWasmEngine(threads === undefined ? {} : { threads });
+  const { precision = 'f32' } = options;
+  if (options.engine === 'reference') {
+    if (precision !== 'f32')
+      throw new UsageError(`precision: ${precision}, but the reference engine is exact; use f32`);
+    return createReferenceEngine();
+  }
+  return createWasmEngine(threads === undefined ? { precision } : { precision, threads });
 }
 
 /**

@@ -13,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EngineError } from '../../src/engines/errors.js';
 import type { ConvolutionGeometry, Engine, Tensor } from '../../src/engines/kernels.js';
 import { createWasmEngine, type WasmEngineOptions } from '../../src/engines/wasm/index.js';
+import { levels, quantiseWeights, rowsBeforeOverflow } from '../../src/engines/wasm/quantise.js';
 import {
   bruteForceConvolution,
   expectClose,
@@ -184,6 +185,90 @@ describe('a convolution on spikes in wasm', () => {
     });
     const { geometry, bits, weight } = layer;
     expectClose(found, definition({ geometry, bits, weight, residual: before }));
+  });
+});
+
+/** Channels of every width that a chunk of 48 can end with, and lists long enough to be widened several times. */
+const halfLayers: readonly (readonly [string, SpikeLayer])[] = [
+  ...layers.slice(0, 3),
+  [
+    '3×3, 192 → 96 channels',
+    spikeLayer(
+      5,
+      geometryOf({ images: 2, channels: [192, 96], size: [8, 7], kernel: [3, 3], padding: [1, 1] }),
+      [0.05, 0.6],
+    ),
+  ],
+  ['1×1, 500 → 77 channels', spikeLayer(6, geometryOf({ channels: [500, 77], size: [9, 9], kernel: [1, 1] }), [0.5])],
+  ['1×1, 64 → 3 channels', spikeLayer(7, geometryOf({ channels: [64, 3], size: [4, 5], kernel: [1, 1] }), [0.3])],
+];
+
+describe('a convolution on spikes with 16-bit weights', () => {
+  /** The layer with weights as the integers and scales say. */
+  function rounded(layer: SpikeLayer): SpikeLayer {
+    const { weight, scales } = quantiseWeights(layer.weight, layer.geometry);
+    const perChannel = weight.length / scales.length;
+    return { ...layer, weight: Float32Array.from(weight, (value, i) => value * scales[Math.floor(i / perChannel)]!) };
+  }
+
+  it.each(halfLayers)(
+    'equals the definition on the rounded weights, with and without tables: %s',
+    async (_t, layer) => {
+      for (const tables of [{}, { tableBudgetBytes: 0 }]) {
+        const options = { threads: 2, precision: 'i16', ...tables } as const;
+        const found = await withEngine(options, (engine) => convolveSpikes(engine, layer));
+        expectClose(found, definition(rounded(layer)));
+      }
+    },
+  );
+
+  it.each(halfLayers)('gives the same bits with one to four threads: %s', async (_title, layer) => {
+    const results = [];
+    for (const threads of [1, 2, 3, 4])
+      results.push(await withEngine({ threads, precision: 'i16' }, (engine) => convolveSpikes(engine, layer)));
+    for (const result of results) expect(result).toEqual(results[0]);
+  });
+
+  it.each([
+    ['single rows', { tableBudgetBytes: 0 }],
+    ['tables', {}],
+  ])('does not overflow when all neurons fire into the largest weights: %s', async (_title, options) => {
+    const geometry = geometryOf({ channels: [256, 56], size: [10, 10], kernel: [3, 3], padding: [1, 1] });
+    const sign = (channel: number) => (channel % 2 === 0 ? 1 : -1);
+    const weight = Float32Array.from({ length: 56 * 256 * 9 }, (_, i) => 0.75 * sign(Math.floor(i / (256 * 9))));
+    const layer = { geometry, bits: new Float32Array(100 * 256).fill(1), weight };
+    const found = await withEngine({ threads: 1, precision: 'i16', ...options }, (engine) =>
+      convolveSpikes(engine, layer),
+    );
+    // In the middle 9 · 256 weights meet, 587,520 steps of 1/255: eighteen times what 16 bits hold.
+    for (let channel = 0; channel < 56; channel++)
+      expect(found[(5 * 10 + 5) * 56 + channel]! / (sign(channel) * 9 * 256 * 0.75)).toBeCloseTo(1, 6);
+    expectClose(found, definition(layer), 1e-6);
+  });
+
+  it('rounds weights to half a step of the channel’s largest, and bounds every sum of rows', () => {
+    const layer = layers[0]![1];
+    const { geometry } = layer;
+    const { weight, scales } = quantiseWeights(layer.weight, geometry);
+    const perChannel = weight.length / scales.length;
+    for (let channel = 0; channel < scales.length; channel++) {
+      const own = layer.weight.subarray(channel * perChannel, (channel + 1) * perChannel);
+      const largest = Math.max(...own.map(Math.abs));
+      expect(scales[channel]).toBeCloseTo(largest / levels, 8);
+      own.forEach((value, i) => {
+        const distance = Math.abs(weight[channel * perChannel + i]! * scales[channel]! - value);
+        expect(distance).toBeLessThanOrEqual(0.5001 * scales[channel]!);
+      });
+    }
+    for (const rows of [Int16Array.of(255), Int16Array.of(-1020, 3), Int16Array.of(0), Int16Array.of(-32768)]) {
+      const most = rowsBeforeOverflow(rows);
+      const largest = Math.max(1, ...Array.from(rows, Math.abs));
+      expect(most * largest).toBeLessThanOrEqual(32767);
+      expect((most + 1) * largest).toBeGreaterThan(32767);
+    }
+    expect([...quantiseWeights(new Float32Array(2 * 200 * 9), { ...geometry, outputChannels: 2 }).scales]).toEqual([
+      0, 0,
+    ]);
   });
 });
 

@@ -92,8 +92,8 @@ async function evaluateData({ io }: Session, directory: string, options: Options
   const opened = await openEvaluationData(directory);
   const { classes, size, fingerprint } = opened;
   const data = { directory, images: size, classes: [...classes], fingerprint };
-  const { model: name, checkpoint, threads, engine, timeSteps, heads, strides, imageSize } = options;
-  const settings = given({ threads, engine, timeSteps, heads, strides, imageSize });
+  const { model: name, checkpoint, threads, engine, precision, timeSteps, heads, strides, imageSize } = options;
+  const settings = given({ threads, engine, precision, timeSteps, heads, strides, imageSize });
   const model = await loadModel(given({ model: name, checkpoint }), settings);
   try {
     const classOf = matchClasses(model, classes, directory);

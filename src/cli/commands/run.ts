@@ -11,7 +11,7 @@ import { CheckpointError } from '../../interop/errors.js';
 import type { TensorData } from '../../interop/tensorData.js';
 import type { FieldTensor, Model, RunOptions, RunResult } from '../../library/model.js';
 import type { Io } from '../io.js';
-import { addEngineOptions, addNetworkOptions, given, oneOf, parseOptions, runningOptions } from '../options.js';
+import { addEngineOptions, addNetworkOptions, given, parseOptions, runningOptions } from '../options.js';
 import { checkOutput } from '../outputFile.js';
 import type { Session } from '../session.js';
 import { counted, milliseconds, oneLine } from '../text.js';
@@ -23,9 +23,6 @@ const schema = z.strictObject({
   checkpoint: z.string(),
   input: z.string(),
   output: z.string(),
-  precision: oneOf(['f32', 'i16'])
-    .default('f32')
-    .refine((precision) => precision === 'f32', 'which is not in this version; use f32, and see FEATURES.md'),
   record: z
     .string()
     .transform((text) => text.split(',').map((word) => word.trim()))
@@ -46,7 +43,6 @@ export function registerRun(program: Command, session: Session): void {
     .requiredOption('--input <FILE>', 'safetensors file with `input` [B,3,H,W] or [T,B,3,H,W], normalised')
     .requiredOption('--output <FILE>', 'safetensors file to write');
   addEngineOptions(addNetworkOptions(command))
-    .option('--precision <NAME>', 'f32 (default)')
     .option('--record <WHAT>', 'also write spikes, activations, or spikes,activations')
     .action((typed: Record<string, unknown>) => run(session, parseOptions(schema, typed)));
 }
@@ -97,9 +93,9 @@ async function readInput(path: string): Promise<FieldTensor> {
 
 /** A sequence of frames says itself how many time steps there are. */
 function load(options: Options, { shape }: FieldTensor): Promise<Model> {
-  const { checkpoint, heads, strides, threads, engine } = options;
+  const { checkpoint, heads, strides, threads, engine, precision } = options;
   const timeSteps = options.timeSteps ?? (shape.length === 5 ? shape[0] : undefined);
-  return loadModel({ checkpoint }, given({ heads, strides, threads, engine, timeSteps }));
+  return loadModel({ checkpoint }, given({ heads, strides, threads, engine, precision, timeSteps }));
 }
 
 /** The library does not know the file that an input came from. */

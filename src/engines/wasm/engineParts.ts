@@ -2,10 +2,14 @@
 import type { Constants } from './constants.js';
 import type { WasmMemory } from './memory.js';
 
+/** Of the weights of spike-fed layers: exact, or 16-bit integers with a scale per output channel. */
+export type Precision = 'f32' | 'i16';
+
 export interface EngineParts {
   readonly memory: WasmMemory;
   readonly constants: Constants;
   readonly threads: number;
+  readonly precision: Precision;
   /** Runs `count` instructions at `code` to the end. */
   execute(code: number, count: number, scratch: number, scratchStride: number): void;
   /** @throws EngineError naming the action when the engine was disposed of. */

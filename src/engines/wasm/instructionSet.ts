@@ -13,7 +13,7 @@ export enum Size {
   /** Start of memory, kept free of data: the words by which threads meet (see `kernels/threads.ts`). */
   control = 1024,
   /** Start of each thread's scratch that the spike-fed convolution uses for its lookup tables. */
-  lookup = 640,
+  lookup = 832,
 }
 
 export enum Opcode {
@@ -85,6 +85,13 @@ export enum ConvolutionWord {
   startBytes = 34,
   pixelStartBytes = 37,
   pixelListBytes = 38,
+  /** Spike-fed: 1 when rows are 16-bit integers, 48 channels wide. */
+  halves = 39,
+  /** 16-bit rows: address of the scale of each output channel. */
+  scales = 40,
+  /** 16-bit rows: so many can be added without overflow; single rows, and rows of the tables or single ones. */
+  rowsBeforeOverflow = 41,
+  tableRowsBeforeOverflow = 42,
 }
 
 export enum NeuronWord {
@@ -143,6 +150,8 @@ export enum ElementWord {
 export enum Width {
   /** Output channels of a chunk in the spike-fed convolution: six registers of four. */
   chunk = 24,
+  /** The same for 16-bit rows: six registers of eight. */
+  halfChunk = 48,
   /** Output channels of a panel in the dense convolution. */
   panel = 8,
   /** Channels that the depthwise convolution treats together: one cache line. */

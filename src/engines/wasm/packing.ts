@@ -12,17 +12,29 @@ export function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
 
-/** Numbers in one row of a chunk: 24, or what a layer with fewer output channels needs. */
-export function rowWidth(outputChannels: number): number {
-  return Math.min(Width.chunk, roundUp(outputChannels, 4));
+/** How the rows of a spike-fed convolution are written: six registers of float32, or of 16-bit integers. */
+export interface RowFormat {
+  /** Output channels of a chunk. */
+  readonly chunk: number;
+  /** Numbers in a register. */
+  readonly lanes: number;
+  readonly bytesPerNumber: number;
+}
+
+export const floatRows: RowFormat = { chunk: Width.chunk, lanes: 4, bytesPerNumber: 4 };
+export const halfRows: RowFormat = { chunk: Width.halfChunk, lanes: 8, bytesPerNumber: 2 };
+
+/** Numbers in one row of a chunk: all of a chunk's, or what a layer with fewer output channels needs. */
+export function rowWidth(outputChannels: number, format = floatRows): number {
+  return Math.min(format.chunk, roundUp(outputChannels, format.lanes));
 }
 
 function tapsOf(geometry: ConvolutionGeometry): number {
   return geometry.kernelHeight * geometry.kernelWidth;
 }
 
-function chunksOf(geometry: ConvolutionGeometry): number {
-  return Math.ceil(geometry.outputChannels / Width.chunk);
+function chunksOf(geometry: ConvolutionGeometry, format: RowFormat): number {
+  return Math.ceil(geometry.outputChannels / format.chunk);
 }
 
 /** Rows of one tap of one chunk: the weights of each input channel, then 11 sums for every four of them. */
@@ -32,34 +44,36 @@ function tapRows(geometry: ConvolutionGeometry, tables: boolean): number {
 }
 
 /** Bytes of one tap of one chunk of output channels in the spike-fed convolution. */
-export function tapBytes(geometry: ConvolutionGeometry, tables: boolean): number {
-  return tapRows(geometry, tables) * rowWidth(geometry.outputChannels) * 4;
+export function tapBytes(geometry: ConvolutionGeometry, tables: boolean, format = floatRows): number {
+  return tapRows(geometry, tables) * rowWidth(geometry.outputChannels, format) * format.bytesPerNumber;
 }
 
 /** Numbers of all chunks. */
-export function spikeRowsLength(geometry: ConvolutionGeometry, tables: boolean): number {
-  return chunksOf(geometry) * tapsOf(geometry) * tapRows(geometry, tables) * rowWidth(geometry.outputChannels);
+export function spikeRowsLength(geometry: ConvolutionGeometry, tables: boolean, format = floatRows): number {
+  const numbers = tapRows(geometry, tables) * rowWidth(geometry.outputChannels, format);
+  return chunksOf(geometry, format) * tapsOf(geometry) * numbers;
 }
 
 /**
- * Per chunk of output channels and tap: `[inputChannel][24]`, output channels beyond the last being zero; then, with
- * tables, `[four input channels][pattern 3, 5, 6, 7, 9…15][24]`: the sums of the rows that a pattern selects.
+ * Per chunk of output channels and tap: `[inputChannel][chunk]`, output channels beyond the last being zero; then, with
+ * tables, `[four input channels][pattern 3, 5, 6, 7, 9…15][chunk]`: the sums of the rows that a pattern selects.
  */
-export function packSpikeRows(
-  target: Float32Array,
-  weight: Float32Array,
+export function packSpikeRows<Numbers extends Float32Array | Int16Array>(
+  target: Numbers,
+  weight: Numbers,
   geometry: ConvolutionGeometry,
   tables: boolean,
+  format = floatRows,
 ): void {
   const { outputChannels } = geometry;
-  const width = rowWidth(outputChannels);
+  const width = rowWidth(outputChannels, format);
   const length = tapRows(geometry, tables) * width;
   let start = 0;
-  for (let firstOutput = 0; firstOutput < outputChannels; firstOutput += Width.chunk) {
+  for (let firstOutput = 0; firstOutput < outputChannels; firstOutput += format.chunk) {
     for (let tap = 0; tap < tapsOf(geometry); tap++) {
       const part = target.subarray(start, start + length);
       part.fill(0);
-      fillRows(part, weight, geometry, firstOutput, tap);
+      fillRows(part, weight, geometry, firstOutput, tap, width);
       if (tables) fillTables(part, geometry.inputChannels, width);
       start += length;
     }
@@ -67,14 +81,14 @@ export function packSpikeRows(
 }
 
 function fillRows(
-  part: Float32Array,
-  weight: Float32Array,
+  part: Float32Array | Int16Array,
+  weight: Float32Array | Int16Array,
   geometry: ConvolutionGeometry,
   firstOutput: number,
   tap: number,
+  width: number,
 ): void {
   const { inputChannels, outputChannels } = geometry;
-  const width = rowWidth(outputChannels);
   const taps = tapsOf(geometry);
   const lanes = Math.min(width, outputChannels - firstOutput);
   for (let lane = 0; lane < lanes; lane++) {
@@ -87,7 +101,7 @@ function fillRows(
 }
 
 /** Makes each sum from that of the pattern without its highest spike, plus that spike's row. */
-function fillTables(part: Float32Array, inputChannels: number, width: number): void {
+function fillTables(part: Float32Array | Int16Array, inputChannels: number, width: number): void {
   // Where each pattern's row starts; patterns with channels beyond the last are never looked up and stay zero.
   const starts = new Int32Array(16);
   let at = inputChannels * width;

@@ -34,13 +34,24 @@ import {
 import type { EngineParts } from './engineParts.js';
 import { AttentionWord, ConvolutionWord, ElementWord, NeuronWord, Opcode, Size, Width } from './instructionSet.js';
 import { addressOf, type WasmBlock } from './memory.js';
-import { depthwiseLength, packDepthwise, packPanels, packSpikeRows, panelsLength, spikeRowsLength } from './packing.js';
+import {
+  depthwiseLength,
+  floatRows,
+  halfRows,
+  packDepthwise,
+  packPanels,
+  packSpikeRows,
+  panelsLength,
+  spikeRowsLength,
+} from './packing.js';
 import { type Instruction, type InstructionNote, type ProgramParts, WasmProgram } from './program.js';
+import { boundsLength, quantiseWeights, rowsBeforeOverflow, scalesLength } from './quantise.js';
 import { planSpikeConvolution, tablesAreUseful } from './spikePlan.js';
 
 /** Patches of a block of positions that the dense convolution copies out: they should fit the L2 cache with a panel. */
 const patchBytes = 256 * 1024;
 const positionsPerDenseBlock = 128;
+const leastPositionsForHalves = 16;
 
 export function bitsOf(value: number): number {
   return new Uint32Array(new Float32Array([value]).buffer)[0]!;
@@ -221,18 +232,27 @@ export class WasmRecorder implements Kernels {
   private spikeConvolution(call: ConvolutionCall): void {
     const { geometry, weight, name } = call;
     const { constants, threads } = this.engine;
-    const tables = this.chooseTables(call);
-    const plan = planSpikeConvolution(geometry, tables, threads);
+    const halves = this.useHalves(geometry);
+    const format = halves ? halfRows : floatRows;
+    const tables = this.chooseTables(call, halves);
+    const plan = planSpikeConvolution(geometry, tables, threads, format);
     this.needScratch(plan.scratchBytes);
-    const weights = constants.pack(
-      weight,
-      packingKey(tables ? 'tables' : 'rows', call),
-      spikeRowsLength(geometry, tables),
-      `the weights of ${name}`,
-      (target) => packSpikeRows(target, weight, geometry, tables),
-    );
-    this.append(name, 'spikeConvolution', tables ? 'rows and tables' : 'rows', Opcode.spikeConvolution, {
-      ...this.convolutionOperands(call, weights),
+    const rows = halves
+      ? this.halfRows(call, tables)
+      : {
+          weights: constants.pack(
+            weight,
+            packingKey(tables ? 'tables' : 'rows', call),
+            spikeRowsLength(geometry, tables),
+            `the weights of ${name}`,
+            (target) => packSpikeRows(target, weight, geometry, tables),
+          ),
+          operands: {},
+        };
+    const method = `${tables ? 'rows and tables' : 'rows'}${halves ? ', i16' : ''}`;
+    this.append(name, 'spikeConvolution', method, Opcode.spikeConvolution, {
+      ...this.convolutionOperands(call, rows.weights),
+      ...rows.operands,
       [ConvolutionWord.blocks]: plan.blocks,
       [ConvolutionWord.tables]: tables ? 1 : 0,
       [ConvolutionWord.rowBytes]: plan.rowBytes,
@@ -253,12 +273,64 @@ export class WasmRecorder implements Kernels {
     });
   }
 
+  /** Few positions (the head's, one per image) gain nothing from short rows, and scores should be exact. */
+  private useHalves(geometry: ConvolutionCall['geometry']): boolean {
+    const positions = geometry.images * geometry.outputHeight * geometry.outputWidth;
+    return this.engine.precision === 'i16' && positions >= leastPositionsForHalves;
+  }
+
+  /** Rows of 16-bit integers, their scales, and the bounds within which no sum overflows. */
+  private halfRows(call: ConvolutionCall, tables: boolean): { weights: number; operands: Record<number, number> } {
+    const { geometry, weight, name } = call;
+    const { constants, memory } = this.engine;
+    const length = spikeRowsLength(geometry, tables, halfRows);
+    const kind = tables ? 'half tables' : 'half rows';
+    const scaleLength = scalesLength(geometry);
+    const scales = constants.pack(
+      weight,
+      packingKey(`${kind}: scales`, call),
+      scaleLength,
+      `the scales of ${name}`,
+      (target) => {
+        target.fill(0);
+        target.set(quantiseWeights(weight, geometry).scales, boundsLength);
+      },
+    );
+    const weights = constants.pack(
+      weight,
+      packingKey(kind, call),
+      Math.ceil(length / 2),
+      `the weights of ${name}`,
+      (target) => {
+        const quantised = quantiseWeights(weight, geometry).weight;
+        const rows = new Int16Array(target.buffer, target.byteOffset, length);
+        packSpikeRows(rows, quantised, geometry, tables, halfRows);
+        const header = memory.float32(scales, boundsLength);
+        header[0] = rowsBeforeOverflow(quantised);
+        header[1] = rowsBeforeOverflow(rows);
+      },
+    );
+    const [rowsAtOnce = 1, tableRowsAtOnce = 1] = memory.float32(scales, 2);
+    return {
+      weights,
+      operands: {
+        [ConvolutionWord.halves]: 1,
+        [ConvolutionWord.scales]: scales + 4 * boundsLength,
+        [ConvolutionWord.rowsBeforeOverflow]: rowsAtOnce,
+        [ConvolutionWord.tableRowsBeforeOverflow]: tableRowsAtOnce,
+      },
+    };
+  }
+
   /** Tables that another program already has cost nothing; new ones must be useful and within the engine's budget. */
-  private chooseTables(call: ConvolutionCall): boolean {
+  private chooseTables(call: ConvolutionCall, halves: boolean): boolean {
     const { constants } = this.engine;
-    if (constants.has(call.weight, packingKey('tables', call))) return true;
-    if (constants.has(call.weight, packingKey('rows', call))) return false;
-    const bytes = 4 * (spikeRowsLength(call.geometry, true) - spikeRowsLength(call.geometry, false));
+    const prefix = halves ? 'half ' : '';
+    if (constants.has(call.weight, packingKey(`${prefix}tables`, call))) return true;
+    if (constants.has(call.weight, packingKey(`${prefix}rows`, call))) return false;
+    const format = halves ? halfRows : floatRows;
+    const numbers = spikeRowsLength(call.geometry, true, format) - spikeRowsLength(call.geometry, false, format);
+    const bytes = format.bytesPerNumber * numbers;
     return tablesAreUseful(call.geometry, bytes) && constants.reserveTables(bytes);
   }
 

@@ -4,7 +4,7 @@
  */
 import { type ConvolutionGeometry, spikeWords } from '../kernels.js';
 import { Size } from './instructionSet.js';
-import { roundUp, rowWidth, tapBytes } from './packing.js';
+import { floatRows, type RowFormat, roundUp, rowWidth, tapBytes } from './packing.js';
 
 /**
  * Rows of a segment should stay in the L2 cache (1 MiB here) beside the lists that select them: measured best from 200 to
@@ -52,17 +52,24 @@ export function tablesAreUseful(geometry: ConvolutionGeometry, tableBytes: numbe
   return positions >= leastPositionsForTables && tableBytes <= mostTableBytesPerLayer;
 }
 
-export function planSpikeConvolution(geometry: ConvolutionGeometry, tables: boolean, threads: number): SpikePlan {
+export function planSpikeConvolution(
+  geometry: ConvolutionGeometry,
+  tables: boolean,
+  threads: number,
+  format: RowFormat = floatRows,
+): SpikePlan {
   const positions = geometry.images * geometry.outputHeight * geometry.outputWidth;
   const taps = geometry.kernelHeight * geometry.kernelWidth;
-  const rowBytes = rowWidth(geometry.outputChannels) * 4;
+  const width = rowWidth(geometry.outputChannels, format);
+  const rowBytes = width * format.bytesPerNumber;
   const single = cutRows(geometry, rowBytes);
   const table = tables ? cutRows(geometry, rowBytes * (1 + tableFactor)) : single;
   const segments = Math.max(single.segments, table.segments);
   const blocks = blocksOf(positions, threads);
   const largestBlock = Math.ceil(positions / blocks);
   const modeBytes = roundUp(geometry.images, 64);
-  const partialBytes = segments > 1 ? roundUp(largestBlock * rowBytes, 64) : 0;
+  // Sums between segments are float32 in either format.
+  const partialBytes = segments > 1 ? roundUp(largestBlock * width * 4, 64) : 0;
   const startBytes = roundUp((largestBlock * segments + 1) * 4, 64);
   const inPlace = positionsArePixels(geometry);
   const pixels = inPlace ? 0 : pixelsUnder(geometry, largestBlock);
@@ -73,8 +80,8 @@ export function planSpikeConvolution(geometry: ConvolutionGeometry, tables: bool
   return {
     blocks,
     rowBytes,
-    tapBytes: tapBytes(geometry, tables),
-    chunkBytes: taps * tapBytes(geometry, tables),
+    tapBytes: tapBytes(geometry, tables, format),
+    chunkBytes: taps * tapBytes(geometry, tables, format),
     inPlace,
     single,
     table,

@@ -1,0 +1,56 @@
+/**
+ * Weights of a spike-fed layer as 16-bit integers: one scale per output channel, and how many rows can be added before a sum could leave 16 bits.
+ * The bound does not ask the data: it takes the largest number in any row, and so holds for every pattern of spikes.
+ */
+import type { ConvolutionGeometry } from '../kernels.js';
+import { roundUp } from './packing.js';
+
+/**
+ * Weights become −255…255: half a step is 0.2 % of a channel's largest weight. More levels would need sums to be widened more often: at 255, 128 single
+ * rows fit, and at the least 32 rows of tables (four weights each), against lists of 50 to 250 entries.
+ */
+export const levels = 255;
+const largestSum = 32767;
+
+export interface QuantisedWeights {
+  /** As PyTorch stores them: `[outputChannels, inputChannels, kernelHeight, kernelWidth]`. */
+  readonly weight: Int16Array;
+  /** What one step is worth, by output channel; 0 for a channel without weights. */
+  readonly scales: Float32Array;
+}
+
+/** Rounds to the nearest step, the largest weight of each output channel being `levels` steps. */
+export function quantiseWeights(weight: Float32Array, { outputChannels }: ConvolutionGeometry): QuantisedWeights {
+  const perChannel = weight.length / outputChannels;
+  const quantised = new Int16Array(weight.length);
+  const scales = new Float32Array(outputChannels);
+  for (let channel = 0; channel < outputChannels; channel++) {
+    const start = channel * perChannel;
+    let largest = 0;
+    for (let i = start; i < start + perChannel; i++) largest = Math.max(largest, Math.abs(weight[i]!));
+    const scale = Math.fround(largest / levels);
+    scales[channel] = scale;
+    if (scale === 0) continue;
+    // A scale so small that it was rounded could make more steps of the largest weight.
+    for (let i = start; i < start + perChannel; i++)
+      quantised[i] = Math.max(-levels, Math.min(levels, Math.round(weight[i]! / scale)));
+  }
+  return { weight: quantised, scales };
+}
+
+/**
+ * How many of these rows can be added without a sum beyond ±32767, whichever they are. Partial sums are bounded by the same: after n rows no
+ * lane is larger than n times the largest number.
+ */
+export function rowsBeforeOverflow(rows: Int16Array): number {
+  let largest = 1;
+  for (const value of rows) largest = Math.max(largest, Math.abs(value));
+  return Math.floor(largestSum / largest);
+}
+
+/** Scales as the kernel reads them: the two bounds in front, then one scale per channel, padded with zeros to whole registers. */
+export const boundsLength = 16;
+
+export function scalesLength({ outputChannels }: ConvolutionGeometry): number {
+  return boundsLength + roundUp(outputChannels, 16);
+}
