@@ -7,6 +7,7 @@ import { Command, CommanderError } from 'commander';
 import { z } from 'zod';
 import { MetaSpikeformerError } from '../errors.js';
 import { registerEval } from './commands/eval.js';
+import { registerExport } from './commands/export.js';
 import { registerInfo } from './commands/info.js';
 import { registerPredict } from './commands/predict.js';
 import { registerPromised } from './commands/promised.js';
@@ -49,6 +50,7 @@ function createProgram(session: Session): Command {
   registerRun(program, session);
   registerInfo(program, session);
   registerTrain(program, session);
+  registerExport(program, session);
   registerPromised(program);
   return program;
 }

@@ -11,6 +11,7 @@ export { MetaSpikeformerError, UsageError } from '../errors.js';
 export type { Graph, Node, ParameterSpec } from '../graph/graph.js';
 export type { Shape, ValueKind } from '../graph/shape.js';
 export type { Checkpoint, CheckpointTensor } from '../interop/checkpoint.js';
+export type { OnnxOptions } from '../interop/onnx/exportOnnx.js';
 export { openCheckpoint } from '../interop/openCheckpoint.js';
 export { fileFromBlob, fileFromBytes, type RandomAccessFile } from '../interop/randomAccessFile.js';
 export { encodeSafetensors } from '../interop/safetensors.js';
@@ -22,6 +23,7 @@ export {
 } from '../models/metaSpikeformer.js';
 export { inferKinds, inferShapes, parametersOf } from '../operators/registry.js';
 export type { LoadOptions } from './buildModel.js';
+export { onnxParts } from './exportModel.js';
 export {
   type FieldTensor,
   type ImageSource,

@@ -1,5 +1,6 @@
 /** The sum of two values: the residual connection between membrane potentials. A value with T = 1 is repeated over time. */
 import type { GraphBuilder } from '../graph/graph.js';
+import { overTime } from './onnxBuilder.js';
 import { noCost, type Operator, passingGradient, shapeError } from './operator.js';
 
 export const addOperator: Operator = {
@@ -18,6 +19,12 @@ export const addOperator: Operator = {
   parameters: () => [],
   forward: (kernels, call) => {
     kernels.add({ name: call.node.name, a: call.inputs[0]!, b: call.inputs[1]!, output: call.output });
+  },
+  toOnnx: (builder, { node, inputs, inputShapes, outputShape }) => {
+    const addends = inputs.map((value, index) =>
+      overTime(builder, `${node.name}.over_time.${index}`, value, inputShapes[index]![0]!, outputShape[0]!),
+    );
+    return builder.node('Add', node.name, addends)[0]!;
   },
   cost: () => noCost,
   training: passingGradient([0, 1], (kernels, call) =>

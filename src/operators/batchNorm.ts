@@ -129,6 +129,19 @@ export const batchNormOperator: Operator<BatchNormAttributes> = {
   kind: () => 'real',
   parameters,
   forward,
+  toOnnx: (builder, { node, attributes, inputs, parameter }) => {
+    const { channels, epsilon, padding } = attributes;
+    let x = inputs[0]!;
+    if (padding > 0) {
+      const sizes = [0, 0, padding, padding, 0, 0, padding, padding];
+      const pads = builder.constant(`border of ${padding}`, BigInt64Array.from(sizes, BigInt), [8]);
+      x = builder.node('Pad', `${node.name}.border`, [x, pads])[0]!;
+    }
+    const parameters = (['weight', 'bias', 'running_mean', 'running_var'] as const).map((local) =>
+      builder.constant(`${node.parameterPrefix}.${local}`, parameter(local), [channels]),
+    );
+    return builder.node('BatchNormalization', node.name, [x, ...parameters], { epsilon: { float: epsilon } })[0]!;
+  },
   training,
   cost: () => noCost,
 };

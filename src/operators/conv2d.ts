@@ -98,6 +98,15 @@ export const conv2dOperator: Operator<Conv2dAttributes> = {
   kind: () => 'real',
   parameters,
   forward,
+  toOnnx: (builder, { node, attributes, inputs, parameter }) => {
+    const { inputChannels, outputChannels, kernel, stride, padding, groups, bias } = attributes;
+    const shape = [outputChannels, inputChannels / groups, ...kernel];
+    const weights = [builder.constant(`${node.parameterPrefix}.weight`, parameter('weight'), shape)];
+    if (bias) weights.push(builder.constant(`${node.parameterPrefix}.bias`, parameter('bias'), [outputChannels]));
+    const pads = [...padding, ...padding];
+    const settings = { kernel_shape: kernel, strides: stride, pads, group: groups };
+    return builder.node('Conv', node.name, [inputs[0]!, ...weights], settings)[0]!;
+  },
   training: convolutionTraining(geometryOf),
   cost: (node, _inputs, output) => {
     const { inputChannels, kernel, groups } = node.attributes;

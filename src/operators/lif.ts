@@ -7,7 +7,11 @@
 import type { LeakyIntegrateAndFireCall } from '../engines/kernels.js';
 import type { Attributes, GraphBuilder } from '../graph/graph.js';
 import { channelsOf, elementCount } from '../graph/shape.js';
+import { onnxScalar } from './onnxBuilder.js';
 import { type Call, noCost, type Operator, shapeError, type TrainingRules } from './operator.js';
+
+/** `TensorProto.DataType.FLOAT`. */
+const onnxFloat = 1;
 
 export interface LifAttributes extends Attributes {
   /** τ in time steps: the share 1/τ of the input flows in, the share 1 − 1/τ of the membrane stays. */
@@ -75,6 +79,40 @@ export const lifOperator: Operator<LifAttributes> = {
   parameters: () => [],
   forward: (kernels, call) =>
     kernels.leakyIntegrateAndFire({ ...neuronCall(call), ...(call.membrane ? { membrane: call.membrane } : {}) }),
+  toOnnx: (builder, { node, attributes, inputs, inputShapes, outputShape, membrane }) => {
+    const { tau, threshold } = attributes;
+    const timeSteps = outputShape[0]!;
+    const { name } = node;
+    const once = inputShapes[0]![0] === 1;
+    const parts = once ? inputs : builder.node('Split', `${name}.steps`, inputs, { axis: 0 }, timeSteps);
+    // A product by the reciprocal equals the quotient bit for bit only for powers of two.
+    const exact = Number.isInteger(Math.log2(tau));
+    const charge = (step: string, value: string) =>
+      builder.node(exact ? 'Mul' : 'Div', step, [value, onnxScalar(builder, exact ? 1 / tau : tau)])[0]!;
+    const spikes: string[] = [];
+    let v = membrane?.before;
+    for (let t = 0; t < timeSteps; t++) {
+      const suffix = timeSteps > 1 ? `.${t}` : '';
+      const x = parts[once ? 0 : t]!;
+      let h: string;
+      if (v === undefined) h = charge(`${name}.charged${suffix}`, x);
+      else {
+        const inflow = charge(
+          `${name}.inflow${suffix}`,
+          builder.node('Sub', `${name}.difference${suffix}`, [x, v])[0]!,
+        );
+        h = builder.node('Add', `${name}.charged${suffix}`, [v, inflow])[0]!;
+      }
+      const fires = builder.node('GreaterOrEqual', `${name}.fires${suffix}`, [h, onnxScalar(builder, threshold)])[0]!;
+      const last = t === timeSteps - 1;
+      const spike = timeSteps === 1 ? name : `${name}.spikes${suffix}`;
+      spikes.push(builder.node('Cast', spike, [fires], { to: onnxFloat })[0]!);
+      if (last && !membrane) break;
+      const after = last ? membrane!.after : `${name}.reset${suffix}`;
+      v = builder.node('Where', after, [fires, onnxScalar(builder, 0), h])[0]!;
+    }
+    return timeSteps === 1 ? spikes[0]! : builder.node('Concat', name, spikes, { axis: 0 })[0]!;
+  },
   training,
   cost: () => noCost,
 };

@@ -80,6 +80,16 @@ export const linearOperator: Operator<LinearAttributes> = {
   kind: () => 'real',
   parameters,
   forward,
+  toOnnx: (builder, { node, attributes, inputs, inputShapes, parameter }) => {
+    const { inputChannels, outputChannels, bias } = attributes;
+    // Tokens are maps in the file, and a linear layer on them a 1×1 convolution.
+    const tokens = inputShapes[0]!.length === 4;
+    const shape = tokens ? [outputChannels, inputChannels, 1, 1] : [outputChannels, inputChannels];
+    const weights = [builder.constant(`${node.parameterPrefix}.weight`, parameter('weight'), shape)];
+    if (bias) weights.push(builder.constant(`${node.parameterPrefix}.bias`, parameter('bias'), [outputChannels]));
+    const [operator, settings] = tokens ? ['Conv', { kernel_shape: [1, 1] }] : ['Gemm', { transB: 1 }];
+    return builder.node(operator as string, node.name, [inputs[0]!, ...weights], settings as { transB: number })[0]!;
+  },
   training: convolutionTraining(geometryOf),
   cost: (node, _inputs, output) => ({
     multiplyAccumulates: elementCount(output) * node.attributes.inputChannels,

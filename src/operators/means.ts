@@ -26,6 +26,10 @@ export const spatialMeanOperator: Operator = {
   forward: (kernels, call) => {
     kernels.spatialMean({ ...spatialSize(call), input: call.inputs[0]!, output: call.output });
   },
+  toOnnx: (builder, { node, inputs }) => {
+    const pooled = builder.node('GlobalAveragePool', `${node.name}.map`, inputs)[0]!;
+    return builder.node('Flatten', node.name, [pooled], { axis: 1 })[0]!;
+  },
   cost: () => noCost,
   training: {
     needsInputs: [],
@@ -50,6 +54,14 @@ export const timeMeanOperator: Operator = {
   parameters: () => [],
   forward: (kernels, call) => {
     kernels.timeMean({ ...timeSize(call), input: call.inputs[0]!, output: call.output });
+  },
+  toOnnx: (builder, { node, inputs, inputShapes, outputShape }) => {
+    const timeSteps = inputShapes[0]![0]!;
+    if (timeSteps === 1) return inputs[0]!;
+    const shape = BigInt64Array.of(BigInt(timeSteps), -1n, BigInt(outputShape[outputShape.length - 1]!));
+    const split = builder.constant(`${node.name}.shape`, shape, [3]);
+    const steps = builder.node('Reshape', `${node.name}.steps`, [inputs[0]!, split])[0]!;
+    return builder.node('ReduceMean', node.name, [steps], { axes: [0], keepdims: 0 })[0]!;
   },
   cost: () => noCost,
   training: {

@@ -7,6 +7,7 @@ import type { Surrogate, TrainingKernels } from '../engines/trainingKernels.js';
 import { GraphError } from '../graph/errors.js';
 import type { Attributes, Initialiser, Node, ParameterRole } from '../graph/graph.js';
 import { formatShape, type Shape, type ValueKind } from '../graph/shape.js';
+import type { ToOnnx } from './onnxBuilder.js';
 
 /** A parameter as its operator knows it: by its local name. */
 export interface LocalParameter {
@@ -97,6 +98,8 @@ export interface Operator<A extends Attributes = Attributes> {
   /** Records the kernel calls; `isView` operators record none. */
   forward(kernels: Kernels, call: Call<A>): void;
   cost(node: Node<A>, inputs: readonly Shape[], output: Shape): Cost;
+  /** Absent for operators that never reach an exported file. */
+  readonly toOnnx?: ToOnnx<A>;
   /** Absent for operators that only inference rewrites make. */
   readonly training?: TrainingRules<A>;
 }

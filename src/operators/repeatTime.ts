@@ -3,6 +3,7 @@
  * authors compute everything before the first neuron T times over; the pass `hoistTime` makes that once.
  */
 import type { Attributes, GraphBuilder } from '../graph/graph.js';
+import { overTime } from './onnxBuilder.js';
 import { noCost, type Operator, shapeError } from './operator.js';
 
 export interface RepeatTimeAttributes extends Attributes {
@@ -30,6 +31,8 @@ export const repeatTimeOperator: Operator<RepeatTimeAttributes> = {
       output: call.output,
     });
   },
+  toOnnx: (builder, { node, inputs, inputShapes, outputShape }) =>
+    overTime(builder, node.name, inputs[0]!, inputShapes[0]![0]!, outputShape[0]!),
   cost: () => noCost,
   // Only the graph's input is repeated, and nobody asks for its gradient.
   training: {

@@ -8,6 +8,7 @@ import { noCost, type Operator, passingGradient, shapeError } from './operator.j
 export const mapToTokensOperator: Operator = {
   name: 'mapToTokens',
   isView: true,
+  toOnnx: (_builder, { inputs }) => inputs[0]!,
   infer: (node, inputs) => {
     const input = inputs[0]!;
     if (input.length !== 5) throw shapeError(node, inputs, 'feature maps [T, B, H, W, C]');
@@ -24,6 +25,7 @@ export const mapToTokensOperator: Operator = {
 export const tokensToMapOperator: Operator = {
   name: 'tokensToMap',
   isView: true,
+  toOnnx: (_builder, { inputs }) => inputs[0]!,
   infer: (node, inputs) => {
     const [tokens, like] = inputs;
     if (tokens?.length !== 4 || like?.length !== 5 || tokens[2] !== like[2]! * like[3]!) {

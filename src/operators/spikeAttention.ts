@@ -7,6 +7,7 @@ import type { SpikeAttentionCall } from '../engines/kernels.js';
 import { GraphError } from '../graph/errors.js';
 import type { Attributes, GraphBuilder } from '../graph/graph.js';
 import { sameShape } from '../graph/shape.js';
+import { onnxScalar } from './onnxBuilder.js';
 import { type Call, type Operator, shapeError, type TrainingRules } from './operator.js';
 
 export interface SpikeAttentionAttributes extends Attributes {
@@ -64,6 +65,26 @@ export const spikeAttentionOperator: Operator<SpikeAttentionAttributes> = {
   kind: (inputs) => (inputs.every((kind) => kind === 'binary') ? 'integer' : 'real'),
   parameters: () => [],
   forward: (kernels, call) => kernels.spikeAttention(attentionCall(call)),
+  // Per head, channels by tokens: (V Kᵀ) Q is the transpose of Q (Kᵀ V).
+  toOnnx: (builder, { node, attributes, inputs, inputShapes }) => {
+    const { channels, heads, scale } = attributes;
+    const [, , height, width] = inputShapes[0] as [number, number, number, number, number];
+    const { name } = node;
+    const split = builder.constant(
+      `${name}.heads`,
+      BigInt64Array.from([-1, heads, channels / heads, height * width].map(BigInt)),
+      [4],
+    );
+    const [query, key, value] = (['q', 'k', 'v'] as const).map(
+      (letter, index) => builder.node('Reshape', `${name}.${letter}`, [inputs[index]!, split])[0]!,
+    ) as [string, string, string];
+    const transposed = builder.node('Transpose', `${name}.k_transposed`, [key], { perm: [0, 1, 3, 2] })[0]!;
+    const counts = builder.node('MatMul', `${name}.counts`, [value, transposed])[0]!;
+    const selected = builder.node('MatMul', `${name}.selected`, [counts, query])[0]!;
+    const scaled = builder.node('Mul', `${name}.scaled`, [selected, onnxScalar(builder, scale)])[0]!;
+    const map = builder.constant(`${name}.map`, BigInt64Array.from([-1, channels, height, width].map(BigInt)), [4]);
+    return builder.node('Reshape', name, [scaled, map])[0]!;
+  },
   training,
   cost: (node, _inputs, output) => {
     const [timeSteps, batch, tokens, channels] = output as [number, number, number, number];

@@ -1,6 +1,7 @@
 /**
  * From the network as the authors define it to the one that runs: which passes, in which order, and the form of each RepConv.
  */
+import { absorbBorder } from './passes/absorbBorder.js';
 import { foldBatchNorm } from './passes/foldBatchNorm.js';
 import { fuseResidual } from './passes/fuseResidual.js';
 import { hoistTime } from './passes/hoistTime.js';
@@ -10,6 +11,8 @@ import type { Network, Pass } from './passes/pass.js';
 export interface PrepareOptions {
   /** Fold batch norms, merge RepConv, fuse residual sums. False: every module as the authors wrote it. Default true. */
   readonly fold?: boolean;
+  /** Let layers add the residual themselves. Default true; readers that know only plain layers leave it out. */
+  readonly fuse?: boolean;
   /** The form of every RepConv; `auto` (default) takes what is faster for the layer. */
   readonly repConv?: RepConvForm | 'auto';
   /** The input is one image shown at every step (default), or a sequence of frames. */
@@ -21,7 +24,9 @@ export function prepareNetwork(network: Network, options: PrepareOptions = {}): 
   const passes: Pass[] = [];
   if ((options.input ?? 'image') === 'image') passes.push(hoistTime);
   if (options.fold ?? true) {
-    passes.push(foldBatchNorm, mergeRepConv(form === 'auto' ? chooseRepConvForm : () => form), fuseResidual);
+    const choose = form === 'auto' ? chooseRepConvForm : () => form;
+    passes.push(foldBatchNorm, mergeRepConv(choose), absorbBorder);
+    if (options.fuse ?? true) passes.push(fuseResidual);
   }
   return passes.reduce((current, pass) => pass(current), network);
 }

@@ -5,6 +5,7 @@
  */
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { double, float, integer, joined, message, nested, text } from '../interop/protobufWriter.js';
 
 /** Groups of scalars; a group's name and a scalar's make its tag, `group/name`. */
 export type ScalarGroups = Readonly<Record<string, Readonly<Record<string, number>>>>;
@@ -25,20 +26,19 @@ export class TensorBoardLog {
   async begin(step: number, now = Date.now()): Promise<void> {
     this.#path = join(this.#folder, `events.out.tfevents.${now}.spikeformer`);
     const seconds = now / 1000;
-    const opening = message([double(1, seconds), text(3, fileVersion)]);
-    const restart = message([double(1, seconds), integer(2, step + 1), nested(7, message([integer(1, restarted)]))]);
-    await appendFile(this.#path, concatenate([record(opening), ...(step > 0 ? [record(restart)] : [])]));
+    const opening = message(double(1, seconds), text(3, fileVersion));
+    const restart = message(double(1, seconds), integer(2, step + 1), nested(7, integer(1, restarted)));
+    await appendFile(this.#path, record(joined(opening)));
+    if (step > 0) await appendFile(this.#path, record(joined(restart)));
   }
 
   async append(step: number, groups: ScalarGroups, now = Date.now()): Promise<void> {
     if (this.#path === undefined) throw new Error('begin comes before append');
     const values = Object.entries(groups).flatMap(([group, scalars]) =>
-      Object.entries(scalars).map(([name, value]) =>
-        nested(1, message([text(1, `${group}/${name}`), float(2, value)])),
-      ),
+      Object.entries(scalars).map(([name, value]) => nested(1, message(text(1, `${group}/${name}`), float(2, value)))),
     );
-    const event = message([double(1, now / 1000), integer(2, step), nested(5, message(values))]);
-    await appendFile(this.#path, record(event));
+    const event = message(double(1, now / 1000), integer(2, step), nested(5, message(...values)));
+    await appendFile(this.#path, record(joined(event)));
   }
 }
 
@@ -71,58 +71,4 @@ export function crc32c(data: Uint8Array): number {
   let sum = 0xffffffff;
   for (const byte of data) sum = checksumTable[(sum ^ byte) & 0xff]! ^ (sum >>> 8);
   return (sum ^ 0xffffffff) >>> 0;
-}
-
-// Protobuf's wire format: a field is its number and wire type, then its value.
-const wire = { varint: 0, eightBytes: 1, lengthDelimited: 2, fourBytes: 5 };
-
-function message(fields: readonly Uint8Array[]): Uint8Array {
-  return concatenate(fields);
-}
-
-function integer(field: number, value: number): Uint8Array {
-  return concatenate([varint((field << 3) | wire.varint), varint(value)]);
-}
-
-function double(field: number, value: number): Uint8Array {
-  const bytes = new Uint8Array(9);
-  bytes[0] = (field << 3) | wire.eightBytes;
-  new DataView(bytes.buffer).setFloat64(1, value, true);
-  return bytes;
-}
-
-function float(field: number, value: number): Uint8Array {
-  const bytes = new Uint8Array(5);
-  bytes[0] = (field << 3) | wire.fourBytes;
-  new DataView(bytes.buffer).setFloat32(1, value, true);
-  return bytes;
-}
-
-function text(field: number, value: string): Uint8Array {
-  return nested(field, new TextEncoder().encode(value));
-}
-
-function nested(field: number, bytes: Uint8Array): Uint8Array {
-  return concatenate([varint((field << 3) | wire.lengthDelimited), varint(bytes.length), bytes]);
-}
-
-function varint(value: number): Uint8Array {
-  const bytes: number[] = [];
-  let rest = value;
-  while (rest >= 128) {
-    bytes.push((rest % 128) | 128);
-    rest = Math.floor(rest / 128);
-  }
-  bytes.push(rest);
-  return Uint8Array.from(bytes);
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Dataset, datasetOf } from '../../src/data/datasets/dataset.js';
 import { createWasmEngine } from '../../src/engines/wasm/index.js';
-import { loadModel } from '../../src/index.js';
+import { loadModel, writeOnnx } from '../../src/index.js';
 import { seededRandom } from '../../src/random.js';
 import { parseRecipe, type Recipe } from '../../src/training/recipe.js';
 import { openTeacher } from '../../src/training/teacher.js';
@@ -97,6 +97,24 @@ describe('a teacher', () => {
       expect([...(await teacher.logits(seen, [2, 3, 8, 8]))]).toEqual([...expected]);
       await teacher.dispose();
     }
+  });
+
+  it('may be an ONNX file, which answers the same', async () => {
+    const path = await trainTeacher();
+    const model = await loadModel({ checkpoint: path }, { threads: 1 });
+    const onnx = join(folder, 'teacher.onnx');
+    await writeOnnx(onnx, model);
+    const random = seededRandom(8);
+    const images = Float32Array.from({ length: 3 * 3 * 64 }, () => random.normal());
+    const expected = (await model.run({ shape: [3, 3, 8, 8], data: images })).logits.data;
+    await model.dispose();
+    const teacher = await openTeacher(
+      recipeWith({ loss: { distillation: { teacher: onnx } } }, { distillation: true }),
+      createEngine,
+    );
+    const found = await teacher.logits(images, [3, 3, 8, 8]);
+    await teacher.dispose();
+    expect(Math.max(...found.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThan(1e-5);
   });
 
   it('teaches the second head what the labels hide', async () => {

@@ -1,0 +1,88 @@
+/** `export`: a model's weights in another format: ONNX, safetensors, PyTorch's. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { loadModel, writeOnnx, writePth, writeSafetensors } from '../../index.js';
+import { describedBy } from '../../interop/loadParameters.js';
+import { descriptionOf, stateOf } from '../../library/exportModel.js';
+import type { Model } from '../../library/model.js';
+import {
+  addNetworkOptions,
+  addSourceOptions,
+  atMostOne,
+  describingOptions,
+  given,
+  oneOf,
+  parseOptions,
+  sourceOptions,
+  wholeNumber,
+} from '../options.js';
+import { checkOutput } from '../outputFile.js';
+import type { Session } from '../session.js';
+import { oneLine } from '../text.js';
+
+const formats = ['onnx', 'safetensors', 'pth'] as const;
+const onlyOnnx = ['batch', 'frames', 'step', 'batchNorms', 'spikes'] as const;
+
+const schema = z
+  .strictObject({
+    ...sourceOptions,
+    ...describingOptions,
+    format: oneOf(formats),
+    output: z.string({ error: '--output: name the file to write' }),
+    batch: wholeNumber(1, 4096).optional(),
+    frames: z.boolean().optional(),
+    step: z.boolean().optional(),
+    batchNorms: z.boolean().optional(),
+    spikes: z.boolean().optional(),
+    repconv: oneOf(['none', 'first', 'full']).optional(),
+  })
+  .refine(atMostOne('model', 'checkpoint'), 'give either --model or --checkpoint, not both')
+  .refine(atMostOne('frames', 'step'), 'give either --frames or --step, not both')
+  .refine(
+    (options) => options.format === 'onnx' || [...onlyOnnx, 'repconv'].every((key) => !Reflect.get(options, key)),
+    '--batch, --frames, --step, --batch-norms, --spikes and --repconv are for --format onnx',
+  );
+
+type Options = z.output<typeof schema>;
+
+export function registerExport(program: Command, session: Session): void {
+  const command = program.command('export').description('write a model in another format');
+  addNetworkOptions(addSourceOptions(command))
+    .option('--image-size <N>', 'side of the images, which ONNX files fix (default: what the model says, else 224)')
+    .requiredOption('--format <NAME>', formats.join(', '))
+    .requiredOption('--output <FILE>', 'file to write')
+    .option('--batch <N>', 'ONNX: images at once (default: free)')
+    .option('--frames', 'ONNX: input is frames [T, B, C, H, W] instead of images')
+    .option('--step', 'ONNX: a single time step, membranes as inputs and outputs')
+    .option('--batch-norms', 'ONNX: keep batch norms instead of folding them')
+    .option('--repconv <FORM>', 'ONNX: none (default), first or full: how far RepConv is merged')
+    .option('--spikes', 'ONNX: the spikes of every neuron layer as outputs')
+    .action((typed: Record<string, unknown>) => run(session, parseOptions(schema, typed)));
+}
+
+async function run({ io }: Session, options: Options): Promise<void> {
+  const { model: name, checkpoint, output, format, heads, strides, timeSteps, imageSize } = options;
+  await checkOutput(output, checkpoint === undefined ? [] : [{ path: checkpoint, role: 'checkpoint' }]);
+  const settings = given({ heads, strides, timeSteps, imageSize });
+  const model = await loadModel(given({ model: name, checkpoint }), { ...settings, threads: 1 });
+  try {
+    await write(model, options);
+  } finally {
+    await model.dispose();
+  }
+  const { configuration, provenance } = model;
+  const facts = `T = ${configuration.timeSteps}, ${configuration.classes} classes`;
+  io.stdout.write(`wrote ${oneLine(output)}: ${oneLine(provenance.name)} as ${format}, ${facts}\n`);
+  if (provenance.randomWeights) io.stderr.write('note: its weights are random\n');
+}
+
+function write(model: Model, options: Options): Promise<void> {
+  const { output, format, batch, frames, step, batchNorms, spikes, repconv } = options;
+  if (format === 'safetensors') return writeSafetensors(output, stateOf(model), describedBy(descriptionOf(model)));
+  if (format === 'pth') return writePth(output, stateOf(model));
+  return writeOnnx(output, model, {
+    ...given({ batch, step, spikes, repConv: repconv }),
+    ...(frames ? { input: 'frames' as const } : {}),
+    ...(batchNorms ? { fold: false } : {}),
+  });
+}

@@ -1,0 +1,165 @@
+/**
+ * A network as an ONNX file: its graph read node by node, each spelled by its operator. All time steps at once (T unrolled inside the neurons,
+ * everything else sees them as one batch), or a single step with every membrane as an input and an output. Standard operators only.
+ */
+import { GraphError } from '../../graph/errors.js';
+import type { Graph, Parameters } from '../../graph/graph.js';
+import type { Shape } from '../../graph/shape.js';
+import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../../models/metaSpikeformer.js';
+import { inferShapes, operatorOf } from '../../operators/registry.js';
+import type { RepConvForm } from '../../runtime/passes/mergeRepConv.js';
+import type { Network } from '../../runtime/passes/pass.js';
+import { prepareNetwork } from '../../runtime/prepare.js';
+import type { Encoded } from '../protobufWriter.js';
+import { type OnnxAxis, OnnxFile } from './onnxFile.js';
+
+export interface OnnxOptions {
+  /** Height and width of the images; part of the file. */
+  readonly imageSize: readonly [height: number, width: number];
+  /** Images at once; by default the axis is free. */
+  readonly batch?: number;
+  /** `image` `[B, C, H, W]`, shown at every step (default), or `frames` `[T, B, C, H, W]`. */
+  readonly input?: 'image' | 'frames';
+  /** One time step: every neuron layer has an input `NAME.membrane` and an output `NAME.membrane_next`; `logits` are that step's. */
+  readonly step?: boolean;
+  /** Batch norms folded into the layers before them. Default true. */
+  readonly fold?: boolean;
+  /** With `fold`: RepConv as it is (`none`, default: the least multiplications), or merged into one 3×3 (`full`), or its first half. */
+  readonly repConv?: RepConvForm;
+  /** Spikes of every neuron layer as further outputs `[T·B, C, …]`, under the layer's name. */
+  readonly spikes?: boolean;
+}
+
+/**
+ * @param metadata Written into the file's `metadata_props`.
+ * @returns the file in parts, which refer to the parameters' memory.
+ * @throws GraphError when the image size does not fit the network.
+ */
+export function exportOnnx(
+  configuration: MetaSpikeformerConfiguration,
+  parameters: Parameters,
+  options: OnnxOptions,
+  metadata: Readonly<Record<string, string>> = {},
+): Encoded {
+  const timeSteps = options.step ? 1 : configuration.timeSteps;
+  const frames = options.step || options.input === 'frames';
+  const source = { graph: metaSpikeformer({ ...configuration, timeSteps }), parameters };
+  const network = prepareNetwork(source, {
+    fold: options.fold ?? true,
+    fuse: false,
+    repConv: options.repConv ?? 'none',
+    input: frames ? 'frames' : 'image',
+  });
+  return new Exporter(network, configuration, options, timeSteps, frames).encode(metadata);
+}
+
+class Exporter {
+  readonly #file = new OnnxFile();
+  readonly #shapes: ReadonlyMap<string, Shape>;
+  /** Value of the graph → its name in the file. */
+  readonly #names = new Map<string, string>();
+  readonly #graph: Graph;
+
+  constructor(
+    private readonly network: Network,
+    private readonly configuration: MetaSpikeformerConfiguration,
+    private readonly options: OnnxOptions,
+    private readonly timeSteps: number,
+    private readonly frames: boolean,
+  ) {
+    this.#graph = network.graph;
+    const steps = frames ? timeSteps : 1;
+    this.#shapes = inferShapes(this.#graph, [steps, 1, ...options.imageSize, configuration.inputChannels]);
+  }
+
+  encode(metadata: Readonly<Record<string, string>>): Encoded {
+    this.#names.set(this.#graph.input, this.#input());
+    for (const node of this.#graph.nodes) this.#append(node);
+    this.#logits();
+    for (const { name, operator } of this.#graph.nodes) {
+      if (operator !== 'lif') continue;
+      if (this.options.spikes) this.#file.output(this.#names.get(name)!, this.#axesOf(name, this.timeSteps));
+      if (this.options.step) this.#file.output(`${name}.membrane_next`, this.#axesOf(name, 1));
+    }
+    return this.#file.encode(this.#graph.name, metadata);
+  }
+
+  #input(): string {
+    const { imageSize, step } = this.options;
+    const image = [this.configuration.inputChannels, ...imageSize];
+    if (!this.frames || step) return this.#file.input('input', [this.#batch(1), ...image]);
+    const frames = this.#file.input('input', [this.timeSteps, this.#batch(1), ...image]);
+    const shape = BigInt64Array.from([-1, ...image], BigInt);
+    const folded = this.#file.constant('input.shape', shape, [4]);
+    return this.#file.node('Reshape', 'input.folded', [frames, folded])[0]!;
+  }
+
+  #append(node: Graph['nodes'][number]): void {
+    const { toOnnx } = operatorOf(node);
+    if (!toOnnx) throw new GraphError(`node ${node.name} (${node.operator}): it cannot be written as ONNX`);
+    const membrane =
+      this.options.step && node.operator === 'lif'
+        ? {
+            before: this.#file.input(`${node.name}.membrane`, this.#axesOf(node.name, 1)),
+            after: `${node.name}.membrane_next`,
+          }
+        : undefined;
+    const result = toOnnx(this.#file, {
+      node,
+      attributes: node.attributes,
+      inputs: node.inputs.map((value) => this.#names.get(value)!),
+      inputShapes: node.inputs.map((value) => this.#shapes.get(value)!),
+      outputShape: this.#shapes.get(node.name)!,
+      parameter: (localName) => this.#parameter(`${node.parameterPrefix}.${localName}`),
+      ...(membrane ? { membrane } : {}),
+    });
+    this.#names.set(node.name, result);
+  }
+
+  #parameter(name: string): Float32Array {
+    const values = this.network.parameters.get(name);
+    if (!values) throw new GraphError(`parameter ${name} is missing`);
+    return values;
+  }
+
+  /** As evaluation has them: of two heads the mean. */
+  #logits(): void {
+    const heads = [...this.#graph.outputs.values()].map((value) => this.#names.get(value)!);
+    const [first, second] = heads as [string, string?];
+    if (second === undefined) this.#file.node('Identity', 'logits', [first]);
+    else {
+      const half = this.#file.constant('constant 0.5', Float32Array.of(0.5), []);
+      this.#file.node('Mul', 'logits', [this.#file.node('Add', 'logits.sum', [first, second])[0]!, half]);
+    }
+    this.#file.output('logits', [this.#batch(1), this.configuration.classes]);
+  }
+
+  /** `[T·B, C, H, W]` of a map or tokens, `[T·B, C]` of a vector. */
+  #axesOf(value: string, timeSteps: number): OnnxAxis[] {
+    const [, , ...rest] = this.#shapes.get(value)!;
+    const channels = rest.pop()!;
+    return [this.#batch(timeSteps), channels, ...(rest.length === 1 ? this.#mapOf(value) : rest)];
+  }
+
+  /** Height and width of tokens, which are maps in the file: those of the map that they are a view of, or are viewed as. */
+  #mapOf(value: string): readonly number[] {
+    const seen = new Set<string>();
+    const queue = [value];
+    for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
+      if (seen.has(name)) continue;
+      seen.add(name);
+      const shape = this.#shapes.get(name)!;
+      if (shape.length === 5) return shape.slice(2, 4);
+      for (const node of this.#graph.nodes) {
+        if (node.name === name) queue.push(...node.inputs);
+      }
+    }
+    throw new GraphError(`value ${value}: the map of its tokens is unknown`);
+  }
+
+  #batch(timeSteps: number): OnnxAxis {
+    const { batch } = this.options;
+    if (batch !== undefined) return timeSteps * batch;
+    return timeSteps === 1 ? 'batch' : 'time_and_batch';
+  }
+}

@@ -1,0 +1,43 @@
+/** A model's weights as files for others: safetensors with all that it says of itself, PyTorch's format, ONNX. Platform-neutral. */
+import { describedBy, type ModelDescription } from '../interop/loadParameters.js';
+import { exportOnnx, type OnnxOptions } from '../interop/onnx/exportOnnx.js';
+import type { TensorData } from '../interop/tensorData.js';
+import { metaSpikeformer } from '../models/metaSpikeformer.js';
+import { parametersOf } from '../operators/registry.js';
+import type { Model } from './model.js';
+
+/** What a file says of the model beside its weights. */
+export function descriptionOf(model: Model): ModelDescription {
+  const { configuration, preprocessing, provenance, hasLabels, labels } = model;
+  return {
+    configuration,
+    preprocessing,
+    ...(hasLabels ? { labels } : {}),
+    description: provenance.description,
+  };
+}
+
+/** Every entry of the authors' `state_dict`, in its order; counters of batch norms, which inference never reads, are 0. */
+export function stateOf(model: Model): ReadonlyMap<string, TensorData> {
+  const tensors = new Map<string, TensorData>();
+  for (const { name, shape, role } of parametersOf(metaSpikeformer(model.configuration))) {
+    tensors.set(
+      name,
+      role === 'batchCount'
+        ? { dtype: 'int64', shape: [], data: new BigInt64Array(1) }
+        : { dtype: 'float32', shape, data: model.parameters.get(name)! },
+    );
+  }
+  return tensors;
+}
+
+/**
+ * The model as an ONNX file, in parts that refer to its weights.
+ *
+ * @param options The image size is the model's unless given; see `OnnxOptions`.
+ * @throws GraphError when the image size does not fit the network.
+ */
+export function onnxParts(model: Model, options: Partial<OnnxOptions> = {}): readonly Uint8Array[] {
+  const settings = { imageSize: model.preprocessing.crop, ...options };
+  return exportOnnx(model.configuration, model.parameters, settings, describedBy(descriptionOf(model))).parts;
+}
