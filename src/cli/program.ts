@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { z } from 'zod';
 import { MetaSpikeformerError } from '../errors.js';
+import { registerBench } from './commands/bench.js';
 import { registerEval } from './commands/eval.js';
 import { registerExport } from './commands/export.js';
 import { registerInfo } from './commands/info.js';
@@ -51,6 +52,7 @@ function createProgram(session: Session): Command {
   registerInfo(program, session);
   registerTrain(program, session);
   registerExport(program, session);
+  registerBench(program, session);
   registerPromised(program);
   return program;
 }

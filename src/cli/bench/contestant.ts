@@ -1,0 +1,75 @@
+/**
+ * One runner of a race, in a process of its own so that its memory and threads are its own: it loads a network and answers every
+ * message `run` with the time that one pass took. Started by `race.ts`; not a command.
+ */
+import { readFile } from 'node:fs/promises';
+import { loadModel } from '../../index.js';
+import { type ContestantTask, type FromContestant, inputOf } from './messages.js';
+
+interface Runner {
+  /** One pass; returns logits. */
+  run(): Promise<Float32Array>;
+  readonly firingRate?: number;
+}
+
+interface OnnxRuntime {
+  readonly env: { readonly wasm: { numThreads: number } };
+  readonly Tensor: new (type: 'float32', data: Float32Array, dimensions: readonly number[]) => unknown;
+  readonly InferenceSession: {
+    create(
+      file: string | Uint8Array,
+      options: object,
+    ): Promise<{ run(feeds: object): Promise<{ readonly logits: { readonly data: Float32Array } }> }>;
+  };
+}
+
+async function ours(task: ContestantTask, precision: 'f32' | 'i16'): Promise<Runner> {
+  const model = await loadModel({ checkpoint: task.checkpoint }, { threads: task.threads, precision });
+  const input = { shape: task.shape, data: inputOf(task.shape) };
+  const { firingRates } = await model.run(input, { record: { firingRates: true } });
+  const rates = [...firingRates!.values()];
+  const firingRate = rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
+  return { firingRate, run: async () => (await model.run(input)).logits.data };
+}
+
+async function rival(task: ContestantTask, name: 'onnxruntime-node' | 'onnxruntime-web'): Promise<Runner> {
+  const imported = (await import(name)) as { readonly default?: OnnxRuntime } & OnnxRuntime;
+  const runtime = imported.default ?? imported;
+  const native = name === 'onnxruntime-node';
+  if (!native) runtime.env.wasm.numThreads = task.threads;
+  const options = native
+    ? { executionProviders: ['cpu'], intraOpNumThreads: task.threads, interOpNumThreads: 1 }
+    : { executionProviders: ['wasm'] };
+  const file = native ? task.onnx : new Uint8Array(await readFile(task.onnx));
+  const session = await runtime.InferenceSession.create(file, { ...options, graphOptimizationLevel: 'all' });
+  const input = new runtime.Tensor('float32', inputOf(task.shape), task.shape);
+  return { run: async () => (await session.run({ input })).logits.data };
+}
+
+function send(message: FromContestant): void {
+  process.send!(message);
+}
+
+async function serve(task: ContestantTask): Promise<void> {
+  const { contestant } = task;
+  const runner =
+    contestant === 'f32' || contestant === 'i16' ? await ours(task, contestant) : await rival(task, contestant);
+  for (let i = 0; i < task.warmUp; i++) await runner.run();
+  const logits = await runner.run();
+  send({ kind: 'ready', logits: [...logits], firingRate: runner.firingRate ?? null });
+  process.on('message', async () => {
+    const start = performance.now();
+    await runner.run();
+    const milliseconds = performance.now() - start;
+    // What the operating system says was used at most, in KiB.
+    send({ kind: 'time', milliseconds, peakMemoryMB: process.resourceUsage().maxRSS / 1024 });
+  });
+}
+
+if (process.send) {
+  const task = JSON.parse(process.argv[2]!) as ContestantTask;
+  serve(task).catch((error: unknown) => {
+    send({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
+    process.exit(1);
+  });
+}

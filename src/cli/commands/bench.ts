@@ -1,0 +1,216 @@
+/** `bench`: our engine against ONNX Runtime: the same network and weights, the same machine, the same minute. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { cpus, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { imagenetPreprocessing } from '../../data/preprocess.js';
+import { loadModel, writeOnnx, writeSafetensors } from '../../index.js';
+import { describedBy } from '../../interop/loadParameters.js';
+import { descriptionOf, stateOf } from '../../library/exportModel.js';
+import { Model } from '../../library/model.js';
+import { metaSpikeformerSizes, resolveConfiguration } from '../../models/configurations.js';
+import { initialiseParameters } from '../../models/initialise.js';
+import { metaSpikeformer } from '../../models/metaSpikeformer.js';
+import { calibrateFiringRates } from '../../runtime/calibrate.js';
+import { createEngine, maximumThreads } from '../../runtime/engines.js';
+import { type Contestant, contestants, inputOf } from '../bench/messages.js';
+import { type Lane, race } from '../bench/race.js';
+import type { Io } from '../io.js';
+import { oneOf, parseOptions, wholeNumber } from '../options.js';
+import { startProgress } from '../progress.js';
+import type { Session } from '../session.js';
+import { table } from '../text.js';
+
+const caseNames = ['31M-T1', '31M-T4', '55M-T1', 'cifar10-B1', 'cifar10-B64'] as const;
+
+const listOf = <Output>(item: z.ZodType<Output, string>) =>
+  z
+    .string()
+    .transform((text) => text.split(',').map((part) => part.trim()))
+    .pipe(z.array(item).min(1));
+
+const schema = z.strictObject({
+  cases: listOf(oneOf(caseNames)).optional(),
+  rates: listOf(wholeNumber(1, 90)).optional(),
+  rounds: wholeNumber(1, 1000).optional(),
+  threads: wholeNumber(1, maximumThreads).optional(),
+  json: z.boolean().default(false),
+});
+
+type Options = z.output<typeof schema>;
+
+interface Entry {
+  readonly model: string;
+  readonly timeSteps: number;
+  readonly batch: number;
+  /** Wanted, in per cent; null: the weights are trained ones and fire as they do. */
+  readonly rate: number | null;
+}
+
+/** One line of the document; docs/cli.md describes it. */
+interface CaseResult {
+  readonly model: string;
+  readonly timeSteps: number;
+  readonly batch: number;
+  /** Measured: the mean over the neuron layers. */
+  readonly firingRate: number | null;
+  readonly precision: string;
+  readonly ours_ms: number;
+  readonly rivals: Readonly<Record<string, { readonly ms: number; readonly ratio: number }>>;
+  readonly peakMemoryMB: number;
+  /** Between our logits and those of onnxruntime-node (or else onnxruntime-web). */
+  readonly largestLogitDifference: number | null;
+}
+
+const defaultRates = [5, 15, 40];
+const defaultRounds = 7;
+const defaultThreads = 2;
+/** Rates hardly depend on the size of the images, the time that calibration takes does. */
+const calibrationSize = 96;
+
+export function registerBench(program: Command, session: Session): void {
+  program
+    .command('bench')
+    .description('race this engine against ONNX Runtime on the same network')
+    .option('--cases <LIST>', `of ${caseNames.join(', ')} (default: all)`)
+    .option(
+      '--rates <LIST>',
+      `mean firing rates of the random networks in per cent (default: ${defaultRates.join(',')})`,
+    )
+    .option('--rounds <N>', `passes of each contestant, taken in turn (default: ${defaultRounds})`)
+    .option('--threads <N>', `threads of every contestant (default: ${defaultThreads})`)
+    .option('--json', 'print one JSON document')
+    .action((typed: Record<string, unknown>) => run(session, parseOptions(schema, typed)));
+}
+
+async function run({ io }: Session, options: Options): Promise<void> {
+  const { rounds = defaultRounds, threads = defaultThreads } = options;
+  const folder = await mkdtemp(join(tmpdir(), 'spikeformer-bench-'));
+  const abort = new AbortController();
+  const ignore = io.onInterrupt(() => abort.abort());
+  try {
+    const cases: CaseResult[] = [];
+    let missing = new Map<Contestant, string>();
+    for (const entry of entriesOf(options)) {
+      const found = await runCase(io, entry, folder, { rounds, threads, signal: abort.signal });
+      missing = new Map([...missing, ...found.missing]);
+      cases.push(...found.results);
+      if (!options.json) printCase(io, found.results);
+    }
+    for (const [contestant, reason] of missing)
+      io.stderr.write(`note: ${contestant} took no part: ${reason.split('\n')[0]}\n`);
+    const document = { command: 'bench', machine: machine(), threads, rounds, cases };
+    if (options.json) io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+  } finally {
+    ignore();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function entriesOf({ cases = [...caseNames], rates = defaultRates }: Options): Entry[] {
+  return cases.flatMap((name): Entry[] => {
+    const [trained = '', batch] = name.split('-B');
+    if (batch !== undefined) return [{ model: trained, timeSteps: 1, batch: Number(batch), rate: null }];
+    const [model = '', steps = ''] = name.split('-T');
+    return rates.map((rate) => ({ model, timeSteps: Number(steps), batch: 1, rate }));
+  });
+}
+
+interface CaseOptions {
+  readonly rounds: number;
+  readonly threads: number;
+  readonly signal: AbortSignal;
+}
+
+async function runCase(io: Io, entry: Entry, folder: string, { rounds, threads, signal }: CaseOptions) {
+  const title = `${entry.model} T=${entry.timeSteps} batch ${entry.batch}${entry.rate === null ? '' : ` at ${entry.rate} %`}`;
+  const progress = startProgress(io, `bench ${title}`, rounds, 'rounds');
+  try {
+    const { checkpoint, onnx, shape } = await writeNetwork(entry, folder, threads);
+    const task = { checkpoint, onnx, shape, threads, warmUp: 2 };
+    const onRound = (round: number) => progress.update(round);
+    const { lanes, missing } = await race({ rounds, task, contestants, onRound, signal });
+    return { results: resultsOf(entry, lanes), missing };
+  } finally {
+    progress.stop();
+  }
+}
+
+/** The same network for all: our file, and the ONNX file of the same weights for the same batch. */
+async function writeNetwork(entry: Entry, folder: string, threads: number) {
+  const model =
+    entry.rate === null ? await loadModel({ model: entry.model }, { threads }) : await calibrated(entry, threads);
+  const checkpoint = join(folder, 'network.safetensors');
+  const onnx = join(folder, 'network.onnx');
+  await writeSafetensors(checkpoint, stateOf(model), describedBy(descriptionOf(model)));
+  await writeOnnx(onnx, model, { batch: entry.batch });
+  const shape = [entry.batch, model.configuration.inputChannels, ...model.preprocessing.crop];
+  await model.dispose();
+  return { checkpoint, onnx, shape };
+}
+
+async function calibrated({ model, timeSteps, rate }: Entry, threads: number): Promise<Model> {
+  const size = metaSpikeformerSizes[model as keyof typeof metaSpikeformerSizes];
+  const configuration = resolveConfiguration({ ...size, timeSteps });
+  const graph = metaSpikeformer(configuration);
+  const shape = [1, calibrationSize, calibrationSize, configuration.inputChannels];
+  const engine = await createEngine({ threads });
+  const source = { graph, parameters: initialiseParameters(graph, 1) };
+  const input = { shape, data: inputOf(shape) };
+  const parameters = await calibrateFiringRates(engine, source, input, rate! / 100).finally(() => engine.dispose());
+  return new Model({
+    configuration,
+    parameters,
+    engine: await createEngine({ threads: 1 }),
+    provenance: { name: model, randomWeights: true, description: `random weights at a firing rate of ${rate} %` },
+    preprocessing: imagenetPreprocessing,
+  });
+}
+
+function resultsOf({ model, timeSteps, batch }: Entry, lanes: readonly Lane[]): CaseResult[] {
+  const ours = lanes.filter(({ contestant }) => contestant === 'f32' || contestant === 'i16');
+  const others = lanes.filter((lane) => !ours.includes(lane));
+  return ours.map((lane) => ({
+    model,
+    timeSteps,
+    batch,
+    firingRate: lane.firingRate,
+    precision: lane.contestant,
+    ours_ms: lane.median,
+    rivals: Object.fromEntries(
+      others.map((other) => [other.contestant, { ms: other.median, ratio: other.median / lane.median }]),
+    ),
+    peakMemoryMB: Math.round(lane.peakMemoryMB),
+    largestLogitDifference: others[0] ? largestDifference(lane.logits, others[0].logits) : null,
+  }));
+}
+
+function largestDifference(a: readonly number[], b: readonly number[]): number {
+  return a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0);
+}
+
+function machine() {
+  const processors = cpus();
+  return {
+    processor: processors[0]?.model ?? 'unknown',
+    processors: processors.length,
+    memoryGB: Math.round(totalmem() / 2 ** 30),
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+  };
+}
+
+function printCase(io: Io, results: readonly CaseResult[]): void {
+  const rows = results.map(
+    ({ model, timeSteps, batch, firingRate, precision, ours_ms: ours, rivals, peakMemoryMB }) => [
+      `${model} T=${timeSteps} ×${batch}`,
+      firingRate === null ? '' : `${(100 * firingRate).toFixed(1)} %`,
+      precision,
+      `${ours.toFixed(1)} ms`,
+      ...Object.entries(rivals).map(([name, { ms, ratio }]) => `${name} ${ms.toFixed(1)} ms, ${ratio.toFixed(2)}×`),
+      `${peakMemoryMB} MB`,
+    ],
+  );
+  for (const line of table(rows)) io.stdout.write(`${line}\n`);
+}
