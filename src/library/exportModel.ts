@@ -32,10 +32,12 @@ export function stateOf(model: Model): ReadonlyMap<string, TensorData> {
 }
 
 /**
- * The model as an ONNX file, in parts that refer to its weights.
+ * The model as an ONNX file, in parts that refer to its weights: `new Blob(parts)`, or `Buffer.concat(parts)` for
+ * `InferenceSession.create`.
  *
  * @param options The image size is the model's unless given; see `OnnxOptions`.
- * @throws GraphError when the image size does not fit the network.
+ * @throws UsageError for options that exclude each other; GraphError when the image size does not fit the network; CheckpointError for
+ *   more than 2 GiB.
  */
 export function onnxParts(model: Model, options: Partial<OnnxOptions> = {}): readonly Uint8Array[] {
   const settings = { imageSize: model.preprocessing.crop, ...options };

@@ -10,7 +10,7 @@ export { openCheckpointFile, writePth, writeSafetensors } from '../interop/check
 /**
  * Writes a model as ONNX; what was at `path` is replaced only when the new file is complete.
  *
- * @throws GraphError when the image size does not fit the network; CheckpointError when the file cannot be written.
+ * @throws As `onnxParts`, and CheckpointError when the file cannot be written.
  */
 export function writeOnnx(path: string, model: Model, options: Partial<OnnxOptions> = {}): Promise<void> {
   return writeNodeFile(path, onnxParts(model, options));

@@ -66,7 +66,8 @@ describe('export', () => {
 
   it('writes a single step with membranes, and fixes a batch', async () => {
     const output = at('step.onnx');
-    expect((await exported('onnx', output, '--step', '--batch', '2', '--image-size', '32')).code).toBe(0);
+    const { code, stdout } = await exported('onnx', output, '--step', '--batch', '2', '--image-size', '32');
+    expect([code, stdout]).toEqual([0, expect.stringContaining('a single time step')]);
     const session = await ort.InferenceSession.create(output);
     expect(session.inputNames).toContain('block3.0.attn.q_lif.membrane');
     expect(session.outputNames).toContain('block3.0.attn.q_lif.membrane_next');
@@ -77,6 +78,13 @@ describe('export', () => {
     ['an unknown format', ['--format', 'tflite'], /--format: found "tflite", expected onnx or safetensors or pth/],
     ['ONNX options for another format', ['--format', 'pth', '--step'], /--step.*--format onnx/],
     ['frames and a single step', ['--format', 'onnx', '--frames', '--step'], /either --frames or --step/],
+    [
+      'RepConv merged beside batch norms',
+      ['--format', 'onnx', '--batch-norms', '--repconv', 'full'],
+      /either --repconv or/,
+    ],
+    ['a file without a name', ['--format', 'onnx', '--output', ''], /--output: found "", name the file/],
+    ['a folder that is not there', ['--format', 'pth', '--output', '/nowhere/refused'], /there is no folder \/nowhere/],
     ['a checkpoint that is none', ['--format', 'onnx', '--checkpoint', 'package.json'], /package\.json/],
   ];
   it.each(wrong)('refuses %s in one line', async (_title, args, message) => {

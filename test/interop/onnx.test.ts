@@ -10,6 +10,7 @@ import {
   resolveConfiguration,
 } from '../../src/index.js';
 import { exportOnnx, type OnnxOptions } from '../../src/interop/onnx/exportOnnx.js';
+import { OnnxFile } from '../../src/interop/onnx/onnxFile.js';
 import { integer, joined } from '../../src/interop/protobufWriter.js';
 import { demonstrationParameters } from '../../src/models/initialise.js';
 import { seededRandom } from '../../src/random.js';
@@ -49,7 +50,10 @@ describe.each(['infer_T4_kd', 'infer_T1', 'infer_T4'])('%s as ONNX', (name) => {
     ['folded', {}, 'all'],
     ['folded, as written', {}, 'disabled'],
     ['with batch norms', { fold: false }, 'all'],
+    ['with batch norms, as written', { fold: false }, 'disabled'],
+    ['RepConv half merged', { repConv: 'first' }, 'all'],
     ['RepConv merged', { repConv: 'full' }, 'all'],
+    ['from frames', { input: 'frames' }, 'all'],
     ['for one batch size', { batch: 1 }, 'all'],
   ];
   it.skipIf(!present).each(forms)(
@@ -64,13 +68,67 @@ describe.each(['infer_T4_kd', 'infer_T1', 'infer_T4'])('%s as ONNX', (name) => {
         spikes: true,
       } as const;
       const file = joined(exportOnnx(loaded.configuration, loaded.parameters, settings));
-      const results = await runOnnx(file, { input }, level);
+      const fed = options.input === 'frames' ? shownFor(loaded.configuration.timeSteps, input) : input;
+      const results = await runOnnx(file, { input: fed }, level);
       expect(largestDifference(results.get('logits')!, logits)).toBeLessThan(1e-4);
       expect(spikes.size).toBeGreaterThan(70);
       for (const [layer, bits] of spikes) expect(Buffer.compare(packed(results.get(layer)!), bits), layer).toBe(0);
     },
   );
+
+  it.skipIf(!present)(
+    `has them step by step as well${present ? '' : ' (skipped: the shared golden files are absent)'}`,
+    async () => {
+      const { loaded, input, logits, spikes } = await loadGolden(name);
+      const { timeSteps } = loaded.configuration;
+      const [batch, , height, width] = input.shape as [number, number, number, number];
+      const options = { imageSize: [height, width], step: true, spikes: true } as const;
+      const session = await ort.InferenceSession.create(
+        joined(exportOnnx(loaded.configuration, loaded.parameters, options)),
+      );
+      let state = restingState(session, batch);
+      expect(Object.keys(state).sort()).toEqual([...spikes.keys()].map((layer) => `${layer}.membrane`).sort());
+      const fired = new Map([...spikes.keys()].map((layer) => [layer, [] as number[]]));
+      const mean = new Float32Array(logits.length);
+      for (let t = 0; t < timeSteps; t++) {
+        const results = await session.run({ input: new ort.Tensor('float32', input.data, input.shape), ...state });
+        for (const [layer, steps] of fired) steps.push(...(results[layer]!.data as Float32Array));
+        for (const [i, logit] of (results.logits!.data as Float32Array).entries()) mean[i]! += logit / timeSteps;
+        state = nextState(state, results);
+      }
+      await session.release();
+      expect(largestDifference(mean, logits)).toBeLessThan(1e-4);
+      for (const [layer, bits] of spikes)
+        expect(Buffer.compare(packed(Float32Array.from(fired.get(layer)!)), bits), layer).toBe(0);
+    },
+  );
 });
+
+/** The image at every step. */
+function shownFor(timeSteps: number, { shape, data }: FieldTensor): FieldTensor {
+  const frames = new Float32Array(timeSteps * data.length);
+  for (let t = 0; t < timeSteps; t++) frames.set(data, t * data.length);
+  return { shape: [timeSteps, ...shape], data: frames };
+}
+
+type State = Readonly<Record<string, ort.Tensor>>;
+
+/** Membranes of zero, shaped as the file declares them. */
+function restingState(session: ort.InferenceSession, batch: number): State {
+  const membranes = session.inputMetadata.filter(({ name }) => name !== 'input');
+  return Object.fromEntries(
+    membranes.map((declared) => {
+      if (!declared.isTensor) throw new Error(`${declared.name} is no tensor`);
+      const shape = declared.shape.map((size) => (typeof size === 'number' ? size : batch));
+      const zeros = new Float32Array(shape.reduce((a, b) => a * b));
+      return [declared.name, new ort.Tensor('float32', zeros, shape)];
+    }),
+  );
+}
+
+function nextState(state: State, results: ort.InferenceSession.OnnxValueMapType): State {
+  return Object.fromEntries(Object.keys(state).map((name) => [name, results[`${name}_next`] as ort.Tensor]));
+}
 
 const odd = resolveConfiguration({
   embedDim: [6, 12, 20, 24],
@@ -139,38 +197,77 @@ describe('a network of odd sizes, one input channel, τ = 3, as ONNX', () => {
     await withModel(odd, async (model) => {
       const options = { imageSize: [13, 18], step: true, spikes: true } as const;
       const session = await ort.InferenceSession.create(joined(exportOnnx(odd, model.parameters, options)));
-      const membranes = session.inputNames.filter((name) => name !== 'input');
-      expect(membranes.length).toBeGreaterThan(20);
-      expect(session.outputNames).toEqual(expect.arrayContaining(membranes.map((name) => `${name}_next`)));
-      let state: Record<string, ort.Tensor> | undefined;
+      let state = restingState(session, 2);
+      expect(Object.keys(state).length).toBeGreaterThan(20);
       for (let t = 0; t < 4; t++) {
         const frame = numbers([2, 1, 13, 18], 20 + t);
         const ours = await model.step(frame, record);
-        // The first step finds the shapes of the membranes from what it records.
-        state ??= Object.fromEntries(
-          membranes.map((name) => {
-            const [, batch, channels, ...map] = ours.spikes!.get(name.replace(/\.membrane$/, ''))!.shape;
-            const place = map.length === 1 ? placeOf(map[0]!) : map;
-            const shape = [batch!, channels!, ...place];
-            return [name, new ort.Tensor('float32', new Float32Array(shape.reduce((a, b) => a * b)), shape)];
-          }),
-        );
         const input = new ort.Tensor('float32', frame.data, frame.shape);
         const results = await session.run({ input, ...state });
         expect(largestDifference(results.logits!.data as Float32Array, ours.logits.data)).toBeLessThan(1e-4);
         for (const [layer, { bits }] of ours.spikes!)
           expect(Buffer.compare(packed(results[layer]!.data as Float32Array), bits), `${layer} at ${t}`).toBe(0);
-        state = Object.fromEntries(membranes.map((name) => [name, results[`${name}_next`]!]));
+        state = nextState(state, results);
       }
       await session.release();
     });
   });
 
-  /** 13 × 18 images are 4 × 5 maps behind strides 1, 2, 2. */
-  function placeOf(tokens: number): number[] {
-    expect(tokens).toBe(20);
-    return [4, 5];
-  }
+  it.each([{ step: true }, { input: 'frames' }, {}] as const)('declares the shapes that it gives: %o', async (form) => {
+    const configuration = { ...odd, distillation: true };
+    await withModel(configuration, async ({ parameters }) => {
+      const options = { imageSize: [13, 18], batch: 2, spikes: true, ...form } as const;
+      const session = await ort.InferenceSession.create(joined(exportOnnx(configuration, parameters, options)));
+      const input = numbers('input' in form ? [3, 2, 1, 13, 18] : [2, 1, 13, 18], 4);
+      const state = restingState(session, 2);
+      const results = await session.run({ input: new ort.Tensor('float32', input.data, input.shape), ...state });
+      const declared = session.outputMetadata.map((output) => [output.name, output.isTensor && output.shape]);
+      await session.release();
+      const given = Object.entries(results).map(([name, tensor]) => [name, [...(tensor as ort.Tensor).dims]]);
+      expect(new Map(declared as [string, unknown][])).toEqual(new Map(given as [string, unknown][]));
+      expect(declared.length).toBeGreaterThan(20);
+    });
+  });
+
+  it.each([1, 2, 16])('runs for T = %d, with a distillation head, whatever is folded', async (timeSteps) => {
+    const configuration = { ...odd, timeSteps, distillation: true };
+    await withModel(configuration, async (model) => {
+      const input = numbers([2, 1, 13, 18], timeSteps);
+      const ours = await model.run(input);
+      for (const fold of [true, false]) {
+        const file = joined(exportOnnx(configuration, model.parameters, { imageSize: [13, 18], fold }));
+        const theirs = await runOnnx(file, { input });
+        expect(largestDifference(theirs.get('logits')!, ours.logits.data)).toBeLessThan(1e-4);
+      }
+    });
+  });
+
+  const wrong: readonly (readonly [string, Partial<OnnxOptions>, RegExp])[] = [
+    ['a batch of nothing', { batch: 0 }, /batch is 0, expected a whole number from 1/],
+    ['half a pixel', { imageSize: [8.5, 8] }, /image height is 8\.5/],
+    ['a step of frames', { step: true, input: 'frames' }, /a single step takes one frame/],
+    ['RepConv merged beside batch norms', { fold: false, repConv: 'full' }, /leave out either fold or repConv/],
+  ];
+  it.each(wrong)('refuses %s', async (_title, options, message) => {
+    await withModel(odd, async ({ parameters }) => {
+      expect(() => exportOnnx(odd, parameters, { imageSize: [13, 18], ...options })).toThrow(message);
+    });
+  });
+});
+
+describe('an ONNX file', () => {
+  it('is not larger than protobuf’s limit', () => {
+    // One array for all constants: what is written refers to it and does not copy it.
+    const values = new Float32Array(2 ** 26);
+    const file = new OnnxFile();
+    const fill = (count: number) => {
+      for (let i = 0; i < count; i++) file.constant(`weight ${count} ${i}`, values, [values.length]);
+    };
+    fill(7);
+    expect(file.encode('large', {}).byteLength).toBeGreaterThan(7 * values.byteLength);
+    fill(1);
+    expect(() => file.encode('large', {})).toThrow(/takes 2\.0 GiB.*export it as safetensors/);
+  });
 });
 
 describe('protobuf', () => {

@@ -28,7 +28,7 @@ const schema = z
     ...sourceOptions,
     ...describingOptions,
     format: oneOf(formats),
-    output: z.string({ error: '--output: name the file to write' }),
+    output: z.string().min(1, 'name the file to write'),
     batch: wholeNumber(1, 4096).optional(),
     frames: z.boolean().optional(),
     step: z.boolean().optional(),
@@ -38,6 +38,10 @@ const schema = z
   })
   .refine(atMostOne('model', 'checkpoint'), 'give either --model or --checkpoint, not both')
   .refine(atMostOne('frames', 'step'), 'give either --frames or --step, not both')
+  .refine(
+    ({ batchNorms, repconv }) => !batchNorms || (repconv ?? 'none') === 'none',
+    '--repconv merges RepConv only where batch norms are folded; leave out either --repconv or --batch-norms',
+  )
   .refine(
     (options) => options.format === 'onnx' || [...onlyOnnx, 'repconv'].every((key) => !Reflect.get(options, key)),
     '--batch, --frames, --step, --batch-norms, --spikes and --repconv are for --format onnx',
@@ -66,12 +70,15 @@ async function run({ io }: Session, options: Options): Promise<void> {
   const settings = given({ heads, strides, timeSteps, imageSize });
   const model = await loadModel(given({ model: name, checkpoint }), { ...settings, threads: 1 });
   try {
+    if (options.repconv === 'full')
+      io.stderr.write('merging RepConv, which takes a minute or two for large networks …\n');
     await write(model, options);
   } finally {
     await model.dispose();
   }
   const { configuration, provenance } = model;
-  const facts = `T = ${configuration.timeSteps}, ${configuration.classes} classes`;
+  const time = options.step ? 'a single time step' : `T = ${configuration.timeSteps}`;
+  const facts = `${time}, ${configuration.classes} classes`;
   io.stdout.write(`wrote ${oneLine(output)}: ${oneLine(provenance.name)} as ${format}, ${facts}\n`);
   if (provenance.randomWeights) io.stderr.write('note: its weights are random\n');
 }

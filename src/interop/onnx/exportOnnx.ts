@@ -2,6 +2,7 @@
  * A network as an ONNX file: its graph read node by node, each spelled by its operator. All time steps at once (T unrolled inside the neurons,
  * everything else sees them as one batch), or a single step with every membrane as an input and an output. Standard operators only.
  */
+import { UsageError } from '../../errors.js';
 import { GraphError } from '../../graph/errors.js';
 import type { Graph, Parameters } from '../../graph/graph.js';
 import type { Shape } from '../../graph/shape.js';
@@ -24,7 +25,7 @@ export interface OnnxOptions {
   readonly step?: boolean;
   /** Batch norms folded into the layers before them. Default true. */
   readonly fold?: boolean;
-  /** With `fold`: RepConv as it is (`none`, default: the least multiplications), or merged into one 3×3 (`full`), or its first half. */
+  /** Only with `fold`: RepConv as it is (`none`, default: the least multiplications), or merged into one 3×3 (`full`), or its first half. */
   readonly repConv?: RepConvForm;
   /** Spikes of every neuron layer as further outputs `[T·B, C, …]`, under the layer's name. */
   readonly spikes?: boolean;
@@ -33,7 +34,8 @@ export interface OnnxOptions {
 /**
  * @param metadata Written into the file's `metadata_props`.
  * @returns the file in parts, which refer to the parameters' memory.
- * @throws GraphError when the image size does not fit the network.
+ * @throws UsageError for options that cannot be or exclude each other; GraphError when the image size does not fit the network; CheckpointError when
+ *   the file would be larger than protobuf allows.
  */
 export function exportOnnx(
   configuration: MetaSpikeformerConfiguration,
@@ -41,6 +43,7 @@ export function exportOnnx(
   options: OnnxOptions,
   metadata: Readonly<Record<string, string>> = {},
 ): Encoded {
+  checkOptions(options);
   const timeSteps = options.step ? 1 : configuration.timeSteps;
   const frames = options.step || options.input === 'frames';
   const source = { graph: metaSpikeformer({ ...configuration, timeSteps }), parameters };
@@ -51,6 +54,20 @@ export function exportOnnx(
     input: frames ? 'frames' : 'image',
   });
   return new Exporter(network, configuration, options, timeSteps, frames).encode(metadata);
+}
+
+function checkOptions({ imageSize, batch, input, step, fold, repConv }: OnnxOptions): void {
+  const sizes = { 'image height': imageSize[0], 'image width': imageSize[1], batch: batch ?? 1 };
+  for (const [name, size] of Object.entries(sizes)) {
+    if (!Number.isSafeInteger(size) || size < 1)
+      throw new UsageError(`ONNX: the ${name} is ${size}, expected a whole number from 1`);
+  }
+  if (step && input === 'frames') {
+    throw new UsageError('ONNX: a single step takes one frame at a time; leave out either step or input');
+  }
+  if (fold === false && (repConv ?? 'none') !== 'none') {
+    throw new UsageError('ONNX: RepConv is merged only when batch norms are folded; leave out either fold or repConv');
+  }
 }
 
 class Exporter {

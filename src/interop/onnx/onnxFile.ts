@@ -7,6 +7,8 @@ import type { OnnxAttribute, OnnxBuilder } from '../../operators/onnxBuilder.js'
 import { CheckpointError } from '../errors.js';
 import { bytes, type Encoded, float, integer, message, nested, text } from '../protobufWriter.js';
 
+/** Protobuf's limit for a message; onnxruntime reads nothing larger. */
+const largestFile = 2 ** 31 - 1;
 const irVersion = 7;
 const opset = 13;
 const elementType = { float: 1, int64: 7 };
@@ -67,6 +69,7 @@ export class OnnxFile implements OnnxBuilder {
     this.#outputs.push(valueInfo(name, axes));
   }
 
+  /** @throws CheckpointError when the weights are more than such a file can hold. */
   encode(graphName: string, metadata: Readonly<Record<string, string>>): Encoded {
     const graph = message(
       ...this.#nodes.map((node) => nested(1, node)),
@@ -75,12 +78,17 @@ export class OnnxFile implements OnnxBuilder {
       ...this.#inputs.map((input) => nested(11, input)),
       ...this.#outputs.map((output) => nested(12, output)),
     );
-    return message(
+    const model = message(
       integer(1, irVersion),
       text(2, 'meta-spikeformer'),
       nested(7, graph),
       nested(8, message(text(1, ''), integer(2, opset))),
       ...Object.entries(metadata).map(([key, value]) => nested(14, message(text(1, key), text(2, value)))),
+    );
+    if (model.byteLength <= largestFile) return model;
+    const found = (model.byteLength / 2 ** 30).toFixed(1);
+    throw new CheckpointError(
+      `ONNX: the network takes ${found} GiB, and a file holds less than 2; export it as safetensors`,
     );
   }
 
