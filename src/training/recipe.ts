@@ -96,6 +96,11 @@ const recipeSchema = z.strictObject({
       z.strictObject({ neurons: z.number(), branches: z.number().default(0), last: z.number() }),
     ])
     .prefault(0),
+  /**
+   * What the scales of the batch norms at the end of residual branches start with; 1 is PyTorch's. Smaller ones let the residual stream pass
+   * nearly unchanged at first, so that a flipped spike does not flip others behind it.
+   */
+  branchScale: z.number().min(0).max(10).default(1),
   /** A checkpoint to start from, instead of fresh weights. */
   finetune: z.string().nullable().default(null),
   data: z.strictObject({

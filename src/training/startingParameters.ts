@@ -9,10 +9,10 @@ import { metaSpikeformer } from '../models/metaSpikeformer.js';
 import { operatorOf } from '../operators/registry.js';
 import type { Recipe } from './recipe.js';
 
-type Start = Pick<Recipe, 'model' | 'batchNormBias' | 'seed'>;
+type Start = Pick<Recipe, 'model' | 'batchNormBias' | 'branchScale' | 'seed'>;
 
 /** Fresh weights from the recipe's seed, batch norms with the recipe's biases. */
-export function startingParameters({ model, batchNormBias, seed }: Start): Parameters {
+export function startingParameters({ model, batchNormBias, branchScale, seed }: Start): Parameters {
   const graph = metaSpikeformer(model);
   const parameters = initialiseParameters(graph, seed);
   const readers = readersOf(graph);
@@ -21,17 +21,19 @@ export function startingParameters({ model, batchNormBias, seed }: Start): Param
   const streams = norms.filter((norm) => kinds.get(norm) === 'stream');
   for (const norm of norms) {
     const kind = kinds.get(norm);
-    const place = norm === streams.at(-1) ? 'last' : kind === 'branch' ? 'branches' : 'neurons';
+    const within = kind === 'branch' || kind === 'inner';
+    const place = norm === streams.at(-1) ? 'last' : within ? 'branches' : 'neurons';
     parameters.get(`${norm.parameterPrefix}.bias`)!.fill(batchNormBias[place]);
+    if (kind === 'branch') parameters.get(`${norm.parameterPrefix}.weight`)!.fill(branchScale);
   }
   return parameters;
 }
 
-type Kind = 'neurons' | 'stream' | 'branch';
+type Kind = 'neurons' | 'stream' | 'branch' | 'inner';
 
 /**
- * What a batch norm feeds: neurons alone, the residual stream (which branches read and are added to), or the sum at the end of a
- * branch; with the branches those inside RepConv, which feed further linear layers.
+ * What a batch norm feeds: neurons alone, the residual stream (which branches read and are added to), the sum at the end of a branch,
+ * or (inside RepConv) only further linear layers.
  */
 function kindOf(norm: Node, readers: ReadonlyMap<string, readonly Node[]>): Kind {
   const found = readersBehindViews(norm.name, readers);
@@ -39,7 +41,8 @@ function kindOf(norm: Node, readers: ReadonlyMap<string, readonly Node[]>): Kind
   const sums = found.some((node) => node.operator === 'add');
   const pooled = found.some((node) => node.operator === 'spatialMean');
   if (pooled || (neurons && sums)) return 'stream';
-  return neurons ? 'neurons' : 'branch';
+  if (neurons) return 'neurons';
+  return sums ? 'branch' : 'inner';
 }
 
 function readersOf(graph: Graph): Map<string, Node[]> {
