@@ -3,9 +3,8 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkpoint, fixture, repository, temporaryFolder } from './support.js';
+import { checkpoint, fixture, repository, temporaryFolder, writeDarkAndLight } from './support.js';
 
 const built = join(repository, 'dist', 'cli', 'main.js');
 const present = existsSync(built);
@@ -99,14 +98,7 @@ describe.skipIf(!present)(`the process${present ? '' : ' (skipped: dist is not b
 
   it('trains, killed at random moments and resumed, to the bytes of a run left alone', async () => {
     const data = join(folder.path, 'labelled');
-    for (const [label, name] of ['dark', 'light'].entries()) {
-      await mkdir(join(data, name), { recursive: true });
-      for (let i = 0; i < 24; i++) {
-        const background = { r: 60 + 130 * label + i, g: 60 + 130 * label, b: 60 + 130 * label };
-        const picture = sharp({ create: { width: 8, height: 8, channels: 3, background } });
-        await picture.png().toFile(join(data, name, `${i}.png`));
-      }
-    }
+    await writeDarkAndLight(data, 24);
     const recipe = join(folder.path, 'recipe.json');
     await writeFile(recipe, JSON.stringify(smallRecipe));
     const args = (output: string) => [

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
 import { type Io, plainColours } from '../../src/cli/io.js';
 import { main } from '../../src/cli/program.js';
 import { openCheckpointFile, writeSafetensors } from '../../src/interop/checkpointFiles.js';
@@ -97,5 +98,17 @@ export async function plant(folder: string, files: Readonly<Record<string, Uint8
     const path = join(folder, place);
     await mkdir(join(path, '..'), { recursive: true });
     await writeFile(path, content);
+  }
+}
+
+/** Two classes that any network can tell apart, `dark` and `light`: 8 × 8 images in folders below `folder`. */
+export async function writeDarkAndLight(folder: string, perClass: number): Promise<void> {
+  for (const [label, name] of ['dark', 'light'].entries()) {
+    await mkdir(join(folder, name), { recursive: true });
+    for (let i = 0; i < perClass; i++) {
+      const background = { r: 60 + 130 * label + i, g: 60 + 130 * label, b: 60 + 130 * label };
+      const picture = sharp({ create: { width: 8, height: 8, channels: 3, background } });
+      await picture.png().toFile(join(folder, name, `${i}.png`));
+    }
   }
 }

@@ -1,10 +1,9 @@
 /** The command `train`: a small run from an archive, stopped and resumed, and refusals. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { spikeformer } from './support.js';
+import { spikeformer, writeDarkAndLight } from './support.js';
 
 let folder: string;
 let data: string;
@@ -41,15 +40,7 @@ const settings = {
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'spikeformer-train-'));
   data = join(folder, 'images');
-  for (const [label, name] of ['dark', 'light'].entries()) {
-    mkdirSync(join(data, name), { recursive: true });
-    for (let i = 0; i < 8; i++) {
-      const background = { r: 60 + 130 * label + i, g: 60 + 130 * label, b: 60 + 130 * label };
-      await sharp({ create: { width: 8, height: 8, channels: 3, background } })
-        .png()
-        .toFile(join(data, name, `${i}.png`));
-    }
-  }
+  await writeDarkAndLight(data, 8);
   recipe = join(folder, 'recipe.json');
   writeFileSync(recipe, JSON.stringify(settings));
 });
