@@ -7,6 +7,7 @@ import { Command, CommanderError } from 'commander';
 import { z } from 'zod';
 import { MetaSpikeformerError } from '../errors.js';
 import { registerBench } from './commands/bench.js';
+import { registerEnergy } from './commands/energy.js';
 import { registerEval } from './commands/eval.js';
 import { registerExport } from './commands/export.js';
 import { registerInfo } from './commands/info.js';
@@ -53,6 +54,7 @@ function createProgram(session: Session): Command {
   registerTrain(program, session);
   registerExport(program, session);
   registerBench(program, session);
+  registerEnergy(program, session);
   registerPromised(program);
   return program;
 }

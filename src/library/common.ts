@@ -28,6 +28,7 @@ export {
   type FieldTensor,
   type ImageSource,
   Model,
+  type PackedSpikes,
   type Prediction,
   type Provenance,
   type RunOptions,

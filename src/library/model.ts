@@ -54,12 +54,21 @@ export interface SpikeRecord {
   readonly bits: Uint8Array;
 }
 
+/** Spikes channels last, 32 channels to a word, the first in the lowest bit, each position beginning a new word. */
+export interface PackedSpikes {
+  /** `[T, B, H, W, C]`, `[T, B, N, C]` or `[T, B, C]`. */
+  readonly shape: Shape;
+  readonly words: Uint32Array;
+}
+
 export interface RunOptions {
   /** What to keep beside the logits. Recording costs memory: kept tensors cannot share theirs. */
   readonly record?: {
     readonly spikes?: boolean;
     readonly activations?: boolean;
     readonly firingRates?: boolean;
+    /** Spikes as the engine packs them, for counting. */
+    readonly spikeWords?: boolean;
     /** Runs once more, layer by layer. Engines that cannot measure layers give nothing. */
     readonly timings?: boolean;
   };
@@ -70,6 +79,8 @@ export interface RunResult {
   readonly logits: FieldTensor;
   /** By the name of the neuron layer; with `record.spikes`. */
   readonly spikes?: ReadonlyMap<string, SpikeRecord>;
+  /** By the name of the neuron layer; with `record.spikeWords`. */
+  readonly spikeWords?: ReadonlyMap<string, PackedSpikes>;
   /** Outputs of the authors' modules, `[T, B, C, H, W]`; with `record.activations`. */
   readonly activations?: ReadonlyMap<string, FieldTensor>;
   /** Share of neurons that fire, by layer, over all time steps and images; with `record.firingRates`. */
@@ -219,7 +230,7 @@ export class Model {
   }
 
   async #streamOf(shape: Shape, { record }: RunOptions): Promise<Stream> {
-    const wantsSpikes = (record?.spikes ?? false) || (record?.firingRates ?? false);
+    const wantsSpikes = Boolean(record?.spikes || record?.firingRates || record?.spikeWords);
     const records = [...(wantsSpikes ? ['spikes'] : []), ...(record?.activations ? ['activations'] : [])];
     const known = this.#stream;
     if (known) {
@@ -318,8 +329,8 @@ export class Model {
   }
 
   #executable(shape: Shape, options: RunOptions): Executable {
-    const { spikes = false, activations = false, firingRates = false } = options.record ?? {};
-    const keepSpikes = spikes || firingRates;
+    const { spikes = false, activations = false, firingRates = false, spikeWords = false } = options.record ?? {};
+    const keepSpikes = spikes || firingRates || spikeWords;
     const key = `${shape.join('x')} ${keepSpikes} ${activations}`;
     const known = this.#executables.get(key);
     if (known) {
@@ -367,13 +378,15 @@ export class Model {
     options: RunOptions,
     timeSteps = this.configuration.timeSteps,
   ): Promise<Omit<RunResult, 'logits' | 'milliseconds'>> {
-    const { spikes, activations, firingRates, timings } = options.record ?? {};
+    const { spikes, activations, firingRates, spikeWords, timings } = options.record ?? {};
     const spikeRecords = new Map<string, SpikeRecord>();
     const rates = new Map<string, number>();
-    if (spikes || firingRates) {
+    const packed = new Map<string, PackedSpikes>();
+    if (spikes || firingRates || spikeWords) {
       for (const value of spikeValues({ graph: executable.graph })) {
         const shape = executable.shapes.get(value)!;
         const words = await executable.program.readSpikes(executable.tensor(value));
+        if (spikeWords) packed.set(value, { shape, words });
         if (spikes) spikeRecords.set(value, spikesToBits(words, shape));
         rates.set(value, countSpikes(words) / shape.reduce((a, b) => a * b, 1));
       }
@@ -388,6 +401,7 @@ export class Model {
     }
     return {
       ...(spikes ? { spikes: spikeRecords } : {}),
+      ...(spikeWords ? { spikeWords: packed } : {}),
       ...(activations ? { activations: stages } : {}),
       ...(firingRates ? { firingRates: rates } : {}),
       ...(layerMilliseconds ? { layerMilliseconds } : {}),

@@ -74,10 +74,13 @@ export function spikesToBits(words: Uint32Array, shape: Shape): { readonly shape
 /** Set bits in packed spikes. */
 export function countSpikes(words: Uint32Array): number {
   let count = 0;
-  for (let word of words) {
-    word -= (word >>> 1) & 0x55555555;
-    word = (word & 0x33333333) + ((word >>> 2) & 0x33333333);
-    count += Math.imul((word + (word >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
-  }
+  for (const word of words) count += bitCount(word);
   return count;
+}
+
+/** Bits of a word that are set. */
+export function bitCount(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x55555555);
+  const nibbles = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
+  return Math.imul((nibbles + (nibbles >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }

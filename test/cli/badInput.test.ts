@@ -127,7 +127,7 @@ describe('commands and options', () => {
     await expectRefused(args, message);
   });
 
-  it.each(['energy', 'lab'])('says that %s is still to come', async (command) => {
+  it.each(['lab'])('says that %s is still to come', async (command) => {
     await expectRefused([command, '--any', 'thing'], `${command}: not in this version; see FEATURES.md`);
   });
 

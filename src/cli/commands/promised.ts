@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { UsageError } from '../../errors.js';
 
-const names = ['energy', 'lab'];
+const names = ['lab'];
 
 export function registerPromised(program: Command): void {
   for (const name of names) {

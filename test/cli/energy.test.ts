@@ -1,0 +1,68 @@
+/** `energy`: published figures by command, measured ones on images, the proof, and refusals. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkpoint, json, spikeformer, temporaryFolder, writeDarkAndLight } from './support.js';
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+beforeAll(async () => {
+  folder = await temporaryFolder();
+});
+afterAll(() => folder.remove());
+const at = (name: string) => join(folder.path, name);
+
+interface EnergyDocument {
+  readonly data: { readonly images?: number };
+  readonly paper: { readonly millijoules: number; readonly annMillijoules: number };
+  readonly exact: null | { readonly millijoules: number; readonly neurons: readonly { readonly name: string }[] };
+}
+
+describe('energy', () => {
+  it('computes the published 7.80 mJ of 31M from rates, running nothing', async () => {
+    const rates = at('rates.json');
+    await writeFile(rates, JSON.stringify({ default: 0.386 }));
+    const document = (await json(['energy', '--size', '31M', '--rates', rates])) as unknown as EnergyDocument;
+    expect(Math.abs(document.paper.millijoules / 7.8 - 1)).toBeLessThan(0.01);
+    expect(document.exact).toBeNull();
+  });
+
+  it('counts on labelled images, as many as asked for', async () => {
+    const data = at('images');
+    await writeDarkAndLight(data, 5);
+    const args = ['energy', '--checkpoint', checkpoint, '--image-size', '32', '--data', data, '--images', '7'];
+    const document = (await json(args)) as unknown as EnergyDocument;
+    expect(document.data.images).toBe(7);
+    expect(document.exact!.millijoules).toBeGreaterThan(0);
+    expect(document.paper.annMillijoules).toBeGreaterThan(document.paper.millijoules);
+    expect(document.exact!.neurons.map(({ name }) => name)).toContain('block3.0.attn.q_lif');
+  });
+
+  it('prints a table for the bundled photographs', async () => {
+    const { code, stdout } = await spikeformer(['energy', '--images', '2']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/2 images of the bundled photographs/);
+    expect(stdout).toMatch(/paper's convention {2}\d+\.\d+ mJ, as an ANN \d+\.\d+ mJ: \d+\.\d times as much/);
+    expect(stdout).toMatch(/counted +\d+\.\d+ mJ/);
+  });
+
+  it('proves what is fed by spikes, and says why the rest is not', async () => {
+    const { code, stdout } = await spikeformer(['energy', '--size', '31M', '--proof']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/5 layers fed by numbers/);
+    expect(stdout).toMatch(/downsample1_1\.encode_conv .*pixels/);
+    expect(stdout).toMatch(/ConvBlock2_2\.0\.Conv\.pwconv2 .*7×7/);
+  });
+
+  const wrong: readonly (readonly [string, readonly string[], RegExp])[] = [
+    ['a size without rates', ['--size', '31M'], /--rates FILE/],
+    ['data and rates', ['--data', 'a', '--rates', 'b'], /either --data or --rates/],
+    ['rates that are not there', ['--size', '31M', '--rates', 'no-such.json'], /no-such\.json: cannot be read/],
+    ['rates that are no JSON', ['--size', '31M', '--rates', 'README.md'], /README\.md: is not JSON/],
+  ];
+  it.each(wrong)('refuses %s in one line', async (_title, args, message) => {
+    const { code, stdout, stderr } = await spikeformer(['energy', ...args]);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(message);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+  });
+});

@@ -1,0 +1,174 @@
+/** Energy figures against the paper's, and counted operations against plain loops over every output, tap and channel. */
+import { describe, expect, it } from 'vitest';
+import { plainPreprocessing } from '../../src/data/preprocess.js';
+import { defaultEnergyConstants } from '../../src/energy/constants.js';
+import { type CountedLayer, countedLayers } from '../../src/energy/layers.js';
+import { paperEnergy, parseRates } from '../../src/energy/paperConvention.js';
+import { Model, metaSpikeformer, metaSpikeformerSizes, resolveConfiguration } from '../../src/index.js';
+import { EnergyMeter } from '../../src/library/energy.js';
+import type { SpikeRecord } from '../../src/library/model.js';
+import { demonstrationParameters } from '../../src/models/initialise.js';
+import { seededRandom } from '../../src/random.js';
+import { createEngine } from '../../src/runtime/engines.js';
+
+type Size = keyof typeof metaSpikeformerSizes;
+
+/** At 224 × 224 per time step, in G: RepConv merged, SepConv's parts apart, without the classifier; the first convolution. */
+const published: readonly (readonly [Size, string, string])[] = [
+  ['15M', '9.98', '0.059'],
+  ['31M', '21.29', '0.089'],
+  ['55M', '37.79', '0.118'],
+];
+
+const layersOf = (size: Size) =>
+  countedLayers(metaSpikeformer(resolveConfiguration(metaSpikeformerSizes[size])), [224, 224]);
+
+describe('the paper’s convention', () => {
+  it.each(published)('has the published operations of %s, to the last digit', (size, spikeFed, first) => {
+    const [stem, ...rest] = layersOf(size);
+    // The classifier's C · 1000 are not among the published 37.79 G of 55M: with them they would round to 37.80.
+    const others = rest.filter(({ name }) => name !== 'head');
+    expect((stem!.operations / 1e9).toFixed(3)).toBe(first);
+    expect((others.reduce((sum, { operations }) => sum + operations, 0) / 1e9).toFixed(2)).toBe(spikeFed);
+  });
+
+  it('gives the published 7.80 mJ for 31M at T = 1 when every rate is 0.386', () => {
+    const { millijoules, annMillijoules } = paperEnergy(layersOf('31M'), () => 0.386, 1, defaultEnergyConstants);
+    expect(Math.abs(millijoules / 7.8 - 1)).toBeLessThan(0.01);
+    // All of it as multiply-accumulates at 4.6 pJ.
+    expect(annMillijoules).toBeCloseTo((21.29 + 0.089) * 4.6, 1);
+  });
+
+  it('grows with time steps and takes each layer’s own rate', () => {
+    const layers = layersOf('15M');
+    const silent = paperEnergy(layers, () => 0, 4, defaultEnergyConstants);
+    expect(silent.millijoules).toBeCloseTo(4 * 4.6 * layers[0]!.operations * 1e-9, 9);
+    const one = paperEnergy(layers, (name) => (name === 'block3.0.mlp.fc1_lif' ? 0.5 : 0), 4, defaultEnergyConstants);
+    const fc1 = layers.find(({ name }) => name === 'block3.0.mlp.fc1_conv')!;
+    expect(one.millijoules - silent.millijoules).toBeCloseTo(4 * 0.9 * 0.5 * fc1.operations * 1e-9, 9);
+  });
+
+  it('finds the layers that multiply: the first convolution and the last pointwise of every SepConv', () => {
+    const names = layersOf('31M')
+      .filter(({ spikeFed }) => !spikeFed)
+      .map(({ name }) => name);
+    expect(names[0]).toBe('downsample1_1.encode_conv');
+    expect(names.slice(1).every((name) => name.endsWith('.Conv.pwconv2'))).toBe(true);
+    expect(names).toHaveLength(5);
+  });
+});
+
+describe('a file of rates', () => {
+  const neurons = ['a_lif', 'b_lif'];
+  it('names layers, and a default for the others', () => {
+    const rate = parseRates({ default: 0.386, b_lif: 0.1 }, neurons, 'rates.json');
+    expect([rate('a_lif'), rate('b_lif')]).toEqual([0.386, 0.1]);
+  });
+
+  it.each([
+    [{ default: 1.5 }, /rates\.json: default/],
+    [{ default: 0.1, c_lif: 0.2 }, /c_lif: no neuron layer/],
+    [{ a_lif: 0.2 }, /no rate for b_lif and no default/],
+    [[0.1], /rates\.json/],
+    ['0.1', /rates\.json/],
+  ])('is refused when wrong: %j', (value, message) => {
+    expect(() => parseRates(value, neurons, 'rates.json')).toThrow(message);
+  });
+});
+
+const [batch, height, width, timeSteps] = [2, 19, 22, 2];
+const configuration = resolveConfiguration({
+  embedDim: [6, 20, 36, 40],
+  heads: 4,
+  depths: [1, 1, 1, 1, 1],
+  strides: [1, 2, 2, 1, 1],
+  stemKernel: 5,
+  classes: 4,
+  timeSteps,
+});
+
+/** One number per neuron, `[T, B, C, …]`. */
+function unpacked({ shape, bits }: SpikeRecord): Uint8Array {
+  const count = shape.reduce((a, b) => a * b);
+  return Uint8Array.from({ length: count }, (_, i) => (bits[i >> 3]! >> (7 - (i & 7))) & 1);
+}
+
+/** Additions at step t, by loops that ask of every output, tap and channel whether a spike is there. */
+function additionsByLoops(layer: CountedLayer, spikes: ReadonlyMap<string, SpikeRecord>, t: number): number {
+  const [first, second, third] = layer.sources.map((source) => unpacked(spikes.get(source)!));
+  let additions = 0;
+  for (let image = 0; image < batch; image++) {
+    if (layer.attention) {
+      const { tokens, channels, heads } = layer.attention;
+      const at = (values: Uint8Array, channel: number, token: number) =>
+        values[((t * batch + image) * channels + channel) * tokens + token]!;
+      for (let head = 0; head < heads; head++) {
+        const own = Array.from({ length: channels / heads }, (_, i) => (head * channels) / heads + i);
+        for (const k of own)
+          for (const v of own) for (let n = 0; n < tokens; n++) additions += at(second!, k, n) * at(third!, v, n);
+        for (let n = 0; n < tokens; n++) for (const q of own) for (const _v of own) additions += at(first!, q, n);
+      }
+      continue;
+    }
+    const g = layer.geometry!;
+    const inputs = g.inputChannels / g.groups;
+    for (let oy = 0; oy < g.outputHeight; oy++)
+      for (let ox = 0; ox < g.outputWidth; ox++)
+        for (let ky = 0; ky < g.kernelHeight; ky++)
+          for (let kx = 0; kx < g.kernelWidth; kx++) {
+            const y = oy * g.strideHeight - g.paddingHeight + ky;
+            const x = ox * g.strideWidth - g.paddingWidth + kx;
+            if (y < 0 || x < 0 || y >= g.inputHeight || x >= g.inputWidth) continue;
+            for (let output = 0; output < g.outputChannels; output++) {
+              const group = Math.floor(output / (g.outputChannels / g.groups));
+              for (let i = 0; i < inputs; i++) {
+                const channel = group * inputs + i;
+                const plane = ((t * batch + image) * g.inputChannels + channel) * g.inputHeight;
+                additions += first![(plane + y) * g.inputWidth + x]!;
+              }
+            }
+          }
+  }
+  return additions;
+}
+
+describe('counted operations', () => {
+  it('are those of plain loops, to the unit: strides, odd maps, borders, heads, two steps, two images', async () => {
+    const model = new Model({
+      configuration,
+      parameters: demonstrationParameters(metaSpikeformer(configuration), 3),
+      engine: await createEngine({ threads: 1 }),
+      provenance: { name: 'counted', randomWeights: true, description: '' },
+      preprocessing: plainPreprocessing(16),
+    });
+    const random = seededRandom(4);
+    const shape = [batch, 3, height, width];
+    const data = Float32Array.from({ length: batch * 3 * height * width }, () => random.normal());
+    const meter = new EnergyMeter(model, defaultEnergyConstants);
+    await meter.run({ shape, data });
+    const found = meter.result();
+    const { spikes } = await model.run({ shape, data }, { record: { spikes: true } });
+    await model.dispose();
+    const layers = countedLayers(metaSpikeformer(configuration), [height, width]);
+    expect(found.layers.map(({ name }) => name)).toEqual(layers.map(({ name }) => name));
+    let picojoules = 0;
+    for (const [index, layer] of layers.entries()) {
+      const { additions, multiplications } = found.layers[index]!;
+      for (let t = 0; t < timeSteps; t++) {
+        const expected = layer.spikeFed ? additionsByLoops(layer, spikes!, t) : 0;
+        expect(additions[t], `${layer.name} at step ${t}`).toBe(expected);
+        picojoules += 0.9 * expected + 4.6 * multiplications[t]!;
+      }
+    }
+    expect(found.exactMillijoules).toBeCloseTo((picojoules / batch) * 1e-9, 12);
+    // The 5 × 5 stem: taps within the map, counted the other way round.
+    const within = (size: number) => Array.from({ length: size }, (_, o) => Math.min(size, o + 3) - Math.max(0, o - 2));
+    const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+    expect(found.layers[0]!.multiplications[0]).toBe(batch * sum(within(height)) * sum(within(width)) * 3 * 3);
+    for (const { name, spikes: counts } of found.neurons) {
+      const neurons = unpacked(spikes!.get(name)!);
+      const perStep = neurons.length / timeSteps;
+      expect(counts, name).toEqual([0, 1].map((t) => sum([...neurons.subarray(t * perStep, (t + 1) * perStep)])));
+    }
+  });
+});
