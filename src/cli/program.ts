@@ -2,9 +2,7 @@
  * The command line as a function: arguments in, exit code out. Turns every failure into one line on standard error: what a person
  * can mend ends with 2, a defect of this program with 1. `main.ts` is the executable around it.
  */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { z } from 'zod';
 import { MetaSpikeformerError } from '../errors.js';
 import { registerBench } from './commands/bench.js';
 import { registerEnergy } from './commands/energy.js';
@@ -18,6 +16,7 @@ import { registerTrain } from './commands/train.js';
 import type { Io } from './io.js';
 import { exitCodes, type Session } from './session.js';
 import { oneLine } from './text.js';
+import { programVersion } from './version.js';
 
 /**
  * Runs one command.
@@ -39,7 +38,7 @@ function createProgram(session: Session): Command {
   const { io } = session;
   const program = new Command('spikeformer')
     .description('Meta-SpikeFormer, the spike-driven vision transformer')
-    .version(version(), '-V, --version', 'print the version')
+    .version(programVersion(), '-V, --version', 'print the version')
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
@@ -57,11 +56,6 @@ function createProgram(session: Session): Command {
   registerEnergy(program, session);
   registerPromised(program);
   return program;
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return z.object({ version: z.string() }).parse(JSON.parse(text)).version;
 }
 
 /** Says what went wrong and returns the exit code. */

@@ -14,8 +14,12 @@ export interface CountedLayer {
   /** The authors' module; of a merged RepConv the module around it. */
   readonly name: string;
   readonly kind: 'convolution' | 'linear' | 'attention';
+  /** Its weights are called `${parameterPrefix}.weight`; of a merged RepConv those of its last convolution. */
+  readonly parameterPrefix: string;
   /** Neuron layers whose spikes come first on the way back from the input; none for the first convolution. Of attention: query, key, value. */
   readonly sources: readonly string[];
+  /** The value that it reads; of attention the query. Of a merged RepConv what its first convolution reads. */
+  readonly input: string;
   /** The input is spikes: every operation is an addition. Else numbers come between the spikes and the layer. */
   readonly spikeFed: boolean;
   /** Dense multiply-accumulates per image and time step, a padded border included. */
@@ -30,12 +34,20 @@ interface Origin {
   readonly source: string | undefined;
 }
 
-/** @param size Height and width of the image. @throws GraphError when it does not fit the network. */
-export function countedLayers(graph: Graph, size: readonly [number, number]): readonly CountedLayer[] {
+/**
+ * @param size Height and width of the image.
+ * @param form RepConv as one convolution each (default), or every convolution as it is trained.
+ * @throws GraphError when the size does not fit the network.
+ */
+export function countedLayers(
+  graph: Graph,
+  size: readonly [number, number],
+  form: 'merged' | 'trained' = 'merged',
+): readonly CountedLayer[] {
   const once = { ...graph, nodes: graph.nodes.map(shownOnce) };
   const shapes = inferShapes(once, [1, 1, ...size, graph.inputChannels]);
   const producers = new Map(once.nodes.map((node) => [node.name, node]));
-  const inner = repConvParts(once, producers);
+  const inner = form === 'merged' ? repConvParts(once, producers) : new Map<string, never>();
   const layers: CountedLayer[] = [];
   for (const node of once.nodes) {
     const part = inner.get(node.name);
@@ -97,13 +109,31 @@ function plainLayer(
     const sources = origins.map(({ source }) => source!);
     const spikeFed = origins.every(({ spikes }) => spikes);
     const attention = { tokens: output[2]!, channels, heads };
-    return { name: node.name, kind: 'attention', sources, spikeFed, operations, attention };
+    return {
+      name: node.name,
+      kind: 'attention',
+      parameterPrefix: node.parameterPrefix,
+      input: node.inputs[0]!,
+      sources,
+      spikeFed,
+      operations,
+      attention,
+    };
   }
   const { spikes, source } = originOf(node.inputs[0]!, producers);
   const sources = source === undefined ? [] : [source];
   const linear = node.operator === 'linear';
   const geometry = linear ? linearGeometry(node, inputs[0]!) : convolutionGeometry(node, inputs[0]!, output);
-  return { name: node.name, kind: linear ? 'linear' : 'convolution', sources, spikeFed: spikes, operations, geometry };
+  return {
+    name: node.name,
+    kind: linear ? 'linear' : 'convolution',
+    parameterPrefix: node.parameterPrefix,
+    input: node.inputs[0]!,
+    sources,
+    spikeFed: spikes,
+    operations,
+    geometry,
+  };
 }
 
 /** `block3.0.attn.q_conv.0.body.2.1` is the last of `block3.0.attn.q_conv`. */
@@ -128,6 +158,8 @@ function mergedLayer(
   return {
     name: node.name.replace(/\.0\.body\.2\.1$/, ''),
     kind: 'convolution',
+    parameterPrefix: node.parameterPrefix,
+    input: pointwise.inputs[0]!,
     sources: source === undefined ? [] : [source],
     spikeFed: spikes,
     operations: height * width * 9 * inputChannels * outputChannels,

@@ -1,9 +1,16 @@
 /**
- * The energy of a model on images that flow through it: spikes and operations counted layer by layer and step by step, then joules in two
+ * The energy of a model on images that flow through it: spikes and operations counted layer by layer and step by step, then joules in several
  * conventions. What is counted and how is `energy/`'s business; here spikes meet layers. Platform-neutral.
  */
 import type { EnergyConstants } from '../energy/constants.js';
 import { type CountedLayer, countedLayers } from '../energy/layers.js';
+import {
+  accessesOfLayer,
+  accessesOfNeurons,
+  energyOfAccesses,
+  type MemoryAccesses,
+  sumOfAccesses,
+} from '../energy/memoryAccesses.js';
 import { type PaperEnergy, paperEnergy } from '../energy/paperConvention.js';
 import {
   additionsOfAttention,
@@ -14,6 +21,7 @@ import { UsageError } from '../errors.js';
 import { metaSpikeformer } from '../models/metaSpikeformer.js';
 import { countSpikes } from '../runtime/layout.js';
 import type { FieldTensor, Model, PackedSpikes } from './model.js';
+import { type NeuroBenchFigures, NeuroBenchMeter, pixelsOf } from './neuroBenchMeter.js';
 
 export interface LayerOperations {
   readonly name: string;
@@ -40,6 +48,15 @@ export interface EnergyMeasurement {
   readonly exactMillijoules: number;
   /** The paper's convention with the measured rates. */
   readonly paper: PaperEnergy;
+  readonly neuroBench: NeuroBenchFigures;
+  /** Per image: accesses of all layers and neurons, their energy, and theirs with that of the counted operations. */
+  readonly memory: {
+    readonly accesses: MemoryAccesses;
+    readonly accessMillijoules: number;
+    readonly millijoules: number;
+    /** By layer, operations and accesses together, in the order of `layers`; then one entry for all neurons. */
+    readonly layers: readonly { readonly name: string; readonly millijoules: number }[];
+  };
 }
 
 /** Counts while batches are run. */
@@ -49,6 +66,7 @@ export class EnergyMeter {
   readonly #neurons = new Map<string, NeuronActivity>();
   readonly #operations = new Map<string, LayerOperations>();
   #layers: readonly CountedLayer[] | undefined;
+  #neuroBench: NeuroBenchMeter | undefined;
   #images = 0;
   #size: readonly number[] = [];
 
@@ -72,6 +90,11 @@ export class EnergyMeter {
     this.#images += batch;
     for (const [name, packed] of spikeWords!) this.#countSpikes(name, packed, batch);
     for (const layer of this.#layers) this.#countOperations(layer, spikeWords!, batch);
+    for (let t = 0; t < this.#model.configuration.timeSteps; t++)
+      for (let image = 0; image < batch; image++)
+        this.#neuroBench!.count(pixelsOf(input, t, image), (source) =>
+          this.#wordsOf(spikeWords!, source, batch, t, image),
+        );
     return logits;
   }
 
@@ -81,25 +104,70 @@ export class EnergyMeter {
     const images = this.#images;
     const { accumulate, multiplyAccumulate } = this.#constants;
     const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
-    let picojoules = 0;
-    for (const { additions, multiplications } of this.#operations.values())
-      picojoules += accumulate * sum(additions) + multiplyAccumulate * sum(multiplications);
+    const picojoulesOf = ({ additions, multiplications }: LayerOperations) =>
+      accumulate * sum(additions) + multiplyAccumulate * sum(multiplications);
+    const layers = [...this.#operations.values()];
+    const neurons = [...this.#neurons.values()];
+    const picojoules = layers.reduce((total, layer) => total + picojoulesOf(layer), 0);
+    const shown = images * timeSteps;
     const rateOf = (name: string) => {
-      const { neurons, spikes } = this.#neurons.get(name)!;
-      return sum(spikes) / (neurons * images * timeSteps);
+      const { neurons: count, spikes } = this.#neurons.get(name)!;
+      return sum(spikes) / (count * shown);
     };
+    const everyNeuron = neurons.reduce((total, layer) => total + layer.neurons, 0);
+    const everySpike = neurons.reduce((total, { spikes }) => total + sum(spikes), 0);
+    const additionsOfAttention = this.#layers
+      .filter(({ kind }) => kind === 'attention')
+      .reduce((total, { name }) => total + sum(this.#operations.get(name)!.additions), 0);
     return {
       images,
       timeSteps,
-      neurons: [...this.#neurons.values()],
-      layers: [...this.#operations.values()],
+      neurons,
+      layers,
       exactMillijoules: (picojoules / images) * 1e-9,
       paper: paperEnergy(this.#layers, rateOf, timeSteps, this.#constants),
+      neuroBench: this.#neuroBench!.result(images, everySpike / (everyNeuron * shown), additionsOfAttention),
+      memory: this.#memory(this.#layers, picojoulesOf, everyNeuron * shown),
+    };
+  }
+
+  #memory(
+    counted: readonly CountedLayer[],
+    picojoulesOf: (layer: LayerOperations) => number,
+    updates: number,
+  ): EnergyMeasurement['memory'] {
+    const images = this.#images;
+    const shown = images * this.#model.configuration.timeSteps;
+    const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+    const { memory } = this.#constants;
+    const rows = counted.map(({ name, kind, sources, spikeFed }) => {
+      const operations = this.#operations.get(name)!;
+      const read = spikeFed ? sources.reduce((total, source) => total + this.#neurons.get(source)!.neurons, 0) : 0;
+      const accesses = accessesOfLayer({
+        kind,
+        additions: sum(operations.additions),
+        multiplications: sum(operations.multiplications),
+        neuronsRead: read * shown,
+      });
+      return { name, accesses, picojoules: picojoulesOf(operations) + energyOfAccesses(accesses, memory) };
+    });
+    const ofNeurons = accessesOfNeurons(updates);
+    const last = { name: 'neurons', accesses: ofNeurons, picojoules: energyOfAccesses(ofNeurons, memory) };
+    const all = [...rows, last];
+    const accesses = sumOfAccesses(all.map((row) => row.accesses));
+    const perImage = (picojoules: number) => (picojoules / images) * 1e-9;
+    const each = Object.entries(accesses).map(([name, count]) => [name, count / images]);
+    return {
+      accesses: Object.fromEntries(each) as unknown as MemoryAccesses,
+      accessMillijoules: perImage(energyOfAccesses(accesses, memory)),
+      millijoules: perImage(all.reduce((total, row) => total + row.picojoules, 0)),
+      layers: all.map(({ name, picojoules }) => ({ name, millijoules: perImage(picojoules) })),
     };
   }
 
   #layersFor(size: readonly [number, number]): readonly CountedLayer[] {
     this.#size = size;
+    this.#neuroBench = new NeuroBenchMeter(this.#model, size);
     return countedLayers(metaSpikeformer(this.#model.configuration), size);
   }
 
@@ -128,15 +196,23 @@ export class EnergyMeter {
         known.multiplications[t]! += batch * (layer.geometry ? multiplicationsOfConvolution(layer.geometry) : 0);
         continue;
       }
-      const wordsOf = (source: string, image: number) => {
-        const { words } = spikes.get(source)!;
-        const length = words.length / (timeSteps * batch);
-        const start = (t * batch + image) * length;
-        return words.subarray(start, start + length);
-      };
       for (let image = 0; image < batch; image++)
-        known.additions[t]! += additionsOf(layer, (source) => wordsOf(source, image));
+        known.additions[t]! += additionsOf(layer, (source) => this.#wordsOf(spikes, source, batch, t, image));
     }
+  }
+
+  /** The spikes of a neuron layer for one image and time step. */
+  #wordsOf(
+    spikes: ReadonlyMap<string, PackedSpikes>,
+    source: string,
+    batch: number,
+    t: number,
+    image: number,
+  ): Uint32Array {
+    const { words } = spikes.get(source)!;
+    const length = words.length / (this.#model.configuration.timeSteps * batch);
+    const start = (t * batch + image) * length;
+    return words.subarray(start, start + length);
   }
 }
 

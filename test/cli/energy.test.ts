@@ -1,5 +1,5 @@
 /** `energy`: published figures by command, measured ones on images, the proof, and refusals. */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkpoint, json, spikeformer, temporaryFolder, writeDarkAndLight } from './support.js';
@@ -48,15 +48,56 @@ describe('energy', () => {
   it('proves what is fed by spikes, and says why the rest is not', async () => {
     const { code, stdout } = await spikeformer(['energy', '--size', '31M', '--proof']);
     expect(code).toBe(0);
+    expect(stdout).toMatch(/RepConv merged +edges: .* 77 of 82 layers fed by spikes/);
     expect(stdout).toMatch(/5 layers fed by numbers/);
     expect(stdout).toMatch(/downsample1_1\.encode_conv .*pixels/);
     expect(stdout).toMatch(/ConvBlock2_2\.0\.Conv\.pwconv2 .*7×7/);
+  });
+
+  it('writes a report that needs nothing beside it, and a table', async () => {
+    const data = at('cats & <dogs>');
+    await writeDarkAndLight(data, 2);
+    const [report, csv] = [at('report.html'), at('layers.csv')];
+    const args = ['energy', '--checkpoint', checkpoint, '--image-size', '32', '--time-steps', '2', '--data', data];
+    const { code, stdout } = await spikeformer([...args, '--report', report, '--csv', csv]);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`report: ${report}`);
+    const html = await readFile(report, 'utf8');
+    expect(html).toContain('cats &amp; &lt;dogs&gt;');
+    expect(html).not.toMatch(/<script|<link|src=|https?:/);
+    const rows = (await readFile(csv, 'utf8')).trimEnd().split('\r\n');
+    const columns = rows.map((row) => row.split(','));
+    expect(new Set(columns.map(({ length }) => length))).toEqual(new Set([9 + 2 * 2]));
+    // The table's counted energies add up to the total that was printed.
+    const total = columns.slice(1).reduce((sum, row) => sum + Number(row[7]), 0);
+    expect(stdout).toContain(`counted             ${total.toFixed(4)} mJ`);
+  });
+
+  it('takes other constants, by name or from a file', async () => {
+    const rates = at('rates.json');
+    await writeFile(rates, JSON.stringify({ default: 0.2 }));
+    const args = ['energy', '--size', '15M', '--rates', rates];
+    const float32 = (await json(args)) as unknown as EnergyDocument;
+    const int8 = (await json([...args, '--constants', '45nm-int8'])) as unknown as EnergyDocument;
+    expect(int8.paper.annMillijoules / float32.paper.annMillijoules).toBeCloseTo(0.23 / 4.6, 9);
+    const memory = { name: 'm', weightRead: 1, membraneRead: 1, membraneWrite: 1, spikeRead: 1, spikeWrite: 1 };
+    const file = at('chip.json');
+    await writeFile(file, JSON.stringify({ name: 'chip', accumulate: 1.8, multiplyAccumulate: 9.2, memory }));
+    const doubled = (await json([...args, '--constants', file])) as unknown as EnergyDocument;
+    expect(doubled.paper.millijoules / float32.paper.millijoules).toBeCloseTo(2, 9);
   });
 
   const wrong: readonly (readonly [string, readonly string[], RegExp])[] = [
     ['a size without rates', ['--size', '31M'], /--rates FILE/],
     ['data and rates', ['--data', 'a', '--rates', 'b'], /either --data or --rates/],
     ['rates that are not there', ['--size', '31M', '--rates', 'no-such.json'], /no-such\.json: cannot be read/],
+    [
+      'constants of no name',
+      ['--size', '31M', '--proof', '--constants', '3nm'],
+      /--constants 3nm: expected 45nm-float32/,
+    ],
+    ['a proof with a report', ['--size', '31M', '--proof', '--report', 'a.html'], /--proof writes no --report/],
+    ['a report in no folder', ['--report', 'no-such/a.html'], /there is no folder no-such/],
     ['rates that are no JSON', ['--size', '31M', '--rates', 'README.md'], /README\.md: is not JSON/],
   ];
   it.each(wrong)('refuses %s in one line', async (_title, args, message) => {

@@ -1,15 +1,12 @@
 /** Energy figures against the paper's, and counted operations against plain loops over every output, tap and channel. */
 import { describe, expect, it } from 'vitest';
-import { plainPreprocessing } from '../../src/data/preprocess.js';
 import { defaultEnergyConstants } from '../../src/energy/constants.js';
 import { type CountedLayer, countedLayers } from '../../src/energy/layers.js';
 import { paperEnergy, parseRates } from '../../src/energy/paperConvention.js';
-import { Model, metaSpikeformer, metaSpikeformerSizes, resolveConfiguration } from '../../src/index.js';
+import { metaSpikeformer, metaSpikeformerSizes, resolveConfiguration } from '../../src/index.js';
 import { EnergyMeter } from '../../src/library/energy.js';
 import type { SpikeRecord } from '../../src/library/model.js';
-import { demonstrationParameters } from '../../src/models/initialise.js';
-import { seededRandom } from '../../src/random.js';
-import { createEngine } from '../../src/runtime/engines.js';
+import { batch, configuration, height, smallModel, timeSteps, unpacked, width } from './support.js';
 
 type Size = keyof typeof metaSpikeformerSizes;
 
@@ -76,23 +73,6 @@ describe('a file of rates', () => {
   });
 });
 
-const [batch, height, width, timeSteps] = [2, 19, 22, 2];
-const configuration = resolveConfiguration({
-  embedDim: [6, 20, 36, 40],
-  heads: 4,
-  depths: [1, 1, 1, 1, 1],
-  strides: [1, 2, 2, 1, 1],
-  stemKernel: 5,
-  classes: 4,
-  timeSteps,
-});
-
-/** One number per neuron, `[T, B, C, …]`. */
-function unpacked({ shape, bits }: SpikeRecord): Uint8Array {
-  const count = shape.reduce((a, b) => a * b);
-  return Uint8Array.from({ length: count }, (_, i) => (bits[i >> 3]! >> (7 - (i & 7))) & 1);
-}
-
 /** Additions at step t, by loops that ask of every output, tap and channel whether a spike is there. */
 function additionsByLoops(layer: CountedLayer, spikes: ReadonlyMap<string, SpikeRecord>, t: number): number {
   const [first, second, third] = layer.sources.map((source) => unpacked(spikes.get(source)!));
@@ -134,20 +114,11 @@ function additionsByLoops(layer: CountedLayer, spikes: ReadonlyMap<string, Spike
 
 describe('counted operations', () => {
   it('are those of plain loops, to the unit: strides, odd maps, borders, heads, two steps, two images', async () => {
-    const model = new Model({
-      configuration,
-      parameters: demonstrationParameters(metaSpikeformer(configuration), 3),
-      engine: await createEngine({ threads: 1 }),
-      provenance: { name: 'counted', randomWeights: true, description: '' },
-      preprocessing: plainPreprocessing(16),
-    });
-    const random = seededRandom(4);
-    const shape = [batch, 3, height, width];
-    const data = Float32Array.from({ length: batch * 3 * height * width }, () => random.normal());
+    const { model, input } = await smallModel();
     const meter = new EnergyMeter(model, defaultEnergyConstants);
-    await meter.run({ shape, data });
+    await meter.run(input);
     const found = meter.result();
-    const { spikes } = await model.run({ shape, data }, { record: { spikes: true } });
+    const { spikes } = await model.run(input, { record: { spikes: true } });
     await model.dispose();
     const layers = countedLayers(metaSpikeformer(configuration), [height, width]);
     expect(found.layers.map(({ name }) => name)).toEqual(layers.map(({ name }) => name));
@@ -165,6 +136,7 @@ describe('counted operations', () => {
     const within = (size: number) => Array.from({ length: size }, (_, o) => Math.min(size, o + 3) - Math.max(0, o - 2));
     const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
     expect(found.layers[0]!.multiplications[0]).toBe(batch * sum(within(height)) * sum(within(width)) * 3 * 3);
+    expect(found.memory.layers.map(({ name }) => name)).toEqual([...layers.map(({ name }) => name), 'neurons']);
     for (const { name, spikes: counts } of found.neurons) {
       const neurons = unpacked(spikes!.get(name)!);
       const perStep = neurons.length / timeSteps;

@@ -4,16 +4,31 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { defaultEnergyConstants } from '../../energy/constants.js';
-import { type CountedLayer, countedLayers } from '../../energy/layers.js';
-import { type PaperEnergy, paperEnergy, parseRates } from '../../energy/paperConvention.js';
+import {
+  defaultEnergyConstants,
+  type EnergyConstants,
+  energyTable,
+  parseEnergyConstants,
+} from '../../energy/constants.js';
+import { type FormProof, proveSpikeDriven } from '../../energy/edges.js';
+import { countedLayers } from '../../energy/layers.js';
+import { paperEnergy, parseRates } from '../../energy/paperConvention.js';
 import { UsageError } from '../../errors.js';
 import { loadModel } from '../../index.js';
+import { writeNodeFile } from '../../interop/nodeFile.js';
 import { type EnergyMeasurement, EnergyMeter } from '../../library/energy.js';
+import {
+  countsOf,
+  type EnergyDocument,
+  type EnergySubject,
+  energyCsv,
+  energyDocument,
+} from '../../library/energyDocument.js';
+import { energyReport, joules, operations } from '../../library/energyReport.js';
 import { openEvaluationData } from '../../library/evaluationData.js';
 import type { Model } from '../../library/model.js';
 import { metaSpikeformerSizes, resolveConfiguration } from '../../models/configurations.js';
-import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../../models/metaSpikeformer.js';
+import { metaSpikeformer } from '../../models/metaSpikeformer.js';
 import type { Io } from '../io.js';
 import {
   addEngineOptions,
@@ -28,9 +43,11 @@ import {
   sourceOptions,
   wholeNumber,
 } from '../options.js';
+import { checkOutput } from '../outputFile.js';
 import { startProgress } from '../progress.js';
 import type { Session } from '../session.js';
 import { counted, giga, oneLine, table } from '../text.js';
+import { programVersion } from '../version.js';
 
 const schema = z
   .strictObject({
@@ -41,11 +58,18 @@ const schema = z
     data: z.string().optional(),
     rates: z.string().optional(),
     images: wholeNumber(1, 10_000_000).optional(),
+    constants: z.string().optional(),
+    report: z.string().optional(),
+    csv: z.string().optional(),
     proof: z.boolean().default(false),
     json: z.boolean().default(false),
   })
   .refine(atMostOne('model', 'checkpoint', 'size'), 'give only one of --model, --checkpoint and --size')
   .refine(atMostOne('data', 'rates'), 'give either --data or --rates, not both')
+  .refine(
+    ({ proof, report, csv }) => !proof || (report === undefined && csv === undefined),
+    '--proof writes no --report and no --csv; give them without it (the report has the proof)',
+  )
   .refine(
     ({ size, rates, proof }) => size === undefined || rates !== undefined || proof,
     '--size has no weights and so no spikes: give --rates FILE, or --proof, or a model or checkpoint',
@@ -55,17 +79,7 @@ type Options = z.output<typeof schema>;
 
 const batchSize = 16;
 const defaultImageSize = [224, 224] as const;
-const largestRatesFile = 1_000_000;
-
-/** The last pointwise of SepConv is real-fed as the authors wrote it. */
-const knownReasons: readonly (readonly [RegExp, string, string])[] = [
-  [/^downsample1_1\./, 'the first convolution receives pixels', 'a spike code of the image, or an event camera'],
-  [
-    /\.Conv\.pwconv2$/,
-    'the depthwise convolution before it has no neurons and hands on sums',
-    'merging both into one 7×7 convolution fed by spikes (they are linear), at more operations',
-  ],
-];
+const largestSettingsFile = 1_000_000;
 
 export function registerEnergy(program: Command, session: Session): void {
   const command = program.command('energy').description('count operations and energy from spikes that flow');
@@ -75,27 +89,28 @@ export function registerEnergy(program: Command, session: Session): void {
     .option('--data <DIR>', 'labelled images, as eval takes them (default: the bundled photographs)')
     .option('--images <N>', 'at most so many of them')
     .option('--rates <FILE>', 'the paper’s convention from firing rates in a JSON file; nothing is run')
+    .option('--constants <NAME|FILE>', `picojoules: ${Object.keys(energyTable).join(', ')}, or a JSON file`)
+    .option('--report <FILE>', 'write a report to read, print and cite: one HTML file')
+    .option('--csv <FILE>', 'write the table of layers')
     .option('--proof', 'which layers are fed by spikes and which multiply; exit code 1 if one should not')
     .option('--json', 'print one JSON document')
     .action((typed: Record<string, unknown>) => run(session, parseOptions(schema, typed)));
 }
 
-interface Subject {
-  readonly name: string;
-  readonly configuration: MetaSpikeformerConfiguration;
-  readonly imageSize: readonly [number, number];
-}
-
 async function run(session: Session, options: Options): Promise<void> {
-  const { io } = session;
+  const { report, csv, checkpoint } = options;
+  const inputs = checkpoint === undefined ? [] : [{ path: checkpoint, role: 'checkpoint' }];
+  if (report !== undefined) await checkOutput(report, inputs, '--report');
+  if (csv !== undefined) await checkOutput(csv, inputs, '--csv');
+  const constants = await chosenConstants(options.constants);
   if (options.size !== undefined) {
     const { timeSteps, heads, strides, imageSize } = options;
     const unseen = given({ timeSteps, heads, strides });
     const configuration = resolveConfiguration({ ...metaSpikeformerSizes[options.size], ...unseen });
     const size = imageSize === undefined ? defaultImageSize : ([imageSize, imageSize] as const);
-    return withoutImages(session, { name: options.size, configuration, imageSize: size }, options);
+    return withoutImages(session, { name: options.size, configuration, imageSize: size }, options, constants);
   }
-  const { model: name, checkpoint, threads, engine, precision, timeSteps, heads, strides, imageSize } = options;
+  const { model: name, threads, engine, precision, timeSteps, heads, strides, imageSize } = options;
   const settings = given({ threads, engine, precision, timeSteps, heads, strides, imageSize });
   const model = await loadModel(given({ model: name, checkpoint }), settings);
   try {
@@ -104,29 +119,68 @@ async function run(session: Session, options: Options): Promise<void> {
       configuration: model.configuration,
       imageSize: model.preprocessing.crop,
     };
-    if (options.rates !== undefined || options.proof) return await withoutImages(session, subject, options);
-    const measured = await measure(io, model, options);
-    print(io, subject, options, measured.energy.paper, measured);
+    if (options.rates !== undefined || options.proof) return await withoutImages(session, subject, options, constants);
+    const { measured, data, correct } = await measure(session.io, model, options, constants);
+    const accuracy = correct === undefined ? {} : { accuracy: correct / measured.images };
+    const { paper } = measured;
+    const source = { source: data, images: measured.images };
+    await publish(
+      session.io,
+      energyDocument({ subject, constants, data: source, paper, measured, ...accuracy }),
+      options,
+    );
   } finally {
     await model.dispose();
   }
 }
 
-async function withoutImages(session: Session, subject: Subject, options: Options): Promise<void> {
+async function chosenConstants(chosen: string | undefined): Promise<EnergyConstants> {
+  if (chosen === undefined) return defaultEnergyConstants;
+  if (Object.hasOwn(energyTable, chosen)) return energyTable[chosen as keyof typeof energyTable];
+  if (!chosen.endsWith('.json'))
+    throw new UsageError(
+      `--constants ${chosen}: expected ${Object.keys(energyTable).join(', ')} or a file whose name ends with .json`,
+    );
+  return parseEnergyConstants(await readJson(chosen), chosen);
+}
+
+async function withoutImages(
+  session: Session,
+  subject: EnergySubject,
+  options: Options,
+  constants: EnergyConstants,
+): Promise<void> {
   const graph = metaSpikeformer(subject.configuration);
+  if (options.proof) return printProof(session, subject, options.json);
   const layers = countedLayers(graph, subject.imageSize);
-  if (options.proof) return printProof(session, subject, layers, options.json);
   const neurons = graph.nodes.filter(({ operator }) => operator === 'lif').map(({ name }) => name);
-  const rateOf = parseRates(await readJson(options.rates!), neurons, options.rates!);
-  const energy = paperEnergy(layers, rateOf, subject.configuration.timeSteps, defaultEnergyConstants);
-  print(session.io, subject, options, energy);
+  const rates = options.rates!;
+  const rateOf = parseRates(await readJson(rates), neurons, rates);
+  const paper = paperEnergy(layers, rateOf, subject.configuration.timeSteps, constants);
+  await publish(session.io, energyDocument({ subject, constants, data: { rates }, paper }), options);
+}
+
+/** Files first: what is printed says that they are there. */
+async function publish(io: Io, document: EnergyDocument, { report, csv, json }: Options): Promise<void> {
+  const encoder = new TextEncoder();
+  if (report !== undefined) {
+    const proof = proveSpikeDriven(document.model.configuration);
+    await writeNodeFile(report, [encoder.encode(energyReport(document, proof, programVersion()))]);
+  }
+  if (csv !== undefined) await writeNodeFile(csv, [encoder.encode(energyCsv(document))]);
+  if (json) io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+  else {
+    print(io, document);
+    if (report !== undefined) io.stdout.write(`report: ${oneLine(report)}\n`);
+    if (csv !== undefined) io.stdout.write(`table: ${oneLine(csv)}\n`);
+  }
 }
 
 async function readJson(path: string): Promise<unknown> {
   const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
     throw new UsageError(`${path}: cannot be read (${cause.code ?? cause.message})`, { cause });
   });
-  if (text.length > largestRatesFile) throw new UsageError(`${path}: is larger than a file of firing rates can be`);
+  if (text.length > largestSettingsFile) throw new UsageError(`${path}: is larger than such a file can be`);
   try {
     return JSON.parse(text);
   } catch (cause) {
@@ -135,19 +189,19 @@ async function readJson(path: string): Promise<unknown> {
 }
 
 interface Measured {
-  readonly energy: EnergyMeasurement;
+  readonly measured: EnergyMeasurement;
   readonly data: string;
   /** Undefined without labels. */
   readonly correct: number | undefined;
 }
 
-async function measure(io: Io, model: Model, options: Options): Promise<Measured> {
-  const meter = new EnergyMeter(model, defaultEnergyConstants);
+async function measure(io: Io, model: Model, options: Options, constants: EnergyConstants): Promise<Measured> {
+  const meter = new EnergyMeter(model, constants);
   if (options.data === undefined) {
     const folder = fileURLToPath(new URL('../../../assets/photographs/', import.meta.url));
     const names = (await readdir(folder)).filter((file) => /\.jpg$/.test(file)).sort();
     for (const name of names.slice(0, options.images)) await meter.run(await model.inputOf([join(folder, name)]));
-    return { energy: meter.result(), data: 'the bundled photographs', correct: undefined };
+    return { measured: meter.result(), data: 'the bundled photographs', correct: undefined };
   }
   const data = await openEvaluationData(options.data);
   const total = Math.min(data.size, options.images ?? data.size);
@@ -172,40 +226,27 @@ async function measure(io: Io, model: Model, options: Options): Promise<Measured
   } finally {
     progress.stop();
   }
-  return { energy: meter.result(), data: options.data, correct: named ? correct : undefined };
+  return { measured: meter.result(), data: options.data, correct: named ? correct : undefined };
 }
 
-function print(io: Io, subject: Subject, options: Options, paper: PaperEnergy, measured?: Measured): void {
-  const { timeSteps } = subject.configuration;
-  const exact = measured?.energy;
-  if (options.json) {
-    const document = {
-      command: 'energy',
-      model: { name: subject.name, timeSteps, imageSize: subject.imageSize },
-      constants: defaultEnergyConstants,
-      data: measured ? { source: measured.data, images: measured.energy.images } : { rates: options.rates },
-      accuracy: measured?.correct === undefined ? null : measured.correct / measured.energy.images,
-      paper: { millijoules: paper.millijoules, annMillijoules: paper.annMillijoules, layers: paper.layers },
-      exact: exact ? { millijoules: exact.exactMillijoules, neurons: exact.neurons, layers: exact.layers } : null,
-    };
-    io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
-    return;
-  }
+function print(io: Io, document: EnergyDocument): void {
+  const { model, data, constants, paper, exact, neuroBench, memory, accuracy } = document;
   const { bold, dim } = io.colours;
-  const source = measured
-    ? `${counted(measured.energy.images, 'image')} of ${measured.data}`
-    : `rates of ${options.rates}`;
-  io.stdout.write(`${bold(oneLine(subject.name))} ${dim(`T = ${timeSteps}, ${oneLine(source)}`)}\n`);
-  const operations = new Map(exact?.layers.map((layer) => [layer.name, layer]));
-  const mean = (values: readonly number[] | undefined) =>
-    values && exact ? (values.reduce((a, b) => a + b, 0) / exact.images / 1e6).toFixed(3) : '';
-  const rows = paper.layers.map(({ name, operations: dense, firingRate, millijoules }) => [
-    name,
-    giga(dense),
-    firingRate === null ? 'pixels' : `${(100 * firingRate).toFixed(1)} %`,
-    `${(1000 * millijoules).toFixed(2)} µJ`,
-    ...(exact ? [mean(operations.get(name)?.additions), mean(operations.get(name)?.multiplications)] : []),
-  ]);
+  const source = 'images' in data ? `${counted(data.images, 'image')} of ${data.source}` : `rates of ${data.rates}`;
+  io.stdout.write(
+    `${bold(oneLine(model.name))} ${dim(`T = ${model.timeSteps}, ${oneLine(source)}, ${oneLine(constants.name)}`)}\n`,
+  );
+  const mean = (values: readonly number[]) => (values.reduce((a, b) => a + b, 0) / 1e6).toFixed(3);
+  const rows = paper.layers.map(({ name, operations: dense, firingRate, millijoules }, index) => {
+    const counts = countsOf(document, index);
+    return [
+      name,
+      giga(dense),
+      firingRate === null ? 'pixels' : `${(100 * firingRate).toFixed(1)} %`,
+      `${(1000 * millijoules).toFixed(2)} µJ`,
+      ...(counts ? [mean(counts.additions), mean(counts.multiplications)] : []),
+    ];
+  });
   const head = [
     'layer',
     'operations',
@@ -214,41 +255,74 @@ function print(io: Io, subject: Subject, options: Options, paper: PaperEnergy, m
     ...(exact ? ['additions (M)', 'multiplications (M)'] : []),
   ];
   for (const line of table([head, ...rows])) io.stdout.write(`${line}\n`);
-  const ratio = paper.annMillijoules / paper.millijoules;
   io.stdout.write(bold(`paper's convention  ${paper.millijoules.toFixed(4)} mJ`));
-  io.stdout.write(`, as an ANN ${paper.annMillijoules.toFixed(4)} mJ: ${ratio.toFixed(1)} times as much\n`);
-  if (exact) io.stdout.write(`${bold(`counted             ${exact.exactMillijoules.toFixed(4)} mJ`)}\n`);
-  if (measured?.correct !== undefined)
-    io.stdout.write(`top-1 ${((100 * measured.correct) / measured.energy.images).toFixed(2)} %\n`);
+  io.stdout.write(`, as an ANN ${paper.annMillijoules.toFixed(4)} mJ: ${paper.annRatio.toFixed(1)} times as much\n`);
+  if (exact) io.stdout.write(`${bold(`counted             ${exact.millijoules.toFixed(4)} mJ`)}\n`);
+  if (memory) {
+    io.stdout.write(bold(`with memory         ${memory.millijoules.toFixed(4)} mJ`));
+    io.stdout.write(`, of it ${joules(memory.accessMillijoules)} for accesses: ${oneLine(constants.memory.name)}\n`);
+  }
+  if (neuroBench) io.stdout.write(`${neuroBenchLine(neuroBench)}\n`);
+  if (accuracy !== null) io.stdout.write(`top-1 ${(100 * accuracy).toFixed(2)} %\n`);
 }
 
-function printProof(session: Session, subject: Subject, layers: readonly CountedLayer[], json: boolean): void {
+function neuroBenchLine(figures: NonNullable<EnergyDocument['neuroBench']>): string {
+  const { effectiveMacs, effectiveAcs, dense } = figures.synapticOperations;
+  return [
+    `NeuroBench (as trained)  footprint ${(figures.footprintBytes / 1e6).toFixed(2)} MB`,
+    `connection sparsity ${figures.connectionSparsity.toFixed(4)}`,
+    `activation sparsity ${figures.activationSparsity.toFixed(4)}`,
+    `effective MACs ${operations(effectiveMacs)}, ACs ${operations(effectiveAcs)}, dense ${operations(dense)}`,
+    `attention, unseen by it, ${operations(figures.attentionAdditions)}`,
+  ].join('; ');
+}
+
+const formNames = { trained: 'as trained', folded: 'batch norms folded', merged: 'RepConv merged' } as const;
+
+function printProof(session: Session, subject: EnergySubject, json: boolean): void {
   const { io } = session;
+  const proof = proveSpikeDriven(subject.configuration);
+  const layers = countedLayers(metaSpikeformer(subject.configuration), subject.imageSize);
+  const merged = proof.find(({ form }) => form === 'merged')!;
+  const reasons = new Map(merged.layers.map((layer) => [layer.name, layer]));
   const fed = layers.filter(({ spikeFed }) => spikeFed);
   const others = layers
     .filter(({ spikeFed }) => !spikeFed)
-    .map(({ name, operations }) => {
-      const known = knownReasons.find(([pattern]) => pattern.test(name));
-      return { name, operations, why: known?.[1] ?? null, remedy: known?.[2] ?? null };
+    .map(({ name, operations: count }) => {
+      const { why = null, remedy = null } = reasons.get(name) ?? {};
+      return { name, operations: count, why, remedy };
     });
-  const unexplained = others.filter(({ why }) => why === null);
-  if (unexplained.length > 0) session.exitCode = 1;
+  if (others.some(({ why }) => why === null)) session.exitCode = 1;
   if (json) {
     const document = {
       command: 'energy',
-      proof: { model: subject.name, spikeFed: fed.map(({ name }) => name), multiplies: others },
+      proof: { model: subject.name, spikeFed: fed.map(({ name }) => name), multiplies: others, forms: proof },
     };
     io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
     return;
   }
-  const operations = (list: readonly { readonly operations: number }[]) =>
+  for (const form of proof) io.stdout.write(`${formLine(form)}\n`);
+  const total = (list: readonly { readonly operations: number }[]) =>
     list.reduce((sum, layer) => sum + layer.operations, 0);
   io.stdout.write(
-    `${counted(fed.length, 'layer')} fed by spikes alone: ${giga(operations(fed))} operations a step, additions only\n`,
+    `${counted(fed.length, 'layer')} fed by spikes alone: ${giga(total(fed))} G operations a step, additions only\n`,
   );
-  io.stdout.write(`${counted(others.length, 'layer')} fed by numbers: ${giga(operations(others))}\n`);
+  const attention = fed.filter(({ kind }) => kind === 'attention').length;
+  if (attention > 0)
+    io.stdout.write(
+      `  of them ${counted(attention, 'product')} of attention: Kᵀ V counts coincidences, and spikes of Q add up counts, which are integers\n`,
+    );
+  io.stdout.write(`${counted(others.length, 'layer')} fed by numbers: ${giga(total(others))} G\n`);
   for (const { name, operations: count, why, remedy } of others)
     io.stdout.write(
       `  ${name} ${giga(count)}: ${why ?? 'no reason is known: this layer should be fed by spikes'}${remedy ? `; would be additions with ${remedy}` : ''}\n`,
     );
+}
+
+function formLine({ form, edges, layers }: FormProof): string {
+  const kinds = (['binary', 'integer', 'real'] as const).map(
+    (kind) => `${edges.filter(({ carries }) => carries === kind).length} ${kind}`,
+  );
+  const fed = layers.filter(({ fedBy }) => fedBy === 'binary').length;
+  return `${formNames[form].padEnd(18)} edges: ${kinds.join(', ')}; ${fed} of ${layers.length} layers fed by spikes`;
 }

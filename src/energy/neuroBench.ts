@@ -1,0 +1,159 @@
+/**
+ * NeuroBench's metrics (Yik et al., "The NeuroBench framework for benchmarking neuromorphic computing algorithms and systems", Nature Communications 2025; harness 2.0) for the network
+ * as it is trained: footprint, connection sparsity, activation sparsity, effective operations. An operation is effective when neither the activation nor the weight
+ * is zero; of a layer whose inputs are all 0 or 1 it is an accumulate, of any other a multiply-accumulate. The benchmark sees convolutions and linear layers, no products
+ * of attention; those stand apart here. RepConv is not merged in it, so its inner convolutions multiply.
+ */
+import { type ConvolutionGeometry, spikeWords } from '../engines/kernels.js';
+import type { Parameters } from '../graph/graph.js';
+import type { CountedLayer } from './layers.js';
+import { additionsOfConvolution } from './synapticOperations.js';
+
+export interface NeuroBenchOperations {
+  /** Per image, over all time steps. */
+  readonly effectiveMacs: number;
+  readonly effectiveAcs: number;
+  /** As if no activation and no weight were zero. */
+  readonly dense: number;
+}
+
+/** Bytes of all parameters and running statistics in float32; one 64-bit count of batches per batch norm, as PyTorch keeps, included. */
+export function footprintBytes(parameters: Parameters): number {
+  let bytes = 0;
+  for (const [name, { length }] of parameters) bytes += 4 * length + (name.endsWith('.running_var') ? 8 : 0);
+  return bytes;
+}
+
+/** Share of weights of convolutions and linear layers that are zero. */
+export function connectionSparsity(layers: readonly CountedLayer[], parameters: Parameters): number {
+  let [zeros, all] = [0, 0];
+  for (const layer of layers) {
+    const weights = weightsOf(layer, parameters);
+    if (!weights) continue;
+    all += weights.length;
+    zeros += zerosIn(weights);
+  }
+  return all === 0 ? 0 : zeros / all;
+}
+
+export function weightsOf(layer: CountedLayer, parameters: Parameters): Float32Array | undefined {
+  return layer.kind === 'attention' ? undefined : parameters.get(`${layer.parameterPrefix}.weight`);
+}
+
+function zerosIn(weights: Float32Array): number {
+  let zeros = 0;
+  for (const weight of weights) if (weight === 0) zeros++;
+  return zeros;
+}
+
+/** Weights that are not zero, by tap and input channel; undefined when none is zero and nothing needs to be looked up. */
+export type Connections = Uint32Array | undefined;
+
+/**
+ * Effective operations of one image and time step: pairs of an activation and a weight that are both not zero.
+ *
+ * @param active Which inputs are not zero, packed as spikes are: channels last, 32 to a word.
+ */
+export function effectiveOperations(
+  active: Uint32Array,
+  geometry: ConvolutionGeometry,
+  connections: Connections,
+): number {
+  if (!connections) return additionsOfConvolution(active, geometry);
+  const g = geometry;
+  const perPixel = spikeWords(g.inputChannels);
+  let reached = 0;
+  for (let y = 0; y < g.inputHeight; y++)
+    for (let x = 0; x < g.inputWidth; x++)
+      for (let ky = 0; ky < g.kernelHeight; ky++) {
+        if (!meetsWindow(y, ky, g.paddingHeight, g.strideHeight, g.outputHeight)) continue;
+        for (let kx = 0; kx < g.kernelWidth; kx++) {
+          if (!meetsWindow(x, kx, g.paddingWidth, g.strideWidth, g.outputWidth)) continue;
+          const row = (ky * g.kernelWidth + kx) * g.inputChannels;
+          const pixel = (y * g.inputWidth + x) * perPixel;
+          for (let channel = 0; channel < g.inputChannels; channel++)
+            if ((active[pixel + (channel >> 5)]! >>> (channel & 31)) & 1) reached += connections[row + channel]!;
+        }
+      }
+  return reached;
+}
+
+/** Whether tap k of some window lies over a pixel. */
+function meetsWindow(pixel: number, tap: number, padding: number, stride: number, outputs: number): boolean {
+  const start = pixel + padding - tap;
+  return start >= 0 && start % stride === 0 && start / stride < outputs;
+}
+
+export function connectionsOf(g: ConvolutionGeometry, weights: Float32Array): Connections {
+  if (zerosIn(weights) === 0) return undefined;
+  const taps = g.kernelHeight * g.kernelWidth;
+  const perGroup = g.inputChannels / g.groups;
+  const connections = new Uint32Array(taps * g.inputChannels);
+  for (let output = 0; output < g.outputChannels; output++) {
+    const first = Math.floor(output / (g.outputChannels / g.groups)) * perGroup;
+    for (let input = 0; input < perGroup; input++)
+      for (let tap = 0; tap < taps; tap++)
+        if (weights[(output * perGroup + input) * taps + tap] !== 0)
+          connections[tap * g.inputChannels + first + input]!++;
+  }
+  return connections;
+}
+
+/** Which channels have a weight that is not zero at a tap of a depthwise convolution: `[tap][word]`, packed as spikes are. */
+export function channelsByTap(g: ConvolutionGeometry, weights: Float32Array): Uint32Array {
+  const taps = g.kernelHeight * g.kernelWidth;
+  const perPixel = spikeWords(g.inputChannels);
+  const masks = new Uint32Array(taps * perPixel);
+  for (let channel = 0; channel < g.inputChannels; channel++)
+    for (let tap = 0; tap < taps; tap++)
+      if (weights[channel * taps + tap] !== 0) masks[tap * perPixel + (channel >> 5)]! |= 1 << (channel & 31);
+  return masks;
+}
+
+/**
+ * Where a depthwise convolution without bias makes something else than zero: at least one spike under a weight. (That weights of different taps cancel to
+ * exactly zero is not considered.)
+ *
+ * @param masks From `channelsByTap`.
+ */
+export function reachedBySpikes(spikes: Uint32Array, geometry: ConvolutionGeometry, masks: Uint32Array): Uint32Array {
+  const g = geometry;
+  const perPixel = spikeWords(g.inputChannels);
+  const reached = new Uint32Array(g.outputHeight * g.outputWidth * perPixel);
+  for (let y = 0; y < g.outputHeight; y++)
+    for (let x = 0; x < g.outputWidth; x++)
+      for (let ky = 0; ky < g.kernelHeight; ky++) {
+        const inputY = y * g.strideHeight - g.paddingHeight + ky;
+        if (inputY < 0 || inputY >= g.inputHeight) continue;
+        for (let kx = 0; kx < g.kernelWidth; kx++) {
+          const inputX = x * g.strideWidth - g.paddingWidth + kx;
+          if (inputX < 0 || inputX >= g.inputWidth) continue;
+          const from = (inputY * g.inputWidth + inputX) * perPixel;
+          const to = (y * g.outputWidth + x) * perPixel;
+          const mask = (ky * g.kernelWidth + kx) * perPixel;
+          for (let word = 0; word < perPixel; word++) reached[to + word]! |= spikes[from + word]! & masks[mask + word]!;
+        }
+      }
+  return reached;
+}
+
+/** Which numbers of an image `[C, H, W]` are not zero, packed as spikes are. */
+export function activeInputs(image: Float32Array, channels: number, positions: number): Uint32Array {
+  const perPixel = spikeWords(channels);
+  const active = new Uint32Array(positions * perPixel);
+  for (let channel = 0; channel < channels; channel++)
+    for (let position = 0; position < positions; position++)
+      if (image[channel * positions + position] !== 0)
+        active[position * perPixel + (channel >> 5)]! |= 1 << (channel & 31);
+  return active;
+}
+
+/** All inputs of a layer as active. */
+export function allActive(geometry: ConvolutionGeometry): Uint32Array {
+  const { inputChannels: channels, inputHeight, inputWidth } = geometry;
+  const perPixel = spikeWords(channels);
+  const rest = channels & 31;
+  return new Uint32Array(inputHeight * inputWidth * perPixel).map((_, word) =>
+    word % perPixel === perPixel - 1 && rest !== 0 ? (1 << rest) - 1 : 0xffffffff,
+  );
+}

@@ -1,0 +1,140 @@
+/**
+ * What `energy` found, as one plain object: what `--json` prints, and all that the HTML report and the CSV table are made from. Its form is public (docs/cli.md).
+ */
+import type { EnergyConstants } from '../energy/constants.js';
+import { type CountedLayer, countedLayers } from '../energy/layers.js';
+import type { PaperEnergy } from '../energy/paperConvention.js';
+import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../models/metaSpikeformer.js';
+import type { EnergyMeasurement } from './energy.js';
+import { stageOf } from './summary.js';
+
+export interface EnergySubject {
+  readonly name: string;
+  readonly configuration: MetaSpikeformerConfiguration;
+  readonly imageSize: readonly [number, number];
+}
+
+/** Where rates come from: images that flowed, or a file. */
+export type EnergySource = { readonly source: string; readonly images: number } | { readonly rates: string };
+
+export interface EnergyDocument {
+  readonly command: 'energy';
+  readonly model: {
+    readonly name: string;
+    readonly timeSteps: number;
+    readonly imageSize: readonly [number, number];
+    readonly configuration: MetaSpikeformerConfiguration;
+  };
+  readonly constants: EnergyConstants;
+  readonly data: EnergySource;
+  /** Share of images whose likeliest class is the label; null without labels. */
+  readonly accuracy: number | null;
+  readonly paper: PaperEnergy & { readonly annRatio: number };
+  readonly exact: null | ({ readonly millijoules: number } & Pick<EnergyMeasurement, 'neurons' | 'layers'>);
+  readonly neuroBench: null | EnergyMeasurement['neuroBench'];
+  readonly memory: null | EnergyMeasurement['memory'];
+  /** Of every counted layer: where it stands, what feeds it. */
+  readonly structure: readonly {
+    readonly name: string;
+    readonly stage: string;
+    readonly kind: CountedLayer['kind'];
+    readonly fedBy: 'spikes' | 'numbers';
+  }[];
+}
+
+export function energyDocument(found: {
+  readonly subject: EnergySubject;
+  readonly constants: EnergyConstants;
+  readonly data: EnergySource;
+  readonly paper: PaperEnergy;
+  readonly measured?: EnergyMeasurement;
+  readonly accuracy?: number;
+}): EnergyDocument {
+  const { subject, constants, data, paper, measured, accuracy } = found;
+  const { name, configuration, imageSize } = subject;
+  const graph = metaSpikeformer(configuration);
+  return {
+    command: 'energy',
+    model: { name, timeSteps: configuration.timeSteps, imageSize, configuration },
+    constants,
+    data,
+    accuracy: accuracy ?? null,
+    paper: { ...paper, annRatio: paper.annMillijoules / paper.millijoules },
+    exact: measured
+      ? { millijoules: measured.exactMillijoules, neurons: measured.neurons, layers: measured.layers }
+      : null,
+    neuroBench: measured?.neuroBench ?? null,
+    memory: measured?.memory ?? null,
+    structure: countedLayers(graph, imageSize).map((layer) => ({
+      name: layer.name,
+      stage: stageOf(layer.name, graph) ?? 'classifier',
+      kind: layer.kind,
+      fedBy: layer.spikeFed ? 'spikes' : 'numbers',
+    })),
+  };
+}
+
+/** One row per layer for spreadsheets; RFC 4180, names with commas or quotes in quotes. Empty where nothing was measured. */
+export function energyCsv(document: EnergyDocument): string {
+  const { timeSteps } = document.model;
+  const steps = Array.from({ length: timeSteps }, (_, t) => t + 1);
+  const head = [
+    'layer',
+    'stage',
+    'kind',
+    'fed_by',
+    'dense_operations_per_step',
+    'firing_rate',
+    'paper_mj',
+    'exact_mj',
+    'with_memory_mj',
+    ...steps.map((t) => `additions_per_image_step_${t}`),
+    ...steps.map((t) => `multiplications_per_image_step_${t}`),
+  ];
+  const rows = document.structure.map(({ name, stage, kind, fedBy }, index) => {
+    const paper = document.paper.layers[index]!;
+    const counts = countsOf(document, index);
+    const memory = document.memory?.layers[index];
+    return [
+      name,
+      stage,
+      kind,
+      fedBy,
+      paper.operations,
+      paper.firingRate ?? '',
+      paper.millijoules,
+      counts?.millijoules ?? '',
+      memory?.millijoules ?? '',
+      ...steps.map((t) => counts?.additions[t - 1] ?? ''),
+      ...steps.map((t) => counts?.multiplications[t - 1] ?? ''),
+    ];
+  });
+  return [head, ...rows].map((row) => `${row.map(csvCell).join(',')}\r\n`).join('');
+}
+
+function csvCell(value: string | number): string {
+  const text = String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** Per image, by time step; millijoules over all steps. Undefined when nothing was measured. */
+export function countsOf(
+  { exact, data, constants }: EnergyDocument,
+  index: number,
+):
+  | {
+      readonly additions: readonly number[];
+      readonly multiplications: readonly number[];
+      readonly millijoulesByStep: readonly number[];
+      readonly millijoules: number;
+    }
+  | undefined {
+  if (!exact || !('images' in data)) return undefined;
+  const layer = exact.layers[index]!;
+  const perImage = (counts: readonly number[]) => counts.map((count) => count / data.images);
+  const [additions, multiplications] = [perImage(layer.additions), perImage(layer.multiplications)];
+  const millijoulesByStep = additions.map(
+    (count, t) => 1e-9 * (constants.accumulate * count + constants.multiplyAccumulate * multiplications[t]!),
+  );
+  return { additions, multiplications, millijoulesByStep, millijoules: millijoulesByStep.reduce((a, b) => a + b, 0) };
+}

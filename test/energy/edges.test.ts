@@ -1,0 +1,52 @@
+/** The proof: what edges carry, against what really flows through them, and against the authors' description of which layers multiply. */
+import { describe, expect, it } from 'vitest';
+import { proveSpikeDriven } from '../../src/energy/edges.js';
+import { metaSpikeformerSizes, resolveConfiguration } from '../../src/index.js';
+import { configuration, smallModel } from './support.js';
+
+const proof = proveSpikeDriven(resolveConfiguration(metaSpikeformerSizes['31M']));
+const formOf = (name: string) => proof.find(({ form }) => form === name)!;
+const multiplying = (name: string) => formOf(name).layers.filter(({ fedBy }) => fedBy !== 'binary');
+
+describe('the proof for 31M', () => {
+  it('finds five multiplying layers once RepConv is merged: the stem and four SepConv pointwise convolutions', () => {
+    const names = multiplying('merged').map(({ name }) => name);
+    const pointwise = ['1_1', '1_2', '2_1', '2_2'].map((block) => `ConvBlock${block}.0.Conv.pwconv2`);
+    expect(names).toEqual(['downsample1_1.encode_conv', ...pointwise]);
+  });
+
+  it.each(['trained', 'folded'])('finds two more in each of the 32 RepConvs when they are not merged (%s)', (form) => {
+    expect(multiplying(form)).toHaveLength(5 + 2 * 4 * 8);
+  });
+
+  it('has a reason for each of them', () => {
+    for (const form of ['trained', 'folded', 'merged'])
+      expect(multiplying(form).filter(({ why, remedy }) => why === null || remedy === null)).toEqual([]);
+  });
+
+  it('knows that SDSA hands integers on, and takes spikes', () => {
+    for (const { edges } of proof) {
+      const integers = edges.filter(({ carries }) => carries === 'integer');
+      expect(new Set(integers.map(({ to }) => to.split('.').at(-1)))).toEqual(new Set(['attn_lif']));
+      const products = edges.filter(({ operator }) => operator === 'spikeAttention');
+      expect(products).toHaveLength(3 * 8);
+      expect(products.every(({ carries }) => carries === 'binary')).toBe(true);
+    }
+  });
+
+  it('calls an edge binary only when zeros and ones flow: every stage of a run is real, every neuron layer binary', async () => {
+    const { model, input } = await smallModel();
+    const { activations } = await model.run(input, { record: { activations: true } });
+    await model.dispose();
+    const trained = proveSpikeDriven(configuration)[0]!;
+    const carried = new Map(trained.edges.map(({ from, carries }) => [from, carries]));
+    expect(carried.size).toBeGreaterThan(50);
+    for (const [stage, { data }] of activations!) {
+      const onlySpikes = data.every((value) => value === 0 || value === 1);
+      const kinds = [...carried].filter(([value]) => value === stage || value.startsWith(`${stage}.`));
+      expect(kinds.length, stage).toBeGreaterThan(0);
+      expect(onlySpikes, stage).toBe(false);
+    }
+    for (const [value, kind] of carried) if (/lif\d?$/.test(value)) expect([value, kind]).toEqual([value, 'binary']);
+  });
+});

@@ -1,0 +1,41 @@
+/** A small network with odd maps, strides, borders and heads, and images for it. */
+import { plainPreprocessing } from '../../src/data/preprocess.js';
+import type { Parameters } from '../../src/graph/graph.js';
+import { Model, metaSpikeformer, resolveConfiguration } from '../../src/index.js';
+import type { FieldTensor, SpikeRecord } from '../../src/library/model.js';
+import { demonstrationParameters } from '../../src/models/initialise.js';
+import { seededRandom } from '../../src/random.js';
+import { createEngine } from '../../src/runtime/engines.js';
+
+export const [batch, height, width, timeSteps] = [2, 19, 22, 2];
+
+export const configuration = resolveConfiguration({
+  embedDim: [6, 20, 36, 40],
+  heads: 4,
+  depths: [1, 1, 1, 1, 1],
+  strides: [1, 2, 2, 1, 1],
+  stemKernel: 5,
+  classes: 4,
+  timeSteps,
+});
+
+export async function smallModel(
+  parameters: Parameters = demonstrationParameters(metaSpikeformer(configuration), 3),
+): Promise<{ readonly model: Model; readonly input: FieldTensor }> {
+  const model = new Model({
+    configuration,
+    parameters,
+    engine: await createEngine({ threads: 1 }),
+    provenance: { name: 'counted', randomWeights: true, description: '' },
+    preprocessing: plainPreprocessing(16),
+  });
+  const random = seededRandom(4);
+  const data = Float32Array.from({ length: batch * 3 * height * width }, () => random.normal());
+  return { model, input: { shape: [batch, 3, height, width], data } };
+}
+
+/** One number per neuron, `[T, B, C, …]`. */
+export function unpacked({ shape, bits }: SpikeRecord): Uint8Array {
+  const count = shape.reduce((a, b) => a * b);
+  return Uint8Array.from({ length: count }, (_, i) => (bits[i >> 3]! >> (7 - (i & 7))) & 1);
+}
