@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Throughput of whole training steps (forward, backward, update) with random images, and where the time goes by kernel.
- * `node bench/training.mjs [--set key=value …] [--threads N] [--recipe NAME] [--profile]`, after `npm run build`. Decoding and augmentation are left
+ * `node bench/training.mjs [--set key=value …] [--threads N] [--recipe NAME] [--no-fused] [--profile]`, after `npm run build`. Decoding and augmentation are left
  * out: they run in workers.
  */
 import { parseArgs } from 'node:util';
@@ -15,11 +15,12 @@ const { values } = parseArgs({
     set: { type: 'string', multiple: true, default: [] },
     threads: { type: 'string', default: '2' },
     steps: { type: 'string', default: '12' },
+    'no-fused': { type: 'boolean', default: false },
     profile: { type: 'boolean', default: false },
   },
 });
 const recipe = await openRecipe(values.recipe, values.set);
-const engine = await createTrainingEngine({ threads: Number(values.threads) });
+const engine = await createTrainingEngine({ threads: Number(values.threads), fusedMultiplyAdd: !values['no-fused'] });
 const network = new TrainedNetwork(engine, recipe);
 const [height, width] = recipe.data.preprocessing.crop;
 const { batchSize, model } = recipe;

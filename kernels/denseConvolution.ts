@@ -5,7 +5,7 @@
  */
 import { ConvolutionWord as Word, Width } from '../src/engines/wasm/instructionSet';
 import { shareStart } from './threads';
-import { loadLanes, storeLanes } from './vectors';
+import { loadLanes, multiplyAdd, storeLanes } from './vectors';
 
 const panelBytes: u32 = Width.panel * 4;
 
@@ -88,17 +88,17 @@ function multiply4(
     const weightLow = v128.load(panel);
     const weightHigh = v128.load(panel, 16);
     const x0 = v128.load_splat<u32>(rows + at);
-    low0 = f32x4.add(low0, f32x4.mul(x0, weightLow));
-    high0 = f32x4.add(high0, f32x4.mul(x0, weightHigh));
+    low0 = multiplyAdd(x0, weightLow, low0);
+    high0 = multiplyAdd(x0, weightHigh, high0);
     const x1 = v128.load_splat<u32>(row1 + at);
-    low1 = f32x4.add(low1, f32x4.mul(x1, weightLow));
-    high1 = f32x4.add(high1, f32x4.mul(x1, weightHigh));
+    low1 = multiplyAdd(x1, weightLow, low1);
+    high1 = multiplyAdd(x1, weightHigh, high1);
     const x2 = v128.load_splat<u32>(row2 + at);
-    low2 = f32x4.add(low2, f32x4.mul(x2, weightLow));
-    high2 = f32x4.add(high2, f32x4.mul(x2, weightHigh));
+    low2 = multiplyAdd(x2, weightLow, low2);
+    high2 = multiplyAdd(x2, weightHigh, high2);
     const x3 = v128.load_splat<u32>(row3 + at);
-    low3 = f32x4.add(low3, f32x4.mul(x3, weightLow));
-    high3 = f32x4.add(high3, f32x4.mul(x3, weightHigh));
+    low3 = multiplyAdd(x3, weightLow, low3);
+    high3 = multiplyAdd(x3, weightHigh, high3);
     panel += panelBytes;
   }
   finish(low0, high0, output, residual0, channels);
@@ -114,8 +114,8 @@ function multiply1(row: usize, rowBytes: usize, panel: usize, bias: usize, outpu
   let high = v128.load(bias, 16);
   for (let at: usize = 0; at < rowBytes; at += 4) {
     const x = v128.load_splat<u32>(row + at);
-    low = f32x4.add(low, f32x4.mul(x, v128.load(panel)));
-    high = f32x4.add(high, f32x4.mul(x, v128.load(panel, 16)));
+    low = multiplyAdd(x, v128.load(panel), low);
+    high = multiplyAdd(x, v128.load(panel, 16), high);
     panel += panelBytes;
   }
   finish(low, high, output, residual, channels);

@@ -6,7 +6,7 @@
  */
 import { ConvolutionWord as Word, Width } from '../src/engines/wasm/instructionSet';
 import { shareStart } from './threads';
-import { loadLanes, storeLanes } from './vectors';
+import { loadLanes, multiplyAdd, storeLanes } from './vectors';
 
 const lineBytes: u32 = Width.depthwise * 4;
 
@@ -88,13 +88,13 @@ function compute7(
     const weightEnd = weight + kernelWidth * lineBytes;
     for (; weight < weightEnd; weight += lineBytes) {
       const factor = v128.load(weight);
-      sum0 = f32x4.add(sum0, f32x4.mul(factor, v128.load(source)));
-      sum1 = f32x4.add(sum1, f32x4.mul(factor, v128.load(source, 64)));
-      sum2 = f32x4.add(sum2, f32x4.mul(factor, v128.load(source, 128)));
-      sum3 = f32x4.add(sum3, f32x4.mul(factor, v128.load(source, 192)));
-      sum4 = f32x4.add(sum4, f32x4.mul(factor, v128.load(source, 256)));
-      sum5 = f32x4.add(sum5, f32x4.mul(factor, v128.load(source, 320)));
-      sum6 = f32x4.add(sum6, f32x4.mul(factor, v128.load(source, 384)));
+      sum0 = multiplyAdd(factor, v128.load(source), sum0);
+      sum1 = multiplyAdd(factor, v128.load(source, 64), sum1);
+      sum2 = multiplyAdd(factor, v128.load(source, 128), sum2);
+      sum3 = multiplyAdd(factor, v128.load(source, 192), sum3);
+      sum4 = multiplyAdd(factor, v128.load(source, 256), sum4);
+      sum5 = multiplyAdd(factor, v128.load(source, 320), sum5);
+      sum6 = multiplyAdd(factor, v128.load(source, 384), sum6);
       source += lineBytes;
     }
     if (++slot == kernelHeight) slot = 0;
@@ -139,10 +139,10 @@ function computeRow(
       const weightEnd = weight + kernelWidth * lineBytes;
       for (; weight < weightEnd; weight += lineBytes) {
         const factor = v128.load(weight);
-        sum0 = f32x4.add(sum0, f32x4.mul(factor, v128.load(source)));
-        sum1 = f32x4.add(sum1, f32x4.mul(factor, v128.load(source + step)));
-        sum2 = f32x4.add(sum2, f32x4.mul(factor, v128.load(source + step * 2)));
-        sum3 = f32x4.add(sum3, f32x4.mul(factor, v128.load(source + step * 3)));
+        sum0 = multiplyAdd(factor, v128.load(source), sum0);
+        sum1 = multiplyAdd(factor, v128.load(source + step), sum1);
+        sum2 = multiplyAdd(factor, v128.load(source + step * 2), sum2);
+        sum3 = multiplyAdd(factor, v128.load(source + step * 3), sum3);
         source += lineBytes;
       }
       if (++at == kernelHeight) at = 0;
@@ -161,7 +161,7 @@ function computeRow(
       let source = ring + at * slotBytes + x * step;
       const weightEnd = weight + kernelWidth * lineBytes;
       for (; weight < weightEnd; weight += lineBytes) {
-        sum = f32x4.add(sum, f32x4.mul(v128.load(weight), v128.load(source)));
+        sum = multiplyAdd(v128.load(weight), v128.load(source), sum);
         source += lineBytes;
       }
       if (++at == kernelHeight) at = 0;

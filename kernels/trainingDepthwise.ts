@@ -7,7 +7,7 @@ import { ConvolutionWord as Word, Width } from '../src/engines/wasm/instructionS
 import { TrainingConvolutionWord as Extra } from '../src/engines/wasm/trainingInstructionSet';
 import { fillRow } from './depthwiseConvolution';
 import { shareStart } from './threads';
-import { loadLanes } from './vectors';
+import { loadLanes, multiplyAdd } from './vectors';
 
 const lineBytes: u32 = Width.depthwise * 4;
 
@@ -45,10 +45,10 @@ function addRow(gradient: usize, input: usize, step: usize, width: u32, kernelWi
     let source = input + tap * lineBytes;
     for (let at = gradient; at < end; at += lineBytes) {
       const value = v128.load(at);
-      sum0 = f32x4.add(sum0, f32x4.mul(value, v128.load(source)));
-      sum1 = f32x4.add(sum1, f32x4.mul(value, v128.load(source, 64)));
-      sum2 = f32x4.add(sum2, f32x4.mul(value, v128.load(source, 128)));
-      sum3 = f32x4.add(sum3, f32x4.mul(value, v128.load(source, 192)));
+      sum0 = multiplyAdd(value, v128.load(source), sum0);
+      sum1 = multiplyAdd(value, v128.load(source, 64), sum1);
+      sum2 = multiplyAdd(value, v128.load(source, 128), sum2);
+      sum3 = multiplyAdd(value, v128.load(source, 192), sum3);
       source += step;
     }
     addTo(sums + tap * lineBytes, sum0);
@@ -63,9 +63,9 @@ function addRow(gradient: usize, input: usize, step: usize, width: u32, kernelWi
     let source = input + tap * lineBytes;
     for (let at = gradient; at < end; at += lineBytes) {
       const value = v128.load(at);
-      sum0 = f32x4.add(sum0, f32x4.mul(value, v128.load(source)));
-      sum1 = f32x4.add(sum1, f32x4.mul(value, v128.load(source, 64)));
-      sum2 = f32x4.add(sum2, f32x4.mul(value, v128.load(source, 128)));
+      sum0 = multiplyAdd(value, v128.load(source), sum0);
+      sum1 = multiplyAdd(value, v128.load(source, 64), sum1);
+      sum2 = multiplyAdd(value, v128.load(source, 128), sum2);
       source += step;
     }
     addTo(sums + tap * lineBytes, sum0);
@@ -77,7 +77,7 @@ function addRow(gradient: usize, input: usize, step: usize, width: u32, kernelWi
     let sum = f32x4.splat(0);
     let source = input + tap * lineBytes;
     for (let at = gradient; at < end; at += lineBytes) {
-      sum = f32x4.add(sum, f32x4.mul(v128.load(at), v128.load(source)));
+      sum = multiplyAdd(v128.load(at), v128.load(source), sum);
       source += step;
     }
     addTo(sums + tap * lineBytes, sum);

@@ -8,7 +8,7 @@ import { ConvolutionWord as Word, Width } from '../src/engines/wasm/instructionS
 import { TrainingConvolutionWord as Extra } from '../src/engines/wasm/trainingInstructionSet';
 import { shareStart } from './threads';
 import { phaseTaps } from './trainingPacking';
-import { loadLanes, storeLanes } from './vectors';
+import { loadLanes, multiplyAdd, storeLanes } from './vectors';
 
 // @ts-ignore: decorator
 @inline
@@ -37,17 +37,17 @@ function multiply(patches: usize, panel: usize, elements: u32, targets: usize, o
     const low = v128.load(panel);
     const high = v128.load(panel, 16);
     const x0 = v128.load_splat<u32>(patches);
-    low0 = f32x4.add(low0, f32x4.mul(x0, low));
-    high0 = f32x4.add(high0, f32x4.mul(x0, high));
+    low0 = multiplyAdd(x0, low, low0);
+    high0 = multiplyAdd(x0, high, high0);
     const x1 = v128.load_splat<u32>(patches, 4);
-    low1 = f32x4.add(low1, f32x4.mul(x1, low));
-    high1 = f32x4.add(high1, f32x4.mul(x1, high));
+    low1 = multiplyAdd(x1, low, low1);
+    high1 = multiplyAdd(x1, high, high1);
     const x2 = v128.load_splat<u32>(patches, 8);
-    low2 = f32x4.add(low2, f32x4.mul(x2, low));
-    high2 = f32x4.add(high2, f32x4.mul(x2, high));
+    low2 = multiplyAdd(x2, low, low2);
+    high2 = multiplyAdd(x2, high, high2);
     const x3 = v128.load_splat<u32>(patches, 12);
-    low3 = f32x4.add(low3, f32x4.mul(x3, low));
-    high3 = f32x4.add(high3, f32x4.mul(x3, high));
+    low3 = multiplyAdd(x3, low, low3);
+    high3 = multiplyAdd(x3, high, high3);
     patches += 16;
   }
   finish(load<u32>(targets) + offset, low0, high0, add, lanes);

@@ -14,6 +14,8 @@ export interface EngineOptions {
   readonly threads?: number;
   /** Of the spike-fed layers' weights: `f32` (default) is exact; `i16`, 16-bit integers with scales, is faster. `wasm` only. */
   readonly precision?: 'f32' | 'i16';
+  /** False: the same bits on every machine, more slowly; by default products and sums are fused where the machine can. `wasm` only. */
+  readonly fusedMultiplyAdd?: boolean;
 }
 
 /** Threads beyond this bring nothing and cost memory each. */
@@ -31,7 +33,8 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       throw new UsageError(`precision: ${precision}, but the reference engine is exact; use f32`);
     return createReferenceEngine();
   }
-  return createWasmEngine(threads === undefined ? { precision } : { precision, threads });
+  const { fusedMultiplyAdd = true } = options;
+  return createWasmEngine({ precision, fusedMultiplyAdd, ...(threads === undefined ? {} : { threads }) });
 }
 
 /**

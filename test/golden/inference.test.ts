@@ -12,6 +12,7 @@ const engines: readonly (readonly [string, () => Promise<Engine>])[] = [
   ['reference', createReferenceEngine],
   ...[1, 2, 3, 4].map((threads) => [`wasm, ${threads} threads`, () => createWasmEngine({ threads })] as const),
   ['wasm without shared memory', () => createWasmEngine({ sharedMemory: false })],
+  ['wasm without fused multiply-add', () => createWasmEngine({ threads: 2, fusedMultiplyAdd: false })],
 ];
 
 const preparations: readonly (readonly [string, Omit<PrepareOptions, 'input'>])[] = [

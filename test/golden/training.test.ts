@@ -21,6 +21,7 @@ const engines: readonly (readonly [string, () => Promise<Engine & TrainingEngine
   ['reference', createReferenceEngine],
   ['wasm, 1 thread', () => createWasmEngine({ threads: 1 })],
   ['wasm, 2 threads', () => createWasmEngine({ threads: 2 })],
+  ['wasm without fused multiply-add', () => createWasmEngine({ threads: 2, fusedMultiplyAdd: false })],
 ];
 
 /** Label smoothing of the golden step. */

@@ -7,9 +7,16 @@ import type { Engine } from '../kernels.js';
 import type { TrainingEngine } from '../trainingKernels.js';
 import { Constants } from './constants.js';
 import type { EngineParts, Precision } from './engineParts.js';
-import { plainKernels, sharedKernels } from './kernels.generated.js';
+import { fusedPlainKernels, fusedSharedKernels, plainKernels, sharedKernels } from './kernels.generated.js';
 import { WasmMemory } from './memory.js';
-import { availableThreads, canShareMemory, maySleep, startThread, type Thread } from './platform.js';
+import {
+  availableThreads,
+  canFuseMultiplyAdd,
+  canShareMemory,
+  maySleep,
+  startThread,
+  type Thread,
+} from './platform.js';
 import { WasmRecorder } from './recorder.js';
 import { WasmTrainingRecorder } from './trainingRecorder.js';
 
@@ -30,6 +37,10 @@ export interface WasmEngineOptions {
    * time, and nearly the same spikes. Training ignores it. Default `f32`, exact.
    */
   readonly precision?: Precision;
+  /**
+   * Fused multiply-add on real numbers, which rounds once instead of twice; default: where the machine has it. False gives the same bits on every machine.
+   */
+  readonly fusedMultiplyAdd?: boolean;
 }
 
 const defaultTableBudgetBytes = 384 * 2 ** 20;
@@ -96,12 +107,18 @@ export async function createWasmEngine(options: WasmEngineOptions = {}): Promise
   const shared = options.sharedMemory ?? canShareMemory();
   const threads = await chooseThreads(options.threads, shared);
   const memory = new WasmMemory(shared, options.maximumMemoryBytes);
-  const module = await compile(shared ? sharedKernels : plainKernels);
+  const fused = (options.fusedMultiplyAdd ?? true) && (await canFuseMultiplyAdd());
+  const module = await compile(kernelsFor(shared, fused));
   const instance = await WebAssembly.instantiate(module, { env: { memory: memory.memory } });
   const constants = new Constants(memory, options.tableBudgetBytes ?? defaultTableBudgetBytes);
   const exports = instance.exports as unknown as Exports;
   const workers = await startThreads(module, memory.memory, threads, exports);
   return new WasmEngine(memory, constants, exports, options.precision ?? 'f32', workers);
+}
+
+function kernelsFor(shared: boolean, fused: boolean): string {
+  if (fused) return shared ? fusedSharedKernels : fusedPlainKernels;
+  return shared ? sharedKernels : plainKernels;
 }
 
 async function chooseThreads(wanted: number | undefined, shared: boolean): Promise<number> {
