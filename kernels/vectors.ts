@@ -23,8 +23,8 @@ export function storeLanes(address: usize, value: v128, lanes: u32): void {
 }
 
 /**
- * a · b + sum. Where the machine has relaxed SIMD (Node 20 by a flag of its own, later Node and Chromium always) it is one instruction with one rounding: 1.8 times the products
- * a second of a product and a sum, and results that are as exact but not the same bits.
+ * a · b + sum. Where the machine has relaxed SIMD (Node 20 by a flag of its own, later Node and Chromium always) it is one instruction with one rounding: training
+ * steps 1.16 times as fast as with a product and a sum (docs/decisions/009), results as exact but not the same bits.
  */
 // @ts-ignore: decorator
 @inline

@@ -37,6 +37,13 @@ export interface FormProof {
   readonly layers: readonly FedLayer[];
 }
 
+/** For people. */
+export const formNames: Readonly<Record<NetworkForm, string>> = {
+  trained: 'as trained',
+  folded: 'batch norms folded',
+  merged: 'RepConv merged',
+};
+
 const operatorsWithWeights = new Set(['conv2d', 'linear', 'spikeAttention']);
 const forms: readonly NetworkForm[] = ['trained', 'folded', 'merged'];
 
@@ -74,13 +81,13 @@ function leastOf(kinds: readonly ValueKind[]): ValueKind {
   return kinds.includes('real') ? 'real' : kinds.includes('integer') ? 'integer' : 'binary';
 }
 
-/** Reasons are read off the structure: what stands between the layer and the neurons before it. */
+/** What stands between the layer and the neurons before it; RepConv's inner convolutions are told by the authors' names. */
 function reasonFor(node: Node, input: string, producers: ReadonlyMap<string, Node>): Pick<FedLayer, 'why' | 'remedy'> {
   const between = linearLayersBefore(node, producers);
   const first = between.at(-1) ?? node;
   if (reachesInput(first, input, producers))
     return { why: 'the first convolution receives pixels', remedy: 'a spike code of the image, or an event camera' };
-  if (/\.body\.(1|2)\.\d$|\.body\.2$/.test(node.name) && between.length > 0)
+  if (/\.body\.2\.[01]$/.test(node.name) && between.length > 0)
     return {
       why: 'RepConv is trained as a chain of linear layers without neurons between them',
       remedy: 'merging the chain into one 3×3 convolution fed by spikes',

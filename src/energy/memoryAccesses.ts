@@ -40,8 +40,9 @@ export function accessesOfNeurons(updates: number): MemoryAccesses {
   return { weightReads: 0, membraneReads: updates, membraneWrites: updates, spikeReads: 0, spikeWrites: updates };
 }
 
-export function sumOfAccesses(accesses: readonly MemoryAccesses[]): MemoryAccesses {
-  const total = (field: keyof MemoryAccesses) => accesses.reduce((sum, each) => sum + each[field], 0);
+/** @param images The sum is divided by them. */
+export function sumOfAccesses(accesses: readonly MemoryAccesses[], images = 1): MemoryAccesses {
+  const total = (field: keyof MemoryAccesses) => accesses.reduce((sum, each) => sum + each[field], 0) / images;
   return {
     weightReads: total('weightReads'),
     membraneReads: total('membraneReads'),

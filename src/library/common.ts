@@ -7,6 +7,15 @@ export {
   preprocess,
   preprocessSettingsSchema,
 } from '../data/preprocess.js';
+export {
+  defaultEnergyConstants,
+  type EnergyConstants,
+  energyTable,
+  parseEnergyConstants,
+} from '../energy/constants.js';
+export { type FormProof, proveSpikeDriven } from '../energy/edges.js';
+export { countedLayers } from '../energy/layers.js';
+export { type PaperEnergy, paperEnergy, parseRates } from '../energy/paperConvention.js';
 export { MetaSpikeformerError, UsageError } from '../errors.js';
 export type { Graph, Node, ParameterSpec } from '../graph/graph.js';
 export type { Shape, ValueKind } from '../graph/shape.js';
@@ -23,6 +32,9 @@ export {
 } from '../models/metaSpikeformer.js';
 export { inferKinds, inferShapes, parametersOf } from '../operators/registry.js';
 export type { LoadOptions } from './buildModel.js';
+export { type EnergyMeasurement, EnergyMeter } from './energy.js';
+export { type EnergyDocument, energyCsv, energyDocument } from './energyDocument.js';
+export { energyReport } from './energyReport.js';
 export { onnxParts } from './exportModel.js';
 export {
   type FieldTensor,

@@ -154,12 +154,14 @@ export class EnergyMeter {
     const ofNeurons = accessesOfNeurons(updates);
     const last = { name: 'neurons', accesses: ofNeurons, picojoules: energyOfAccesses(ofNeurons, memory) };
     const all = [...rows, last];
-    const accesses = sumOfAccesses(all.map((row) => row.accesses));
+    const accesses = sumOfAccesses(
+      all.map((row) => row.accesses),
+      images,
+    );
     const perImage = (picojoules: number) => (picojoules / images) * 1e-9;
-    const each = Object.entries(accesses).map(([name, count]) => [name, count / images]);
     return {
-      accesses: Object.fromEntries(each) as unknown as MemoryAccesses,
-      accessMillijoules: perImage(energyOfAccesses(accesses, memory)),
+      accesses,
+      accessMillijoules: energyOfAccesses(accesses, memory) * 1e-9,
       millijoules: perImage(all.reduce((total, row) => total + row.picojoules, 0)),
       layers: all.map(({ name, picojoules }) => ({ name, millijoules: perImage(picojoules) })),
     };

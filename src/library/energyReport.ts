@@ -2,7 +2,7 @@
  * The energy report: one HTML file that needs nothing beside it, made from an `EnergyDocument` alone, so that the same document gives the same report. It is to be read
  * on paper and on a phone too. No script; charts are boxes whose widths are data.
  */
-import type { FormProof } from '../energy/edges.js';
+import { type FormProof, formNames } from '../energy/edges.js';
 import { countsOf, type EnergyDocument } from './energyDocument.js';
 import { style } from './energyReportStyle.js';
 
@@ -194,8 +194,6 @@ function layerTable(document: EnergyDocument): string {
   const note = measured ? '<p>Additions and multiplications per image, over all time steps.</p>' : '';
   return `<section><h2>Layer by layer</h2>${note}<div class="wide"><table><thead><tr>${titles}</tr></thead><tbody>${rows.join('')}</tbody></table></div></section>`;
 }
-
-const formNames = { trained: 'as it is trained', folded: 'batch norms folded', merged: 'RepConv merged' } as const;
 
 function proofSection(proof: readonly FormProof[]): string {
   const rows = proof.map(({ form, edges, layers }) => {

@@ -33,8 +33,8 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
       throw new UsageError(`precision: ${precision}, but the reference engine is exact; use f32`);
     return createReferenceEngine();
   }
-  const { fusedMultiplyAdd = true } = options;
-  return createWasmEngine({ precision, fusedMultiplyAdd, ...(threads === undefined ? {} : { threads }) });
+  const { engine: _wasm, ...settings } = options;
+  return createWasmEngine(settings);
 }
 
 /**

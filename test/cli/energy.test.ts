@@ -73,6 +73,17 @@ describe('energy', () => {
     expect(stdout).toContain(`counted             ${total.toFixed(4)} mJ`);
   });
 
+  it('refuses to write over what it reads, and two files in one place', async () => {
+    const rates = at('own.json');
+    await writeFile(rates, JSON.stringify({ default: 0.2 }));
+    const args = ['energy', '--size', '15M', '--rates', rates];
+    const over = await spikeformer([...args, '--report', rates]);
+    expect([over.code, over.stderr]).toEqual([2, expect.stringMatching(/--report .*own\.json: is the rates itself/)]);
+    expect(JSON.parse(await readFile(rates, 'utf8'))).toEqual({ default: 0.2 });
+    const both = await spikeformer([...args, '--report', at('same'), '--csv', at('same')]);
+    expect([both.code, both.stderr]).toEqual([2, expect.stringMatching(/--csv .*same: is the report itself/)]);
+  });
+
   it('takes other constants, by name or from a file', async () => {
     const rates = at('rates.json');
     await writeFile(rates, JSON.stringify({ default: 0.2 }));

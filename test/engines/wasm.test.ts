@@ -380,6 +380,27 @@ async function everything(engine: Engine, runs = 1): Promise<Float32Array[]> {
   return results;
 }
 
+describe('products of the wasm engine', () => {
+  it('are rounded by themselves when fused multiply-add is left out', async () => {
+    const a = 1 + 2 ** -12;
+    const once = async (engine: Engine) => {
+      const bench = new Workbench(engine);
+      const output = bench.real([1, 1, 1, 1]);
+      const geometry = geometryOf({ channels: [1, 1], size: [1, 1], kernel: [1, 1] });
+      const input = bench.real([1, 1, 1, 1], Float32Array.of(a));
+      const bias = Float32Array.of(-(1 + 2 ** -11));
+      bench.kernels.convolution({ name: 'conv', geometry, input, output, weight: Float32Array.of(a), bias });
+      await bench.run();
+      const [result] = await bench.read(output);
+      bench.dispose();
+      return result;
+    };
+    // a² = 1 + 2⁻¹¹ + 2⁻²⁴, whose last bit only a fused product keeps.
+    expect(await withEngine({ fusedMultiplyAdd: false }, once)).toBe(0);
+    expect([0, 2 ** -24]).toContain(await withEngine({}, once));
+  });
+});
+
 describe('threads of the wasm engine', () => {
   let alone: Float32Array[];
 

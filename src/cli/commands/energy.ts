@@ -10,7 +10,7 @@ import {
   energyTable,
   parseEnergyConstants,
 } from '../../energy/constants.js';
-import { type FormProof, proveSpikeDriven } from '../../energy/edges.js';
+import { type FormProof, formNames, proveSpikeDriven } from '../../energy/edges.js';
 import { countedLayers } from '../../energy/layers.js';
 import { paperEnergy, parseRates } from '../../energy/paperConvention.js';
 import { UsageError } from '../../errors.js';
@@ -98,10 +98,13 @@ export function registerEnergy(program: Command, session: Session): void {
 }
 
 async function run(session: Session, options: Options): Promise<void> {
-  const { report, csv, checkpoint } = options;
-  const inputs = checkpoint === undefined ? [] : [{ path: checkpoint, role: 'checkpoint' }];
+  const { report, csv, checkpoint, data, rates, constants: constantsFile } = options;
+  const inputs = Object.entries(given({ checkpoint, data, rates, 'file of constants': constantsFile })).map(
+    ([role, path]) => ({ role, path }),
+  );
   if (report !== undefined) await checkOutput(report, inputs, '--report');
-  if (csv !== undefined) await checkOutput(csv, inputs, '--csv');
+  if (csv !== undefined)
+    await checkOutput(csv, report === undefined ? inputs : [...inputs, { role: 'report', path: report }], '--csv');
   const constants = await chosenConstants(options.constants);
   if (options.size !== undefined) {
     const { timeSteps, heads, strides, imageSize } = options;
@@ -276,8 +279,6 @@ function neuroBenchLine(figures: NonNullable<EnergyDocument['neuroBench']>): str
     `attention, unseen by it, ${operations(figures.attentionAdditions)}`,
   ].join('; ');
 }
-
-const formNames = { trained: 'as trained', folded: 'batch norms folded', merged: 'RepConv merged' } as const;
 
 function printProof(session: Session, subject: EnergySubject, json: boolean): void {
   const { io } = session;

@@ -66,7 +66,12 @@ export async function canFuseMultiplyAdd(): Promise<boolean> {
   if (WebAssembly.validate(fusedProbe)) return true;
   if (!isNode()) return false;
   const { setFlagsFromString }: HeapEngine = await import(/* @vite-ignore */ /* webpackIgnore: true */ nodeHeapEngine);
-  setFlagsFromString('--experimental-wasm-relaxed-simd');
+  try {
+    setFlagsFromString('--experimental-wasm-relaxed-simd');
+  } catch {
+    // A runtime that only resembles Node.
+    return false;
+  }
   return WebAssembly.validate(fusedProbe);
 }
 
