@@ -20,6 +20,7 @@ import { packDepthwise, packInputGradient, packPanels, packSpikeRows } from './t
 import { plainInputGradient, plainWeightGradient } from './trainingPlain';
 import { spikeWeightGradient } from './trainingSpikeWeightGradient';
 import { addWeightGradient, denseWeightGradient } from './trainingWeightGradient';
+import { packWinograd, winogradInputGradient } from './trainingWinograd';
 
 export function train1(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
   switch (load<u32>(instruction)) {
@@ -79,5 +80,9 @@ export function train1(instruction: usize, scratch: usize, thread: u32, threads:
       return zero(instruction, thread, threads);
     case Opcode.addConstant:
       return addConstant(instruction, thread, threads);
+    case Opcode.packWinograd:
+      return packWinograd(instruction, scratch, thread, threads);
+    case Opcode.winogradInputGradient:
+      return winogradInputGradient(instruction, scratch, thread, threads);
   }
 }

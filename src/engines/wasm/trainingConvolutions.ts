@@ -25,6 +25,9 @@ const patchBytes = 256 * 1024;
 const positionsPerDenseBlock = 128;
 /** Numbers of a patch that a 4×8 tile goes through at a time: its panel then fits the L1 cache. */
 const patchSlice = 512;
+/** Transformed tiles and their products that are worked on at a time. */
+const winogradBytes = 512 * 1024;
+const winogradPositions = 36;
 /** Parts with sums of their own: enough for several threads, in not too much memory. */
 const mostParts = 8;
 const mostPartialBytes = 64 * 2 ** 20;
@@ -66,6 +69,7 @@ export class TrainingConvolutions {
       [ConvolutionWord.weights]: this.address(name, call.weight),
     };
     if (isDepthwise(geometry) && turnsAround(geometry)) this.depthwiseInputGradient(call);
+    else if (isWinograd(geometry)) this.winogradInputGradient(name, geometry, operands);
     else if (geometry.groups === 1) this.denseInputGradient(name, geometry, operands);
     else this.recorder.append(name, 'inputGradient', 'plain', TrainingOpcode.plainInputGradient, operands);
   }
@@ -189,6 +193,22 @@ export class TrainingConvolutions {
     const length = roundUp(inputChannels, Width.panel) * tapsOf(geometry) * outputChannels;
     this.pack(name, TrainingOpcode.packInputGradient, length, operands);
     this.multiply(name, 'inputGradient', geometry, operands);
+  }
+
+  /** In tiles of 6×6; see `kernels/trainingWinograd.ts`. */
+  private winogradInputGradient(name: string, geometry: ConvolutionGeometry, operands: Operands): void {
+    const { inputChannels, outputChannels } = geometry;
+    const panelled = roundUp(inputChannels, Width.panel);
+    const tileBytes = winogradPositions * 4 * (roundUp(outputChannels, 4) + panelled);
+    const perBlock = Math.max(4, Math.min(64, 4 * Math.floor(winogradBytes / tileBytes / 4)));
+    // The last products of a block may be of tiles that are not there: up to three rows are read beyond those written.
+    this.recorder.needScratch(40 * 16 + 160 + 4 * roundUp(outputChannels, 16) + perBlock * tileBytes);
+    this.pack(name, TrainingOpcode.packWinograd, winogradPositions * panelled * outputChannels, operands);
+    const words = this.recorder.append(name, 'inputGradient', 'Winograd', TrainingOpcode.winogradInputGradient, {
+      ...operands,
+      [TrainingConvolutionWord.positionsPerBlock]: perBlock,
+    });
+    this.shared.refer(words, TrainingConvolutionWord.packed);
   }
 
   /** The product with packed transposed weights. */
@@ -331,6 +351,14 @@ function partsOf(units: number, partBytes: number): number {
 
 function isDepthwise({ groups, inputChannels, outputChannels }: ConvolutionGeometry): boolean {
   return groups === inputChannels && groups === outputChannels && groups > 1;
+}
+
+/** 3×3 of stride 1, and large enough that tiles of 4×4 are not mostly border. */
+function isWinograd(g: ConvolutionGeometry): boolean {
+  const square = g.kernelHeight === 3 && g.kernelWidth === 3 && g.strideHeight * g.strideWidth === 1;
+  return (
+    square && g.groups === 1 && g.paddingHeight < 3 && g.paddingWidth < 3 && Math.min(g.inputHeight, g.inputWidth) >= 3
+  );
 }
 
 function isProduct(g: ConvolutionGeometry): boolean {

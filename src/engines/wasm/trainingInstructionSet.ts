@@ -34,6 +34,8 @@ export enum TrainingOpcode {
   timeMeanGradient = 89,
   zero = 90,
   addConstant = 91,
+  packWinograd = 92,
+  winogradInputGradient = 93,
 }
 
 /** Operands of a convolution's instructions beyond `ConvolutionWord`. */
