@@ -126,24 +126,16 @@ export function normalise(instruction: usize, thread: u32, threads: u32): void {
   const count = shareStart(rows, thread + 1, threads) - first;
   const input = <usize>load<u32>(instruction + Word.input * 4) + first * rowBytes;
   const output = <usize>load<u32>(instruction + Word.output * 4) + first * rowBytes;
-  // Some rows at a time, so that a channel's parameters are loaded once for them while lines stay in the cache.
-  for (let block: u32 = 0; block < count; block += 16) {
-    const blockRows = min<u32>(16, count - block);
+  // Row by row: parameters come from the first cache again and again, but rows a power of two apart do not drive each other out of it.
+  let place: usize = 0;
+  for (let row: u32 = 0; row < count; row++) {
     for (let at: usize = 0; at < rowBytes; at += 16) {
       const lanes = <u32>(rowBytes - at) >>> 2;
-      const centre = v128.load(mean + at);
-      const scale = v128.load(inverseDeviation + at);
-      const factor = v128.load(weight + at);
-      const shift = v128.load(bias + at);
-      let source = input + block * rowBytes + at;
-      let target = output + block * rowBytes + at;
-      for (let row: u32 = 0; row < blockRows; row++) {
-        const normalised = f32x4.mul(f32x4.sub(loadLanes(source, lanes), centre), scale);
-        storeLanes(target, f32x4.add(f32x4.mul(normalised, factor), shift), lanes);
-        source += rowBytes;
-        target += rowBytes;
-      }
+      const centred = f32x4.sub(loadLanes(input + place + at, lanes), v128.load(mean + at));
+      const normalised = f32x4.mul(centred, v128.load(inverseDeviation + at));
+      storeLanes(output + place + at, f32x4.add(f32x4.mul(normalised, v128.load(weight + at)), v128.load(bias + at)), lanes);
     }
+    place += rowBytes;
   }
 }
 
@@ -231,24 +223,17 @@ export function batchGradient(instruction: usize, thread: u32, threads: u32): vo
   const input = <usize>load<u32>(instruction + Word.input * 4) + first * rowBytes;
   const gradient = <usize>load<u32>(instruction + Word.outputGradient * 4) + first * rowBytes;
   const output = <usize>load<u32>(instruction + Word.output * 4) + first * rowBytes;
-  for (let block: u32 = 0; block < count; block += 16) {
-    const blockRows = min<u32>(16, count - block);
+  let place: usize = 0;
+  for (let row: u32 = 0; row < count; row++) {
     for (let at: usize = 0; at < rowBytes; at += 16) {
       const lanes = <u32>(rowBytes - at) >>> 2;
-      const centre = v128.load(mean + at);
       const scale = v128.load(inverseDeviation + at);
+      const normalised = f32x4.mul(f32x4.sub(loadLanes(input + place + at, lanes), v128.load(mean + at)), scale);
+      const centred = f32x4.sub(loadLanes(gradient + place + at, lanes), v128.load(means + at));
       const factor = f32x4.mul(v128.load(weight + at), scale);
-      const gradientMean = v128.load(means + at);
-      const productMean = v128.load(products + at);
-      let offset = block * rowBytes + at;
-      for (let row: u32 = 0; row < blockRows; row++) {
-        const normalised = f32x4.mul(f32x4.sub(loadLanes(input + offset, lanes), centre), scale);
-        const centred = f32x4.sub(loadLanes(gradient + offset, lanes), gradientMean);
-        const result = f32x4.mul(factor, f32x4.sub(centred, f32x4.mul(normalised, productMean)));
-        storeLanes(output + offset, result, lanes);
-        offset += rowBytes;
-      }
+      storeLanes(output + place + at, f32x4.mul(factor, f32x4.sub(centred, f32x4.mul(normalised, v128.load(products + at)))), lanes);
     }
+    place += rowBytes;
   }
 }
 

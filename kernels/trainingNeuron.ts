@@ -6,7 +6,7 @@
 import { NeuronGradientWord as Word, SurrogateKind } from '../src/engines/wasm/trainingInstructionSet';
 import { charge } from './neuron';
 import { shareStart } from './threads';
-import { loadLanes, storeLanes } from './vectors';
+import { loadLanes, multiplyAdd, storeLanes } from './vectors';
 
 /**
  * 2ˣ for x ≤ 0, and 2⁻¹²⁵ below that: a polynomial of degree 6 on the fraction, the whole part added to the exponent. Adding
@@ -19,12 +19,12 @@ function powerOfTwo(x: v128): v128 {
   const shifted = f32x4.add(bounded, f32x4.splat(12582912));
   const r = f32x4.sub(bounded, f32x4.sub(shifted, f32x4.splat(12582912)));
   let sum = f32x4.splat(1.5403530393381606e-4);
-  sum = f32x4.add(f32x4.mul(sum, r), f32x4.splat(1.3333558146428443e-3));
-  sum = f32x4.add(f32x4.mul(sum, r), f32x4.splat(9.618129107628477e-3));
-  sum = f32x4.add(f32x4.mul(sum, r), f32x4.splat(5.550410866482158e-2));
-  sum = f32x4.add(f32x4.mul(sum, r), f32x4.splat(2.402265069591007e-1));
-  sum = f32x4.add(f32x4.mul(sum, r), f32x4.splat(6.931471805599453e-1));
-  sum = f32x4.add(f32x4.mul(sum, r), f32x4.splat(1));
+  sum = multiplyAdd(sum, r, f32x4.splat(1.3333558146428443e-3));
+  sum = multiplyAdd(sum, r, f32x4.splat(9.618129107628477e-3));
+  sum = multiplyAdd(sum, r, f32x4.splat(5.550410866482158e-2));
+  sum = multiplyAdd(sum, r, f32x4.splat(2.402265069591007e-1));
+  sum = multiplyAdd(sum, r, f32x4.splat(6.931471805599453e-1));
+  sum = multiplyAdd(sum, r, f32x4.splat(1));
   return i32x4.add(sum, i32x4.shl(shifted, 23));
 }
 
@@ -67,10 +67,50 @@ function singleStep(instruction: usize, kind: u32, divide: bool, accumulate: boo
   }
 }
 
+/**
+ * One time step of neurons behind a batch normalisation, from its input; tasks are rows. Its output, which nobody else reads, need not be written and read again */
+// @ts-ignore: decorator
+@inline
+function normalisedStep(instruction: usize, kind: u32, divide: bool, accumulate: bool, first: u32, last: u32): void {
+  const factor = f32x4.splat(load<f32>(instruction + Word.factor * 4));
+  const threshold = f32x4.splat(load<f32>(instruction + Word.threshold * 4));
+  const inflow = f32x4.splat(load<f32>(instruction + Word.inflow * 4));
+  const alpha = f32x4.splat(load<f32>(instruction + Word.alpha * 4));
+  const mean: usize = load<u32>(instruction + Word.batchMean * 4);
+  const inverseDeviation: usize = load<u32>(instruction + Word.batchInverseDeviation * 4);
+  const weight: usize = load<u32>(instruction + Word.weight * 4);
+  const bias: usize = load<u32>(instruction + Word.bias * 4);
+  const rowBytes: usize = load<u32>(instruction + Word.channels * 4) * 4;
+  const input: usize = load<u32>(instruction + Word.input * 4);
+  const outputGradient: usize = load<u32>(instruction + Word.outputGradient * 4);
+  const inputGradient: usize = load<u32>(instruction + Word.inputGradient * 4);
+  let place: usize = first * rowBytes;
+  for (let row = first; row < last; row++) {
+    for (let at: usize = 0; at < rowBytes; at += 16) {
+      const lanes = <u32>(rowBytes - at) >>> 2;
+      // As `normalise` of trainingBatchNorm.ts does it, to the bit.
+      const centred = f32x4.sub(loadLanes(input + place + at, lanes), v128.load(mean + at));
+      const normalised = f32x4.mul(centred, v128.load(inverseDeviation + at));
+      const x = f32x4.add(f32x4.mul(normalised, v128.load(weight + at)), v128.load(bias + at));
+      const h = charge(f32x4.splat(0), x, factor, divide);
+      const slope = f32x4.mul(inflow, derivative(kind, alpha, f32x4.sub(h, threshold)));
+      const result = f32x4.mul(loadLanes(outputGradient + place + at, lanes), slope);
+      const target = inputGradient + place + at;
+      storeLanes(target, accumulate ? f32x4.add(loadLanes(target, lanes), result) : result, lanes);
+    }
+    place += rowBytes;
+  }
+}
+
 // @ts-ignore: decorator
 @inline
 function singleStepOf(instruction: usize, kind: u32, first: u32, last: u32): void {
   const divide = load<u32>(instruction + Word.divide * 4) != 0;
+  if (load<u32>(instruction + Word.batchMean * 4) != 0) {
+    if (load<u32>(instruction + Word.accumulate * 4) != 0) normalisedStep(instruction, kind, divide, true, first, last);
+    else normalisedStep(instruction, kind, divide, false, first, last);
+    return;
+  }
   if (load<u32>(instruction + Word.accumulate * 4) != 0) singleStep(instruction, kind, divide, true, first, last);
   else singleStep(instruction, kind, divide, false, first, last);
 }
@@ -78,9 +118,13 @@ function singleStepOf(instruction: usize, kind: u32, first: u32, last: u32): voi
 export function neuronGradient(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
   const neurons = load<u32>(instruction + Word.neurons * 4);
   const kind = load<u32>(instruction + Word.surrogate * 4);
-  // Whole cache lines.
-  const first = min<u32>(neurons, shareStart((neurons + 15) >>> 4, thread, threads) << 4);
-  const last = min<u32>(neurons, shareStart((neurons + 15) >>> 4, thread + 1, threads) << 4);
+  // Whole rows behind a normalisation, else whole cache lines.
+  const normalised = load<u32>(instruction + Word.batchMean * 4) != 0;
+  const unit: u32 = normalised ? 1 : 16;
+  const all = normalised ? neurons / load<u32>(instruction + Word.channels * 4) : neurons;
+  const units = (all + unit - 1) / unit;
+  const first = min<u32>(all, shareStart(units, thread, threads) * unit);
+  const last = min<u32>(all, shareStart(units, thread + 1, threads) * unit);
   if (load<u32>(instruction + Word.timeSteps * 4) > 1) {
     if (kind == <u32>SurrogateKind.sigmoid) severalSteps(instruction, scratch, SurrogateKind.sigmoid, first, last);
     else if (kind == <u32>SurrogateKind.arctangent) severalSteps(instruction, scratch, SurrogateKind.arctangent, first, last);

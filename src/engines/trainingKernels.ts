@@ -62,6 +62,9 @@ export interface BatchNormTensors {
   readonly batchInverseDeviation: Tensor;
 }
 
+/** What it takes to write the output of a batch normalisation again. */
+export type NormalisationTensors = Pick<BatchNormTensors, 'weight' | 'bias' | 'batchMean' | 'batchInverseDeviation'>;
+
 /**
  * Batch normalisation over `rows` rows with the statistics of the batch. Running statistics move by `momentum` towards the batch's mean and
  * unbiased variance (PyTorch's BatchNorm: `running = (1 − momentum) · running + momentum · batch`). Sums in float64 or compensated, in
@@ -147,8 +150,14 @@ export interface LeakyIntegrateAndFireGradientCall {
   readonly channels: number;
   /** The neurons' input, real, `timeSteps` steps. */
   readonly input: Tensor;
+  /**
+   * With it `input` is what a batch normalisation read, and the neurons' input is what `BatchNormAgainCall` would write: it is made on the way instead of being
+   * written and read. For one time step only.
+   */
+  readonly normalisation?: NormalisationTensors;
   /** Real, `timeSteps` steps. */
   readonly outputGradient: Tensor;
+  /** Of the neurons' input, normalised or not. */
   readonly inputGradient: Tensor;
   readonly accumulate: boolean;
   readonly tau: number;

@@ -44,6 +44,7 @@ function neuronCall(
 
 const training: TrainingRules<LifAttributes> = {
   needsInputs: [0],
+  normalises: true,
   accumulates: true,
   forward: (kernels, call) => kernels.leakyIntegrateAndFire(neuronCall(call)),
   backward: (kernels, call) => {
@@ -61,6 +62,7 @@ const training: TrainingRules<LifAttributes> = {
       tau,
       threshold,
       ...call.settings,
+      ...(call.normalisation ? { normalisation: call.normalisation } : {}),
     });
   },
 };

@@ -3,7 +3,7 @@
  * a reader who opens the file knows the layer.
  */
 import type { Kernels, Tensor } from '../engines/kernels.js';
-import type { Surrogate, TrainingKernels } from '../engines/trainingKernels.js';
+import type { NormalisationTensors, Surrogate, TrainingKernels } from '../engines/trainingKernels.js';
 import { GraphError } from '../graph/errors.js';
 import type { Attributes, Initialiser, Node, ParameterRole } from '../graph/graph.js';
 import { formatShape, type Shape, type ValueKind } from '../graph/shape.js';
@@ -62,6 +62,8 @@ export interface BackwardCall<A extends Attributes> extends TrainingCall<A> {
   readonly inputGradients: readonly (GradientTarget | undefined)[];
   parameterGradient(localName: string): Tensor;
   readonly settings: SurrogateSettings;
+  /** For operators that say `normalises`: the first input is the input of a batch normalisation with these tensors, not its output. */
+  readonly normalisation?: NormalisationTensors;
 }
 
 export interface GradientTarget {
@@ -76,6 +78,8 @@ export interface TrainingRules<A extends Attributes = Attributes> {
   readonly passesGradient?: readonly number[];
   /** Inputs that `backward` reads. */
   readonly needsInputs: readonly number[];
+  /** With one time step `backward` can read the input of a batch normalisation in place of its output. */
+  readonly normalises?: boolean;
   /** `backward` can add to input gradients. */
   readonly accumulates?: boolean;
   /** What `forward` leaves for `backward` beside the output: `[channels]` each. */

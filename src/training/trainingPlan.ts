@@ -6,7 +6,12 @@
  * border) are not kept for the backward pass but written again when it needs them.
  */
 import { byteLengthOf, type Storage, type Tensor, tensorAlignment } from '../engines/kernels.js';
-import type { TrainingEngine, TrainingKernels, TrainingProgram } from '../engines/trainingKernels.js';
+import type {
+  NormalisationTensors,
+  TrainingEngine,
+  TrainingKernels,
+  TrainingProgram,
+} from '../engines/trainingKernels.js';
 import { GraphError } from '../graph/errors.js';
 import type { Graph, Node, ParameterSpec } from '../graph/graph.js';
 import { elementCount, type Shape } from '../graph/shape.js';
@@ -239,9 +244,11 @@ class TrainingRecorder {
       return;
     }
     if (this.#offsets && node.operator === 'lif') this.#offset(node, gradient);
-    const inputs = node.inputs.map((value, index) =>
-      rules.needsInputs.includes(index) ? this.#available(value) : value,
-    );
+    const normalised = this.#normalised(node, rules);
+    const inputs = node.inputs.map((value, index) => {
+      if (index === 0 && normalised) return this.#available(normalised.inputs[0]!);
+      return rules.needsInputs.includes(index) ? this.#available(value) : value;
+    });
     const targets = node.inputs.map((value) =>
       this.#wantsGradient(value) ? this.#target(node, value, rules) : undefined,
     );
@@ -260,9 +267,30 @@ class TrainingRecorder {
           ),
           parameterGradient: (local) => this.#parameterGradients.get(`${node.parameterPrefix}.${local}`)!,
           settings: this.#settings,
+          ...(normalised ? { normalisation: this.#normalisation(normalised) } : {}),
         }),
     });
     for (const target of targets) if (target?.sumInto !== undefined) this.#sum(node, target.sumInto, target.id);
+  }
+
+  /** The batch normalisation that makes a node's input, where the node's backward call can do without its output. */
+  #normalised(node: Node, rules: TrainingRules): Node | undefined {
+    const value = node.inputs[0]!;
+    const producer = this.#producers.get(value);
+    const once = this.#shapes.get(value)![0] === 1 && this.#shapes.get(node.name)![0] === 1;
+    if (!rules.normalises || !once || producer?.operator !== 'batchNorm' || this.#again.has(value)) return undefined;
+    return producer;
+  }
+
+  #normalisation(node: Node): NormalisationTensors {
+    const of = (local: string) => this.#parameters.get(`${node.parameterPrefix}.${local}`)!;
+    const measured = (name: string) => this.#statistics.get(`${node.name} ${name}`)!;
+    return {
+      weight: of('weight'),
+      bias: of('bias'),
+      batchMean: measured('batchMean'),
+      batchInverseDeviation: measured('batchInverseDeviation'),
+    };
   }
 
   /** All that the layers above say of the spikes has been added up by now, and only the neurons read it. */

@@ -411,6 +411,15 @@ const convolutionShapes = [
     parts: { images: 2, channels: [33, 10], size: [5, 4], kernel: [3, 3], padding: [1, 1] },
   },
   { title: '3×3, 32 to 64', parts: { channels: [32, 64], size: [4, 4], kernel: [3, 3], padding: [1, 1] } },
+  { title: '3×3 without padding, 12 to 6', parts: { channels: [12, 6], size: [9, 7], kernel: [3, 3] } },
+  {
+    title: '3×3 with much padding, 5 to 9',
+    parts: { images: 2, channels: [5, 9], size: [3, 11], kernel: [3, 3], padding: [2, 2] },
+  },
+  {
+    title: '3×3, 10 to 34, more tiles than a block holds',
+    parts: { images: 9, channels: [10, 34], size: [10, 9], kernel: [3, 3], padding: [1, 1] },
+  },
   {
     title: '3×3 stride 2, 10 to 24, even size',
     parts: { images: 2, channels: [10, 24], size: [6, 8], kernel: [3, 3], stride: [2, 2], padding: [1, 1] },
@@ -662,6 +671,44 @@ describe.each(enginesThatMayTrain)('training on the $name engine', ({ create }) 
         expect(found.filter((value) => Math.abs(value) > 1e-3).length).toBeGreaterThan(timeSteps * count * 0.4);
       },
     );
+
+    it.each([
+      { tau: 2, channels: 64, accumulate: false },
+      { tau: 1.7, channels: 10, accumulate: true },
+    ])('is the same bits from the input of a batch normalisation, τ $tau, $channels channels', async (size) => {
+      const { channels, tau, accumulate } = size;
+      const bench = new TrainingWorkbench(engine());
+      const numbers = new SeededNumbers(17);
+      const rows = 37;
+      const real = (count: number, scale = 1, shift = 0): Tensor =>
+        bench.real(
+          [count / channels, channels],
+          numbers.reals(count).map((value) => scale * value + shift),
+        );
+      const input = real(rows * channels, 3, 1);
+      const outputGradient = real(rows * channels);
+      const before = numbers.reals(rows * channels);
+      const gradients = [0, 1].map(() => bench.real([rows, channels], before));
+      const tensors = {
+        weight: real(channels),
+        bias: real(channels, 1, 1),
+        runningMean: real(channels),
+        runningVariance: real(channels, 0.1, 1),
+        batchMean: real(channels),
+        batchInverseDeviation: real(channels, 0.1, 0.4),
+      };
+      const output = bench.real([rows, channels]);
+      const norm = { name: 'norm', rows, channels, epsilon: 1e-5, tensors };
+      bench.kernels.batchNormAgain({ ...norm, input, output });
+      const neuron = { name: 'lif', timeSteps: 1, positions: rows, channels, tau, threshold: 1, detachReset: true };
+      const gradient = { ...neuron, outputGradient, accumulate, surrogate: surrogates.sigmoid4! };
+      bench.kernels.leakyIntegrateAndFireGradient({ ...gradient, input: output, inputGradient: gradients[0]! });
+      const normalisation = tensors;
+      bench.kernels.leakyIntegrateAndFireGradient({ ...gradient, input, normalisation, inputGradient: gradients[1]! });
+      await bench.run();
+      expectSame(await bench.read(gradients[1]!), await bench.read(gradients[0]!));
+      bench.dispose();
+    });
 
     it('stays finite far from the threshold', async () => {
       const data = { timeSteps: 1, positions: 1, channels: 3, tau: 2, threshold: 1, detachReset: true };
@@ -1440,6 +1487,24 @@ describe.each(enginesThatMayTrain)('training on the $name engine', ({ create }) 
             ...neuron,
             surrogate,
             input: bench.real([1, 3, 5]),
+            outputGradient: bench.real([2, 3, 5]),
+            inputGradient: bench.real([2, 3, 5]),
+            accumulate: false,
+          }),
+      },
+      {
+        title: 'the gradient of neurons behind a normalisation with several time steps',
+        record: (bench) =>
+          bench.kernels.leakyIntegrateAndFireGradient({
+            ...neuron,
+            surrogate,
+            input: bench.real([2, 3, 5]),
+            normalisation: {
+              weight: bench.real([5]),
+              bias: bench.real([5]),
+              batchMean: bench.real([5]),
+              batchInverseDeviation: bench.real([5]),
+            },
             outputGradient: bench.real([2, 3, 5]),
             inputGradient: bench.real([2, 3, 5]),
             accumulate: false,

@@ -10,6 +10,7 @@ import type {
   BatchNormAgainCall,
   BatchNormCall,
   BatchNormGradientCall,
+  NormalisationTensors,
   PadWithStatisticsCall,
 } from '../trainingKernels.js';
 import { pad } from './elementwise.js';
@@ -76,18 +77,21 @@ export function batchNormAgain(call: BatchNormAgainCall): () => void {
   const { name, rows, channels } = call;
   const input = realView(name, call.input);
   const output = realView(name, call.output);
-  const mean = realView(name, call.tensors.batchMean);
-  const inverseDeviation = realView(name, call.tensors.batchInverseDeviation);
-  const weight = realView(name, call.tensors.weight);
-  const bias = realView(name, call.tensors.bias);
+  const normalise = normalisation(name, call.tensors);
   return () => {
-    for (let row = 0; row < rows; row++) {
-      for (let channel = 0; channel < channels; channel++) {
-        const index = row * channels + channel;
-        const normalised = (input[index]! - mean[channel]!) * inverseDeviation[channel]!;
-        output[index] = normalised * weight[channel]! + bias[channel]!;
-      }
-    }
+    for (let index = 0; index < rows * channels; index++) output[index] = normalise(input[index]!, index % channels);
+  };
+}
+
+/** The same for one number of a channel, rounded as it would be in memory. */
+export function normalisation(name: string, tensors: NormalisationTensors): (value: number, channel: number) => number {
+  const mean = realView(name, tensors.batchMean);
+  const inverseDeviation = realView(name, tensors.batchInverseDeviation);
+  const weight = realView(name, tensors.weight);
+  const bias = realView(name, tensors.bias);
+  return (value, channel) => {
+    const normalised = (value - mean[channel]!) * inverseDeviation[channel]!;
+    return Math.fround(normalised * weight[channel]! + bias[channel]!);
   };
 }
 

@@ -7,6 +7,7 @@
 import { EngineError } from '../errors.js';
 import { type LeakyIntegrateAndFireCall, spikeWords } from '../kernels.js';
 import type { LeakyIntegrateAndFireGradientCall, Surrogate } from '../trainingKernels.js';
+import { normalisation } from './batchNorm.js';
 import { expectApart, expectApartOrSame, expectSize, expectWhole, realView, spikeView } from './memory.js';
 
 /** Checks the call and returns what runs it. Throws EngineError. */
@@ -58,12 +59,13 @@ export function leakyIntegrateAndFireGradient(call: LeakyIntegrateAndFireGradien
   const derivative = surrogateDerivative(call.surrogate);
   const neurons = call.positions * call.channels;
   const membranes = new Float32Array(timeSteps);
+  const normalise = call.normalisation ? normalisation(call.name, call.normalisation) : (value: number) => value;
 
   return () => {
     for (let neuron = 0; neuron < neurons; neuron++) {
       let v = 0;
       for (let step = 0; step < timeSteps; step++) {
-        const h = charge(v, input[step * neurons + neuron]!, tau);
+        const h = charge(v, normalise(input[step * neurons + neuron]!, neuron % call.channels), tau);
         membranes[step] = h;
         v = h >= threshold ? 0 : h;
       }
@@ -133,4 +135,7 @@ function checkNeuronGradient(call: LeakyIntegrateAndFireGradientCall): void {
   expectSize(name, 'inputGradient', call.inputGradient, count, channels);
   expectApart(name, call.inputGradient, [call.input]);
   expectApartOrSame(name, call.inputGradient, [call.outputGradient]);
+  if (!call.normalisation) return;
+  if (timeSteps > 1) throw new EngineError(`${name}: ${timeSteps} time steps, expected 1 with a normalisation`);
+  for (const [role, tensor] of Object.entries(call.normalisation)) expectSize(name, role, tensor, channels, 1);
 }

@@ -152,6 +152,9 @@ export function checkNeuronGradient(call: LeakyIntegrateAndFireGradientCall): vo
   }
   expectApart(name, inputGradient, [input]);
   expectApartOrSame(name, inputGradient, [outputGradient]);
+  if (!call.normalisation) return;
+  if (timeSteps > 1) throw new EngineError(`${name}: ${timeSteps} time steps, expected 1 with a normalisation`);
+  expectPerChannel(name, channels, { ...call.normalisation });
 }
 
 export function checkAttentionGradient(call: SpikeAttentionGradientCall): void {

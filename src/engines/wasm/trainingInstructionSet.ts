@@ -117,6 +117,12 @@ export enum NeuronGradientWord {
   /** Float32. */
   alpha = 13,
   detachReset = 14,
+  channels = 15,
+  /** Addresses of the normalisation's tensors; the mean's is 0 without one. */
+  batchMean = 16,
+  batchInverseDeviation = 17,
+  weight = 18,
+  bias = 19,
 }
 
 export enum SurrogateKind {

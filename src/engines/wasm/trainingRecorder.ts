@@ -210,10 +210,11 @@ export class WasmTrainingRecorder implements TrainingKernels {
   leakyIntegrateAndFireGradient(call: LeakyIntegrateAndFireGradientCall): void {
     this.expectSegment(call.name);
     checkNeuronGradient(call);
-    const { name, tau, surrogate } = call;
+    const { name, tau, surrogate, normalisation } = call;
     const divide = !isPowerOfTwo(Math.fround(tau));
     this.recorder.needScratch(16 * call.timeSteps);
-    this.recorder.append(name, 'leakyIntegrateAndFireGradient', surrogate.kind, TrainingOpcode.neuronGradient, {
+    const method = `${surrogate.kind}${normalisation ? ', normalised' : ''}`;
+    this.recorder.append(name, 'leakyIntegrateAndFireGradient', method, TrainingOpcode.neuronGradient, {
       [NeuronGradientWord.input]: this.address(name, call.input),
       [NeuronGradientWord.outputGradient]: this.address(name, call.outputGradient),
       [NeuronGradientWord.inputGradient]: this.address(name, call.inputGradient),
@@ -228,6 +229,13 @@ export class WasmTrainingRecorder implements TrainingKernels {
       [NeuronGradientWord.surrogate]: SurrogateKind[surrogate.kind],
       [NeuronGradientWord.alpha]: bitsOf(surrogate.alpha),
       [NeuronGradientWord.detachReset]: call.detachReset ? 1 : 0,
+      [NeuronGradientWord.channels]: call.channels,
+      ...(normalisation && {
+        [NeuronGradientWord.batchMean]: this.address(name, normalisation.batchMean),
+        [NeuronGradientWord.batchInverseDeviation]: this.address(name, normalisation.batchInverseDeviation),
+        [NeuronGradientWord.weight]: this.address(name, normalisation.weight),
+        [NeuronGradientWord.bias]: this.address(name, normalisation.bias),
+      }),
     });
   }
 
