@@ -1,7 +1,8 @@
 /**
  * Random weights whose neurons fire as often as asked: for benchmarks at a stated firing rate, where weights mean nothing and the number of
  * spikes decides. Layer by layer in the order of the network, the bias of the batch norm in front of the neurons is moved until the
- * wanted share of them fires. Attention's own neurons have no batch norm; they fire as their inputs make them.
+ * wanted share of them fires. Attention's own neurons have no batch norm: theirs is moved by the values that attention sums, which fire less for it;
+ * the layers behind make up for that, so that the mean over all layers is the rate asked for.
  */
 import type { Engine } from '../engines/kernels.js';
 import type { Graph, Node, Parameters } from '../graph/graph.js';
@@ -14,9 +15,23 @@ import type { Network } from './passes/pass.js';
 /** Neurons looked at per layer: enough for a rate to half a per cent. */
 const sampled = 20_000;
 const bisections = 30;
+/** Attention's counts are made anew for each. */
+const attentionBisections = 12;
+
+/** What flows into neurons, and how they integrate it. */
+interface Drive {
+  /** `[steps, neurons]`; one step is shown `timeSteps` times. */
+  readonly values: Float32Array;
+  readonly steps: number;
+  readonly timeSteps: number;
+  readonly neurons: number;
+  readonly tau: number;
+  readonly threshold: number;
+}
 
 /**
  * @param input `[B, H, W, C]`, one image or several, shown at every step.
+ * @param rate Wanted mean of the firing rates of all neuron layers, 0 to 1.
  * @returns the parameters with other biases; the graph is as the authors define it, nothing folded.
  */
 export async function calibrateFiringRates(
@@ -28,24 +43,64 @@ export async function calibrateFiringRates(
   const parameters = new Map(network.parameters);
   const { graph } = hoistTime({ graph: network.graph, parameters });
   const shape = [1, ...input.shape];
+  const shapes = inferShapes(graph, shape);
   const producers = new Map(graph.nodes.map((node) => [node.name, node]));
-  for (const node of graph.nodes) {
-    if (node.operator !== 'lif') continue;
-    const norm = normBefore(node.inputs[0]!, producers);
-    if (!norm) continue;
-    const value = node.inputs[0]!;
-    const executable = compile(engine, { graph: upTo(graph, node), parameters }, shape, [value]);
-    await executable.program.write(executable.tensor(graph.input), input.data);
-    await executable.program.run();
-    const drive = await executable.program.read(executable.tensor(value));
-    executable.dispose();
-    const valueShape = inferShapes(graph, shape).get(value)!;
-    const shift = shiftFor(drive, valueShape, node, rate);
+  const layers = graph.nodes.filter((node) => node.operator === 'lif');
+  const found = new Map<string, number>();
+
+  const move = (norm: Node, shift: number) => {
     const key = `${norm.parameterPrefix}.bias`;
     parameters.set(
       key,
       parameters.get(key)!.map((bias) => bias + shift),
     );
+  };
+  const driveOf = (node: Node, values: Float32Array): Drive => {
+    const valueShape = shapes.get(node.inputs[0]!)!;
+    const attributes = node.attributes as { tau: number; threshold: number; timeSteps: number };
+    const steps = valueShape[0]!;
+    const timeSteps = Math.max(steps, attributes.timeSteps);
+    return { ...attributes, values, steps, timeSteps, neurons: elementCount(valueShape) / steps };
+  };
+
+  for (const node of layers) {
+    const sum = [...found.values()].reduce((total, one) => total + one, 0);
+    const share = (rate * layers.length - sum) / (layers.length - found.size);
+    const wanted = Math.min(0.95, 2 * rate, Math.max(rate / 2, share));
+    const norm = normBefore(node.inputs[0]!, producers);
+    const attention = producers.get(node.inputs[0]!);
+    const attends = attention?.operator === 'spikeAttention';
+    if (!norm && !attends) continue;
+    const [query, key, value] = attends ? attention.inputs.map((name) => producers.get(name)!) : [];
+    const read = value ? value.inputs[0]! : node.inputs[0]!;
+    const kept = query && key ? [query.name, key.name, read] : [read];
+    const executable = compile(engine, { graph: upTo(graph, node), parameters }, shape, kept);
+    const { program } = executable;
+    await program.write(executable.tensor(graph.input), input.data);
+    await program.run();
+    const values = await program.read(executable.tensor(read));
+    const spikes = async (layer: Node) => program.readSpikes(executable.tensor(layer.name));
+    if (norm) {
+      const drive = driveOf(node, values);
+      const shift = bisect((moved) => rateAt(drive, moved), wanted, bisections);
+      move(norm, shift);
+      found.set(node.name, rateAt(drive, shift));
+    } else if (query && key && value) {
+      const drive = driveOf(value, values);
+      const [, images, tokens, channels] = shapes.get(attention!.name)! as [number, number, number, number];
+      const { heads, scale } = attention!.attributes as unknown as { heads: number; scale: number };
+      const sizes = { images: drive.timeSteps * images, tokens, channels, heads };
+      const packed = { query: await spikes(query), key: await spikes(key) };
+      const sums = (moved: number) => attend(sizes, packed, firing(drive, moved), scale);
+      const rateOf = (moved: number) => rateAt(driveOf(node, sums(moved)), 0);
+      // Few tokens, or rare queries and keys, may not be enough however often the values fire.
+      const most = bisect((moved) => rateAt(drive, moved), 2 * rate, bisections);
+      const shift = rateOf(most) < wanted ? most : bisect(rateOf, wanted, attentionBisections);
+      move(normBefore(value.inputs[0]!, producers)!, shift);
+      found.set(value.name, rateAt(drive, shift));
+      found.set(node.name, rateOf(shift));
+    }
+    executable.dispose();
   }
   return parameters;
 }
@@ -62,33 +117,86 @@ function upTo(graph: Graph, last: Node): Graph {
   return { ...graph, nodes, outputs: new Map(), stages: new Map() };
 }
 
-function shiftFor(drive: Float32Array, shape: Shape, node: Node, rate: number): number {
-  const { tau, threshold, timeSteps: shown } = node.attributes as { tau: number; threshold: number; timeSteps: number };
-  const steps = shape[0]!;
-  const timeSteps = Math.max(steps, shown);
-  const neurons = elementCount(shape) / steps;
+/** The share of the neurons that fire per step when `shift` is added to all that flows in; a sample of them. */
+function rateAt(drive: Drive, shift: number): number {
+  const { values, steps, timeSteps, neurons, tau, threshold } = drive;
   const stride = Math.max(1, Math.floor(neurons / sampled));
-  const rateAt = (shift: number): number => {
-    let [fired, seen] = [0, 0];
-    for (let neuron = 0; neuron < neurons; neuron += stride) {
-      let membrane = 0;
-      for (let t = 0; t < timeSteps; t++) {
-        const x = drive[(steps === 1 ? 0 : t) * neurons + neuron]! + shift;
-        membrane += (x - membrane) / tau;
-        seen++;
-        if (membrane < threshold) continue;
-        fired++;
-        membrane = 0;
+  let [fired, seen] = [0, 0];
+  for (let neuron = 0; neuron < neurons; neuron += stride) {
+    let membrane = 0;
+    for (let t = 0; t < timeSteps; t++) {
+      const x = values[(steps === 1 ? 0 : t) * neurons + neuron]! + shift;
+      membrane += (x - membrane) / tau;
+      seen++;
+      if (membrane < threshold) continue;
+      fired++;
+      membrane = 0;
+    }
+  }
+  return fired / seen;
+}
+
+/** All spikes, `[timeSteps, neurons]`, one byte each. */
+function firing(drive: Drive, shift: number): Uint8Array {
+  const { values, steps, timeSteps, neurons, tau, threshold } = drive;
+  const spikes = new Uint8Array(timeSteps * neurons);
+  for (let neuron = 0; neuron < neurons; neuron++) {
+    let membrane = 0;
+    for (let t = 0; t < timeSteps; t++) {
+      const x = values[(steps === 1 ? 0 : t) * neurons + neuron]! + shift;
+      membrane += (x - membrane) / tau;
+      if (membrane < threshold) continue;
+      spikes[t * neurons + neuron] = 1;
+      membrane = 0;
+    }
+  }
+  return spikes;
+}
+
+/** `scale · Q (Kᵀ V)` with Q and K as packed words and V as bytes: for each spike of V its row of K's counts, for each spike of Q its row of sums. */
+function attend(
+  sizes: { readonly images: number; readonly tokens: number; readonly channels: number; readonly heads: number },
+  packed: { readonly query: Uint32Array; readonly key: Uint32Array },
+  value: Uint8Array,
+  scale: number,
+): Float32Array {
+  const { images, tokens, channels, heads } = sizes;
+  const width = channels / heads;
+  const words = Math.ceil(channels / 32);
+  const result = new Float32Array(images * tokens * channels);
+  const counts = new Float32Array(channels * width);
+  const fires = (bits: Uint32Array, token: number, channel: number) =>
+    ((bits[token * words + (channel >>> 5)]! >>> (channel & 31)) & 1) === 1;
+  for (let image = 0; image < images; image++) {
+    counts.fill(0);
+    for (let token = image * tokens; token < (image + 1) * tokens; token++) {
+      for (let channel = 0; channel < channels; channel++) {
+        if (value[token * channels + channel] === 0) continue;
+        const head = channel - (channel % width);
+        for (let other = 0; other < width; other++)
+          if (fires(packed.key, token, head + other)) counts[(head + other) * width + channel - head]! += scale;
       }
     }
-    return fired / seen;
-  };
+    for (let token = image * tokens; token < (image + 1) * tokens; token++) {
+      for (let channel = 0; channel < channels; channel++) {
+        if (!fires(packed.query, token, channel)) continue;
+        const head = channel - (channel % width);
+        for (let other = 0; other < width; other++)
+          result[token * channels + head + other]! += counts[channel * width + other]!;
+      }
+    }
+  }
+  return result;
+}
+
+/** Where a rate that grows with the shift reaches `wanted`. */
+function bisect(rateOf: (shift: number) => number, wanted: number, steps: number): number {
   let [low, high] = [-1, 1];
-  while (rateAt(low) > rate && low > -1e6) low *= 2;
-  while (rateAt(high) < rate && high < 1e6) high *= 2;
-  for (let i = 0; i < bisections; i++) {
+  while (rateOf(low) > wanted && low > -1e6) low *= 2;
+  while (rateOf(high) < wanted && high < 1e6) high *= 2;
+  for (let i = 0; i < steps; i++) {
     const middle = (low + high) / 2;
-    if (rateAt(middle) < rate) low = middle;
+    if (rateOf(middle) < wanted) low = middle;
     else high = middle;
   }
   return high;

@@ -12,7 +12,7 @@ describe('calibrated weights', () => {
     [0.05, 1],
     [0.15, 4],
     [0.4, 2],
-  ])('fire at %d with T = %d, layer by layer, attention’s own neurons apart', async (rate, timeSteps) => {
+  ])('fire at %d with T = %d, on average over the layers, attention’s own neurons too', async (rate, timeSteps) => {
     const configuration = resolveConfiguration({
       embedDim: [16, 32, 48, 64],
       depths: [1, 1, 2, 1, 1],
@@ -42,9 +42,14 @@ describe('calibrated weights', () => {
     }
     const { firingRates } = await model.run({ shape: [2, 3, 24, 24], data: input }, { record: { firingRates: true } });
     await model.dispose();
-    const layers = [...firingRates!].filter(([name]) => !name.endsWith('attn_lif'));
-    expect(layers.length).toBeGreaterThan(20);
-    // The last layer is one neuron per channel and image: its rate comes in steps of 1/128.
-    for (const [name, found] of layers) expect(Math.abs(found - rate), name).toBeLessThan(name === 'lif' ? 0.03 : 0.01);
+    const rates = [...firingRates!];
+    expect(rates.length).toBeGreaterThan(20);
+    const mean = rates.reduce((sum, [, found]) => sum + found, 0) / rates.length;
+    expect(Math.abs(mean - rate)).toBeLessThan(0.005);
+    for (const [name, found] of rates) {
+      expect(found, name).toBeLessThan(2.2 * rate + 0.01);
+      // The values that attention sums up fire as rarely as its neurons ask for; and few tokens that rarely fire drive nobody.
+      if (!/(v|attn)_lif$/.test(name)) expect(found, name).toBeGreaterThan(0.45 * rate - 0.01);
+    }
   });
 });

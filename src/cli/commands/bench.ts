@@ -66,8 +66,6 @@ interface CaseResult {
 const defaultRates = [5, 15, 40];
 const defaultRounds = 7;
 const defaultThreads = 2;
-/** Rates hardly depend on the size of the images, the time that calibration takes does. */
-const calibrationSize = 96;
 
 export function registerBench(program: Command, session: Session): void {
   program
@@ -154,10 +152,10 @@ async function calibrated({ model, timeSteps, rate }: Entry, threads: number): P
   const size = metaSpikeformerSizes[model as keyof typeof metaSpikeformerSizes];
   const configuration = resolveConfiguration({ ...size, timeSteps });
   const graph = metaSpikeformer(configuration);
-  const shape = [1, calibrationSize, calibrationSize, configuration.inputChannels];
+  const [height, width] = imagenetPreprocessing.crop;
   const engine = await createEngine({ threads });
   const source = { graph, parameters: initialiseParameters(graph, 1) };
-  const input = { shape, data: inputOf(shape) };
+  const input = channelsLast(inputOf([1, configuration.inputChannels, height, width]), height, width);
   const parameters = await calibrateFiringRates(engine, source, input, rate! / 100).finally(() => engine.dispose());
   return new Model({
     configuration,
@@ -166,6 +164,13 @@ async function calibrated({ model, timeSteps, rate }: Entry, threads: number): P
     provenance: { name: model, randomWeights: true, description: `random weights at a firing rate of ${rate} %` },
     preprocessing: imagenetPreprocessing,
   });
+}
+
+/** One image; the contestants take channels first. */
+function channelsLast(image: Float32Array, height: number, width: number) {
+  const channels = image.length / (height * width);
+  const pixel = (at: number) => Math.floor(at / channels) + (at % channels) * height * width;
+  return { shape: [1, height, width, channels], data: image.map((_, at) => image[pixel(at)]!) };
 }
 
 function resultsOf({ model, timeSteps, batch }: Entry, lanes: readonly Lane[]): CaseResult[] {
