@@ -46,57 +46,71 @@ function zerosIn(weights: Float32Array): number {
   return zeros;
 }
 
-/** Weights that are not zero, by tap and input channel; undefined when none is zero and nothing needs to be looked up. */
-export type Connections = Uint32Array | undefined;
+/** An input channel at a tap, and how many output channels have a weight of zero there. */
+export interface MissingConnections {
+  readonly tapY: number;
+  readonly tapX: number;
+  readonly channel: number;
+  readonly count: number;
+}
 
 /**
- * Effective operations of one image and time step: pairs of an activation and a weight that are both not zero.
+ * Effective operations of one image and time step: pairs of an activation and a weight that are both not zero. All pairs of active inputs, less those that meet a weight of
+ * zero: trained weights have few of them.
  *
  * @param active Which inputs are not zero, packed as spikes are: channels last, 32 to a word.
  */
 export function effectiveOperations(
   active: Uint32Array,
   geometry: ConvolutionGeometry,
-  connections: Connections,
+  missing: readonly MissingConnections[],
 ): number {
-  if (!connections) return additionsOfConvolution(active, geometry);
-  const g = geometry;
-  const perPixel = spikeWords(g.inputChannels);
-  let reached = 0;
-  for (let y = 0; y < g.inputHeight; y++)
-    for (let x = 0; x < g.inputWidth; x++)
-      for (let ky = 0; ky < g.kernelHeight; ky++) {
-        if (!meetsWindow(y, ky, g.paddingHeight, g.strideHeight, g.outputHeight)) continue;
-        for (let kx = 0; kx < g.kernelWidth; kx++) {
-          if (!meetsWindow(x, kx, g.paddingWidth, g.strideWidth, g.outputWidth)) continue;
-          const row = (ky * g.kernelWidth + kx) * g.inputChannels;
-          const pixel = (y * g.inputWidth + x) * perPixel;
-          for (let channel = 0; channel < g.inputChannels; channel++)
-            if ((active[pixel + (channel >> 5)]! >>> (channel & 31)) & 1) reached += connections[row + channel]!;
-        }
-      }
+  let reached = additionsOfConvolution(active, geometry);
+  for (const connection of missing) reached -= connection.count * activeUnderTap(active, geometry, connection);
   return reached;
 }
 
-/** Whether tap k of some window lies over a pixel. */
-function meetsWindow(pixel: number, tap: number, padding: number, stride: number, outputs: number): boolean {
-  const start = pixel + padding - tap;
-  return start >= 0 && start % stride === 0 && start / stride < outputs;
+/** Over how many active inputs of a channel the tap lies, all windows taken together. */
+function activeUnderTap(
+  active: Uint32Array,
+  g: ConvolutionGeometry,
+  { tapY, tapX, channel }: MissingConnections,
+): number {
+  const perPixel = spikeWords(g.inputChannels);
+  const bit = channel & 31;
+  let count = 0;
+  for (let outputY = 0; outputY < g.outputHeight; outputY++) {
+    const y = outputY * g.strideHeight - g.paddingHeight + tapY;
+    if (y < 0 || y >= g.inputHeight) continue;
+    for (let outputX = 0; outputX < g.outputWidth; outputX++) {
+      const x = outputX * g.strideWidth - g.paddingWidth + tapX;
+      if (x < 0 || x >= g.inputWidth) continue;
+      count += (active[(y * g.inputWidth + x) * perPixel + (channel >> 5)]! >>> bit) & 1;
+    }
+  }
+  return count;
 }
 
-export function connectionsOf(g: ConvolutionGeometry, weights: Float32Array): Connections {
-  if (zerosIn(weights) === 0) return undefined;
+export function missingConnectionsOf(g: ConvolutionGeometry, weights: Float32Array): readonly MissingConnections[] {
+  if (zerosIn(weights) === 0) return [];
   const taps = g.kernelHeight * g.kernelWidth;
   const perGroup = g.inputChannels / g.groups;
-  const connections = new Uint32Array(taps * g.inputChannels);
+  const counts = new Uint32Array(taps * g.inputChannels);
   for (let output = 0; output < g.outputChannels; output++) {
     const first = Math.floor(output / (g.outputChannels / g.groups)) * perGroup;
     for (let input = 0; input < perGroup; input++)
       for (let tap = 0; tap < taps; tap++)
-        if (weights[(output * perGroup + input) * taps + tap] !== 0)
-          connections[tap * g.inputChannels + first + input]!++;
+        if (weights[(output * perGroup + input) * taps + tap] === 0) counts[tap * g.inputChannels + first + input]!++;
   }
-  return connections;
+  return Array.from(counts, (count, index) => {
+    const tap = Math.floor(index / g.inputChannels);
+    return {
+      tapY: Math.floor(tap / g.kernelWidth),
+      tapX: tap % g.kernelWidth,
+      channel: index % g.inputChannels,
+      count,
+    };
+  }).filter(({ count }) => count > 0);
 }
 
 /** Which channels have a weight that is not zero at a tap of a depthwise convolution: `[tap][word]`, packed as spikes are. */

@@ -3,12 +3,12 @@ import { type CountedLayer, countedLayers } from '../energy/layers.js';
 import {
   activeInputs,
   allActive,
-  type Connections,
   channelsByTap,
   connectionSparsity,
-  connectionsOf,
   effectiveOperations,
   footprintBytes,
+  type MissingConnections,
+  missingConnectionsOf,
   type NeuroBenchOperations,
   reachedBySpikes,
   weightsOf,
@@ -33,7 +33,7 @@ export type WordsOf = (source: string) => Uint32Array;
 
 interface MeteredLayer {
   readonly layer: CountedLayer;
-  readonly connections: Connections;
+  readonly missing: readonly MissingConnections[];
   /** Per image and time step. */
   readonly dense: number;
   /** A depthwise convolution on spikes right before it, whose sums it reads. */
@@ -56,28 +56,28 @@ export class NeuroBenchMeter {
       .filter(({ kind }) => kind !== 'attention')
       .map((layer) => {
         const geometry = layer.geometry!;
-        const connections = connectionsOf(geometry, weightsOf(layer, model.parameters)!);
+        const missing = missingConnectionsOf(geometry, weightsOf(layer, model.parameters)!);
         const before = byName.get(layer.input);
         const depthwise = before?.spikeFed && before.geometry!.groups > 1 ? depthwiseOf(before, model) : undefined;
         const unknown = !layer.spikeFed && layer.sources.length > 0 && !depthwise;
-        const whenAllActive = unknown ? effectiveOperations(allActive(geometry), geometry, connections) : 0;
-        return { layer, connections, dense: multiplicationsOfConvolution(geometry), depthwise, whenAllActive };
+        const whenAllActive = unknown ? effectiveOperations(allActive(geometry), geometry, missing) : 0;
+        return { layer, missing, dense: multiplicationsOfConvolution(geometry), depthwise, whenAllActive };
       });
   }
 
   /** Counts one image at one time step. @param pixels `[C, H, W]`. */
   count(pixels: Float32Array, wordsOf: WordsOf): void {
-    for (const { layer, connections, depthwise, whenAllActive } of this.#layers) {
+    for (const { layer, missing, depthwise, whenAllActive } of this.#layers) {
       const geometry = layer.geometry!;
       const [source] = layer.sources;
       if (layer.spikeFed) {
-        this.#acs += effectiveOperations(wordsOf(source!), geometry, connections);
+        this.#acs += effectiveOperations(wordsOf(source!), geometry, missing);
       } else if (source === undefined) {
         const active = activeInputs(pixels, geometry.inputChannels, geometry.inputHeight * geometry.inputWidth);
-        this.#macs += effectiveOperations(active, geometry, connections);
+        this.#macs += effectiveOperations(active, geometry, missing);
       } else if (depthwise) {
         const active = reachedBySpikes(wordsOf(source), depthwise.geometry, depthwise.masks);
-        this.#macs += effectiveOperations(active, geometry, connections);
+        this.#macs += effectiveOperations(active, geometry, missing);
       } else {
         this.#macs += whenAllActive;
       }
