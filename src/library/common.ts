@@ -31,6 +31,8 @@ export {
   metaSpikeformer,
 } from '../models/metaSpikeformer.js';
 export { inferKinds, inferShapes, parametersOf } from '../operators/registry.js';
+export { createEngine, type EngineOptions } from '../runtime/engines.js';
+export { countSpikes } from '../runtime/layout.js';
 export { type AttentionHead, type AttentionSpikes, attentionHeads } from './attention.js';
 export type { LoadOptions } from './buildModel.js';
 export { type EnergyMeasurement, EnergyMeter } from './energy.js';

@@ -9,6 +9,7 @@ import type { Engine, Program } from '../engines/kernels.js';
 import { UsageError } from '../errors.js';
 import type { Graph, Node, Parameters } from '../graph/graph.js';
 import { formatShape, type Shape } from '../graph/shape.js';
+import { resolveConfiguration, type UnseenOptions } from '../models/configurations.js';
 import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../models/metaSpikeformer.js';
 import type { LifAttributes } from '../operators/lif.js';
 import { inferKinds } from '../operators/registry.js';
@@ -156,6 +157,26 @@ export class Model {
   /** The weights by their names in the authors' `state_dict`, as they were loaded. Not to be changed. */
   get parameters(): Parameters {
     return this.#source.parameters;
+  }
+
+  /**
+   * The same weights under other settings that leave no trace in them, on an engine of its own: what a change of time steps, threshold or
+   * precision does can be seen without reading the weights again.
+   *
+   * @param engine Whose threads and memory the new model uses; its `dispose` ends it, and leaves this model's alone.
+   * @throws UsageError for settings that cannot be.
+   */
+  reconfigured(changes: UnseenOptions, engine: Engine): Model {
+    return new Model({
+      configuration: resolveConfiguration({ ...this.configuration, ...changes }),
+      parameters: this.parameters,
+      engine,
+      provenance: this.provenance,
+      preprocessing: this.preprocessing,
+      prepare: this.#prepare,
+      ...(this.hasLabels ? { labels: this.labels } : {}),
+      ...(this.#decode ? { decode: this.#decode } : {}),
+    });
   }
 
   /**
