@@ -64,8 +64,8 @@ export function App() {
         </div>
         <div className="column last">
           <Membrane focus={frame?.focus ?? null} step={view.step} change={change} />
-          <Settings view={view} model={model} ownModel={state.ownModel} change={change}>
-            <Effect before={state.before} now={now} energy={shownEnergy} />
+          <Settings view={view} model={model} change={change}>
+            <Effect before={state.before} now={now} />
           </Settings>
           <Energy energy={shownEnergy} />
         </div>

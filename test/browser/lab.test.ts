@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { loopback } from '../../src/cli/labServer.js';
@@ -122,8 +122,8 @@ describe.skipIf(!hasChromium)(`the lab in Chromium${skipNote}`, patience, () => 
     server?.close();
   });
 
-  async function open(fragment = '', from = address): Promise<LabPage> {
-    const opened = await openLab(browser, from, fragment);
+  async function open(fragment = '', from = address, options: BrowserContextOptions = {}): Promise<LabPage> {
+    const opened = await openLab(browser, from, fragment, options);
     pages.push(opened);
     return opened;
   }
@@ -314,8 +314,16 @@ describe.skipIf(!hasChromium)(`the lab in Chromium${skipNote}`, patience, () => 
     };
     await change(() => page.getByLabel('Time steps T').fill('3'), /^T 3, θ 1, f32, table/, 'T=3');
     await change(() => page.getByLabel('Threshold θ').fill('1.5'), /^T 3, θ 1\.5, f32/, 'threshold=1.5');
-    await change(() => settings.getByText('i16').click(), /^T 3, θ 1\.5, i16, table/, 'precision=i16');
-    await change(() => settings.getByText('dense').click(), /^T 3, θ 1\.5, f32, dense/, 'kernel=dense');
+    await change(
+      () => settings.getByRole('radio', { name: 'i16' }).check(),
+      /^T 3, θ 1\.5, i16, table/,
+      'precision=i16',
+    );
+    await change(
+      () => settings.getByRole('radio', { name: 'dense' }).check(),
+      /^T 3, θ 1\.5, f32, dense/,
+      'kernel=dense',
+    );
     await change(() => page.getByLabel('Threads').fill('1'), /1 thread$/, 'threads=1');
     expect(energies.size).toBeGreaterThan(2);
     expect(complaints).toEqual([]);
@@ -352,15 +360,25 @@ describe.skipIf(!hasChromium)(`the lab in Chromium${skipNote}`, patience, () => 
     );
   });
 
+  it('is light or dark as the system is, until a person chooses', async () => {
+    const { page } = await open('', address, { colorScheme: 'dark' });
+    const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
+    expect(await theme()).toBe('dark');
+    await page.getByRole('button', { name: 'Light' }).click();
+    await expect.poll(theme).toBe('light');
+    await page.reload();
+    await settled(page);
+    expect(await theme()).toBe('light');
+  });
+
   it.each([
     ['light', 1400],
     ['dark', 1400],
     ['light', 360],
   ] as const)('has no serious finding of axe, in the %s, %d pixels wide', async (colorScheme, width) => {
-    const { page } = await open('T=4&step=2&overlay=query');
-    await page.emulateMedia({ colorScheme });
-    await page.setViewportSize({ width, height: 800 });
-    await expect.poll(() => page.evaluate(() => document.documentElement.dataset.theme)).toBe(colorScheme);
+    const options = { colorScheme, viewport: { width, height: 800 } };
+    const { page } = await open('T=4&step=2&overlay=query', address, options);
+    expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe(colorScheme);
     // A message and a comparison have to be legible too.
     await page.getByLabel('Threshold θ').fill('0.9');
     await give(page, 'drop', { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('no') });

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { loopback, serveLab } from '../../src/cli/labServer.js';
 import { repository } from '../cli/support.js';
 
@@ -39,8 +39,15 @@ export async function settled(page: Page): Promise<void> {
   await page.locator('[data-ready="true"]').waitFor({ timeout: 60_000 });
 }
 
-export async function openLab(browser: Browser, address: string, fragment = ''): Promise<LabPage> {
-  const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, permissions: ['camera'] });
+export async function openLab(
+  browser: Browser,
+  address: string,
+  fragment = '',
+  options: BrowserContextOptions = {},
+): Promise<LabPage> {
+  const viewport = { width: 1400, height: 900 };
+  const context = await browser.newContext({ viewport, permissions: ['camera'], ...options });
+  context.setDefaultTimeout(60_000);
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('console', (message) => {

@@ -1,6 +1,6 @@
 /** What the network decides, how sure it is, how long it takes, and what the last change of settings did to all three. */
 import { memo } from 'react';
-import type { EnergyView, FrameView, ModelInfo } from '../engine/messages.js';
+import type { FrameView, ModelInfo } from '../engine/messages.js';
 import type { Outcome } from '../state/useLab.js';
 import { Card } from './Card.js';
 import { duration, energy as energyText, percent, perSecond } from './text.js';
@@ -71,12 +71,13 @@ export function meanRate({ rates }: FrameView, { layers, timeSteps }: ModelInfo)
 }
 
 /** Before and after the last change of settings, side by side. */
-export const Effect = memo(function Effect(props: {
+export const Effect = memo(function Effect({
+  before,
+  now,
+}: {
   readonly before: Outcome | null;
   readonly now: Outcome | null;
-  readonly energy: EnergyView | null;
 }) {
-  const { before, now } = props;
   if (!before || !now || before.configuration === now.configuration)
     return <p className="hint">Change a setting: what it does to speed, energy and decision appears here.</p>;
   const rows: readonly (readonly [string, string, string])[] = [

@@ -8,7 +8,7 @@ export const Energy = memo(function Energy({ energy }: { readonly energy: Energy
   const rows = energy
     ? [
         { name: 'as counted', value: energy.exact, className: 'spiking', says: 'every addition by a spike' },
-        { name: 'paper’s way', value: energy.paper, className: 'spiking', says: 'operations × firing rate' },
+        { name: 'paper’s convention', value: energy.paper, className: 'spiking', says: 'by firing rates' },
         { name: 'the ANN', value: energy.ann, className: 'ann', says: 'the same with ReLU, one pass' },
       ]
     : [];

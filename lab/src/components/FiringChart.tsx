@@ -121,8 +121,8 @@ export const FiringChart = memo(function FiringChart(props: {
         </div>
       </div>
       <p className="hint">
-        {model && model.timeSteps > 1 ? 'Bars: mean over time; ticks: the step shown below. ' : ''}Choose a layer to see
-        its neurons.
+        {model && model.timeSteps > 1 ? 'Bars: mean over time; ticks: the step shown below. ' : ''}
+        1_1 to 2_2 are convolutions, 3.0 and on transformer blocks, ↓ downsamplings.
       </p>
     </Card>
   );
@@ -158,6 +158,6 @@ function shortStage(name: string): string {
     .replace(/^downsample.*/, '↓')
     .replace(/^ConvBlock(\d_\d)\.0$/, '$1')
     .replace(/^ConvBlock/, '')
-    .replace(/^block/, 'attn ')
+    .replace(/^block/, '')
     .replace('classifier', 'out');
 }

@@ -1,5 +1,5 @@
 /** The knobs: network, time steps, threshold, precision, kernel, threads. */
-import { useId } from 'react';
+import { type ReactNode, useId } from 'react';
 import type { ModelInfo } from '../engine/messages.js';
 import { mostTimeSteps, thresholdRange, type View } from '../state/view.js';
 import { Card } from './Card.js';
@@ -15,8 +15,7 @@ const networks: Readonly<Record<View['model'], string>> = {
 export function Settings(props: {
   readonly view: View;
   readonly model: ModelInfo | null;
-  readonly ownModel: File | null;
-  readonly children: React.ReactNode;
+  readonly children: ReactNode;
   change(change: Partial<View>): void;
 }) {
   const { view, model, change } = props;

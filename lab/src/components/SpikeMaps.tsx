@@ -10,8 +10,12 @@ import { drawPixels, drawSoon, fires, resized, themeColour } from './canvas.js';
 import { layerTitle } from './text.js';
 import { useWidth } from './useMeasure.js';
 
-/** Tiles at once: more than a person can look at, few enough to be drawn between two frames. */
-const tilesPerPage = 64;
+/** Tiles at once, by the longer side of a map: as many as fit a screen and can be drawn between two frames. */
+function tilesPerPageOf([height, width]: readonly [number, number]): number {
+  const side = Math.max(height, width);
+  return side > 64 ? 20 : side > 40 ? 36 : 64;
+}
+
 const gap = 4;
 const largestTile = 128;
 /** Of all tiles together, roughly. */
@@ -62,6 +66,7 @@ export const SpikeMaps = memo(function SpikeMaps(props: {
   const timeSteps = focus?.timeSteps ?? 1;
   const step = Math.min(view.step, timeSteps);
   const channels = focus?.channels ?? 0;
+  const tilesPerPage = tilesPerPageOf(focus?.size ?? [1, 1]);
   const pages = Math.max(1, Math.ceil(channels / tilesPerPage));
   const first = Math.min(page, pages - 1) * tilesPerPage;
   const tiles = Math.min(tilesPerPage, channels - first);

@@ -1,5 +1,5 @@
 /** Light or dark: as the system says until a person chooses; the choice stays with the browser, not with the address. */
-import { useCallback, useEffect, useState } from 'react';
+import { useCallback, useEffect, useLayoutEffect, useState } from 'react';
 
 export type Theme = 'light' | 'dark';
 
@@ -21,7 +21,9 @@ export function useTheme(): readonly [Theme, () => void] {
   const [system, setSystem] = useState<Theme>(dark.matches ? 'dark' : 'light');
   const theme = chosen ?? system;
   // Before anything is painted, and before pictures read their colours.
-  document.documentElement.dataset.theme = theme;
+  useLayoutEffect(() => {
+    document.documentElement.dataset.theme = theme;
+  }, [theme]);
   useEffect(() => {
     const follow = () => setSystem(dark.matches ? 'dark' : 'light');
     dark.addEventListener('change', follow);
