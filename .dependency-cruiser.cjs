@@ -49,6 +49,13 @@ module.exports = {
       to: { path: '^src/engines/', pathNot: '^src/engines/(kernels|trainingKernels|errors)\\.ts$' },
     },
     {
+      name: 'lab-knows-the-browser-entry',
+      comment: 'The page is a user of the library like any other.',
+      severity: 'error',
+      from: { path: '^lab/' },
+      to: { path: '^(src|test|bench|scripts)/', pathNot: '^src/index\\.browser\\.ts$' },
+    },
+    {
       name: 'sources-stand-alone',
       severity: 'error',
       from: { path: '^src/' },
@@ -86,7 +93,7 @@ module.exports = {
   options: {
     tsPreCompilationDeps: true,
     doNotFollow: { path: ['node_modules', '\\.generated\\.ts$'] },
-    exclude: { path: '(^|/)fixtures/' },
+    exclude: { path: '(^|/)fixtures/|^lab/dist/' },
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'node', 'default'] },
   },
 };

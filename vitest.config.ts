@@ -6,5 +6,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // A browser on a busy machine; what is there at once is not waited for.
+    expect: { poll: { timeout: 60_000 } },
   },
 });

@@ -1,7 +1,8 @@
 /**
  * Convolution on real numbers as a matrix product: four positions times eight output channels at once, eight
  * accumulators (measured 21 G multiply-accumulates a second and thread; 6×8 spills). A 1×1 convolution of stride 1 reads
- * its input in place; for others the patches of a block of positions are first copied into rows.
+ * its input in place; for others the patches of a block of positions are first copied into rows. Spikes are written out as
+ * zeros and ones on the way: what an engine that knows no spikes does, kept so that the difference can be shown.
  */
 import { ConvolutionWord as Word, Width } from '../src/engines/wasm/instructionSet';
 import { shareStart } from './threads';
@@ -18,6 +19,18 @@ function copyNumbers(target: usize, source: usize, byteLength: usize): void {
   for (; at < byteLength; at += 4) store<u32>(target + at, load<u32>(source + at));
 }
 
+/** One pixel of packed spikes as `channels` numbers, 0 or 1, four at a time. */
+function expandSpikes(target: usize, source: usize, channels: u32): void {
+  const lanes = i32x4(1, 2, 4, 8);
+  const one = f32x4.splat(1);
+  const none = i32x4.splat(0);
+  for (let channel: u32 = 0; channel < channels; channel += 4) {
+    const bits = load<u32>(source + ((channel >>> 5) << 2)) >>> (channel & 31);
+    const fires = i32x4.ne(v128.and(i32x4.splat(bits), lanes), none);
+    storeLanes(target + channel * 4, v128.and(fires, one), min<u32>(4, channels - channel));
+  }
+}
+
 /** Copies the patches under positions [first, last) into rows of kernelHeight · kernelWidth · inputChannels numbers. */
 function copyPatches(instruction: usize, target: usize, first: u32, last: u32): void {
   const input: usize = load<u32>(instruction + Word.input * 4);
@@ -31,7 +44,10 @@ function copyPatches(instruction: usize, target: usize, first: u32, last: u32): 
   const strideWidth = load<u32>(instruction + Word.strideWidth * 4);
   const paddingHeight = load<u32>(instruction + Word.paddingHeight * 4);
   const paddingWidth = load<u32>(instruction + Word.paddingWidth * 4);
-  const pixelBytes: usize = load<u32>(instruction + Word.inputChannels * 4) * 4;
+  const inputChannels = load<u32>(instruction + Word.inputChannels * 4);
+  const spikes = load<u32>(instruction + Word.spikes * 4) != 0;
+  const pixelBytes: usize = inputChannels * 4;
+  const sourceBytes: usize = spikes ? ((inputChannels + 31) >>> 5) * 4 : pixelBytes;
   for (let position = first; position < last; position++) {
     const x = position % outputWidth;
     const y = (position / outputWidth) % outputHeight;
@@ -45,8 +61,11 @@ function copyPatches(instruction: usize, target: usize, first: u32, last: u32): 
       const inside = row < inputHeight && from != to;
       if (!inside || from != 0 || to != kernelWidth) memory.fill(target, 0, kernelWidth * pixelBytes);
       if (inside) {
-        const source = input + ((image * inputHeight + row) * inputWidth + <u32>(left + <i32>from)) * pixelBytes;
-        copyNumbers(target + from * pixelBytes, source, (to - from) * pixelBytes);
+        const source = input + ((image * inputHeight + row) * inputWidth + <u32>(left + <i32>from)) * sourceBytes;
+        if (!spikes) copyNumbers(target + from * pixelBytes, source, (to - from) * pixelBytes);
+        else
+          for (let tapX = from; tapX < to; tapX++)
+            expandSpikes(target + tapX * pixelBytes, source + (tapX - from) * sourceBytes, inputChannels);
       }
       target += kernelWidth * pixelBytes;
     }
@@ -166,6 +185,7 @@ export function denseConvolution(instruction: usize, scratch: usize, thread: u32
   const rowBytes: usize = taps * load<u32>(instruction + Word.inputChannels * 4) * 4;
   const inPlace =
     taps == 1 &&
+    load<u32>(instruction + Word.spikes * 4) == 0 &&
     load<u32>(instruction + Word.strideHeight * 4) == 1 &&
     load<u32>(instruction + Word.strideWidth * 4) == 1 &&
     load<u32>(instruction + Word.paddingHeight * 4) == 0 &&

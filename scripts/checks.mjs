@@ -25,6 +25,10 @@ export const checks = [
     command: () => [process.execPath, 'node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'],
   },
   {
+    title: 'types of the lab (tsc)',
+    command: () => [process.execPath, 'node_modules/typescript/bin/tsc', '-p', 'lab/tsconfig.json'],
+  },
+  {
     title: 'arrows between folders (dependency-cruiser)',
     command: () => [
       process.execPath,

@@ -3,7 +3,7 @@
  * Brings a clone to the point where it runs: dependencies, kernels, compiled sources. Each step knows from the content
  * of files whether it is due, so calling this first costs a few hundredths of a second when nothing changed.
  */
-import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { filesBelow, fingerprint, readIfPresent } from './fingerprint.mjs';
@@ -65,18 +65,48 @@ export const steps = [
   },
 ];
 
+const labInputs = [
+  'lab/index.html',
+  'lab/vite.config.ts',
+  'lab/src',
+  'assets/photographs',
+  'models',
+  'package-lock.json',
+];
+
+/** Of the sources all that a page could import; the command line is none of it. @param {string} folder */
+function labFingerprint(folder) {
+  const sources = readdirSync(join(folder, 'src')).filter((name) => name !== 'cli');
+  return fingerprint(folder, [...labInputs, ...sources.sort().map((name) => `src/${name}`)]);
+}
+
+// Inside the folder that the bundler empties first, so that an interrupted build leaves no stamp.
+const labStamp = 'lab/dist/.stamp';
+
+/** The static page: only for those who ask for it, because it takes longer than all the rest. @type {Step} */
+export const labStep = {
+  title: 'bundling the lab',
+  isDue: (folder) => readStamp(folder, labStamp) !== labFingerprint(folder),
+  commands: () => [
+    [process.execPath, 'node_modules/vite/bin/vite.js', 'build', 'lab', '--config', 'lab/vite.config.ts'],
+  ],
+  after: (folder) => writeStamp(folder, labStamp, labFingerprint(folder)),
+};
+
 /**
  * Does whichever steps are due, one process at a time.
  *
  * @param {(text: string) => void} print receives one line per step that was due, the title first and the duration when
  *   the step is done; nothing when all is up to date
+ * @param {{ lab?: boolean }} [wanted] the lab too
  * @throws {SetupError} when a step fails
  */
-export async function setUp(print) {
+export async function setUp(print, { lab = false } = {}) {
   requireNode(process.versions.node);
-  if (!steps.some((step) => step.isDue(root))) return;
+  const wanted = lab ? [...steps, labStep] : steps;
+  if (!wanted.some((step) => step.isDue(root))) return;
   await withLock(root, async () => {
-    for (const step of steps) {
+    for (const step of wanted) {
       if (step.isDue(root)) await carryOut(step, print);
     }
   });
@@ -86,10 +116,11 @@ export async function setUp(print) {
  * Runs the set-up as the first thing a script does; when it fails, says why on standard error and ends the process.
  *
  * @param {(text: string) => void} print
+ * @param {{ lab?: boolean }} [wanted]
  */
-export async function setUpOrExit(print) {
+export async function setUpOrExit(print, wanted = {}) {
   try {
-    await setUp(print);
+    await setUp(print, wanted);
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     process.stderr.write(`${error.message.trimEnd()}\n`);

@@ -6,8 +6,12 @@
 import { returnToCaller, runCommandLine } from './commandLine.mjs';
 import { setUpOrExit } from './setup.mjs';
 
-await setUpOrExit((text) => {
-  if (process.stderr.isTTY) process.stderr.write(text);
-});
+const lab = process.argv[2] === 'lab';
+await setUpOrExit(
+  (text) => {
+    if (process.stderr.isTTY) process.stderr.write(text);
+  },
+  { lab },
+);
 returnToCaller('spikeformer');
 await runCommandLine(process.argv.slice(2));

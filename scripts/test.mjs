@@ -20,7 +20,7 @@ const reportPath = join(root, 'node_modules', '.cache', 'meta-spikeformer', 'vit
  */
 async function setUpForTests() {
   try {
-    await setUp((text) => process.stdout.write(text));
+    await setUp((text) => process.stdout.write(text), { lab: true });
     return 0;
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;

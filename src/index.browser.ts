@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+import { ImageError } from './data/errors.js';
 import { type RgbImage, rgbFromRgba } from './data/image.js';
 import { UsageError } from './errors.js';
 import { openCheckpoint } from './interop/openCheckpoint.js';
@@ -49,7 +50,12 @@ async function decode(image: ImageSource): Promise<RgbImage> {
   if (!(image instanceof Blob)) return image;
   // As the training data was read: no EXIF orientation, no colour profile.
   const options = { imageOrientation: 'none', colorSpaceConversion: 'none', premultiplyAlpha: 'none' } as const;
-  const bitmap = await createImageBitmap(image, options as unknown as ImageBitmapOptions);
+  const bitmap = await createImageBitmap(image, options as unknown as ImageBitmapOptions).catch((cause: unknown) => {
+    const name = image instanceof File ? image.name : 'image data';
+    throw new ImageError(`${name}: this browser cannot decode it as an image; give a JPEG, PNG or WebP file`, {
+      cause,
+    });
+  });
   const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d');
   if (!context)
     throw new UsageError('image: this browser has no two-dimensional canvas outside the page; pass pixels instead');

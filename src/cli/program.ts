@@ -9,8 +9,8 @@ import { registerEnergy } from './commands/energy.js';
 import { registerEval } from './commands/eval.js';
 import { registerExport } from './commands/export.js';
 import { registerInfo } from './commands/info.js';
+import { registerLab } from './commands/lab.js';
 import { registerPredict } from './commands/predict.js';
-import { registerPromised } from './commands/promised.js';
 import { registerRun } from './commands/run.js';
 import { registerTrain } from './commands/train.js';
 import type { Io } from './io.js';
@@ -54,7 +54,7 @@ function createProgram(session: Session): Command {
   registerExport(program, session);
   registerBench(program, session);
   registerEnergy(program, session);
-  registerPromised(program);
+  registerLab(program, session);
   return program;
 }
 

@@ -31,11 +31,15 @@ export {
   metaSpikeformer,
 } from '../models/metaSpikeformer.js';
 export { inferKinds, inferShapes, parametersOf } from '../operators/registry.js';
+export { createEngine, type EngineOptions } from '../runtime/engines.js';
+export { countSpikes } from '../runtime/layout.js';
+export { type AttentionHead, type AttentionSpikes, attentionHeads } from './attention.js';
 export type { LoadOptions } from './buildModel.js';
 export { type EnergyMeasurement, EnergyMeter } from './energy.js';
 export { type EnergyDocument, energyCsv, energyDocument } from './energyDocument.js';
 export { energyReport } from './energyReport.js';
 export { onnxParts } from './exportModel.js';
+export { type MembraneTrace, membraneTrace, type NeuronInput, type NeuronPlace } from './membrane.js';
 export {
   type FieldTensor,
   type ImageSource,
@@ -48,5 +52,6 @@ export {
   type SpikeRecord,
   type StepResult,
 } from './model.js';
-export { defaultModelName, modelNames } from './registry.js';
+export { type NeuronLayer, neuronLayers } from './neuronLayers.js';
+export { defaultModelName, modelNames, weightsAddress } from './registry.js';
 export { type NetworkSummary, type StageSummary, summarise } from './summary.js';

@@ -81,21 +81,31 @@ export class EnergyMeter {
    * @throws UsageError when the images are not of the size of those before.
    */
   async run(input: FieldTensor): Promise<FieldTensor> {
+    const { logits, spikeWords } = await this.#model.run(input, { record: { spikeWords: true } });
+    this.count(input, spikeWords!);
+    return logits;
+  }
+
+  /**
+   * Counts a run that was made already.
+   *
+   * @param spikeWords What `Model.run` recorded for this input with `record.spikeWords`.
+   * @throws As `run`.
+   */
+  count(input: FieldTensor, spikeWords: ReadonlyMap<string, PackedSpikes>): void {
     const size = input.shape.slice(-2);
     this.#layers ??= this.#layersFor(size as unknown as readonly [number, number]);
     if (size.some((length, axis) => length !== this.#size[axis]))
       throw new UsageError(`energy: images of ${size.join(' × ')} after images of ${this.#size.join(' × ')}`);
-    const { logits, spikeWords } = await this.#model.run(input, { record: { spikeWords: true } });
     const batch = input.shape.at(-4)!;
     this.#images += batch;
-    for (const [name, packed] of spikeWords!) this.#countSpikes(name, packed, batch);
-    for (const layer of this.#layers) this.#countOperations(layer, spikeWords!, batch);
+    for (const [name, packed] of spikeWords) this.#countSpikes(name, packed, batch);
+    for (const layer of this.#layers) this.#countOperations(layer, spikeWords, batch);
     for (let t = 0; t < this.#model.configuration.timeSteps; t++)
       for (let image = 0; image < batch; image++)
         this.#neuroBench!.count(pixelsOf(input, t, image), (source) =>
-          this.#wordsOf(spikeWords!, source, batch, t, image),
+          this.#wordsOf(spikeWords, source, batch, t, image),
         );
-    return logits;
   }
 
   result(): EnergyMeasurement {

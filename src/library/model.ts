@@ -7,14 +7,17 @@ import type { RgbImage } from '../data/image.js';
 import { type PreprocessSettings, preprocessedLength, preprocessInto } from '../data/preprocess.js';
 import type { Engine, Program } from '../engines/kernels.js';
 import { UsageError } from '../errors.js';
-import type { Parameters } from '../graph/graph.js';
+import type { Graph, Node, Parameters } from '../graph/graph.js';
 import { formatShape, type Shape } from '../graph/shape.js';
+import { resolveConfiguration, type UnseenOptions } from '../models/configurations.js';
 import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../models/metaSpikeformer.js';
+import type { LifAttributes } from '../operators/lif.js';
 import { inferKinds } from '../operators/registry.js';
 import { compile, type Executable } from '../runtime/compile.js';
 import { countSpikes, realToChannelsFirst, spikesToBits, toChannelsLast } from '../runtime/layout.js';
 import type { Network } from '../runtime/passes/pass.js';
 import { type PrepareOptions, prepareNetwork } from '../runtime/prepare.js';
+import type { NeuronInput } from './membrane.js';
 
 /** Where a model's weights come from; printed wherever its answers are. */
 export interface Provenance {
@@ -69,6 +72,8 @@ export interface RunOptions {
     readonly firingRates?: boolean;
     /** Spikes as the engine packs them, for counting. */
     readonly spikeWords?: boolean;
+    /** Neuron layers whose input is kept, from which `membraneTrace` tells what a neuron did; not with `step`. */
+    readonly inputCurrents?: readonly string[];
     /** Runs once more, layer by layer. Engines that cannot measure layers give nothing. */
     readonly timings?: boolean;
   };
@@ -81,6 +86,8 @@ export interface RunResult {
   readonly spikes?: ReadonlyMap<string, SpikeRecord>;
   /** By the name of the neuron layer; with `record.spikeWords`. */
   readonly spikeWords?: ReadonlyMap<string, PackedSpikes>;
+  /** What flows into the neurons; with `record.inputCurrents`. */
+  readonly inputCurrents?: ReadonlyMap<string, NeuronInput>;
   /** Outputs of the authors' modules, `[T, B, C, H, W]`; with `record.activations`. */
   readonly activations?: ReadonlyMap<string, FieldTensor>;
   /** Share of neurons that fire, by layer, over all time steps and images; with `record.firingRates`. */
@@ -153,6 +160,26 @@ export class Model {
   }
 
   /**
+   * The same weights under other settings that leave no trace in them, on an engine of its own: what a change of time steps, threshold or
+   * precision does can be seen without reading the weights again.
+   *
+   * @param engine Whose threads and memory the new model uses; its `dispose` ends it, and leaves this model's alone.
+   * @throws UsageError for settings that cannot be.
+   */
+  reconfigured(changes: UnseenOptions, engine: Engine): Model {
+    return new Model({
+      configuration: resolveConfiguration({ ...this.configuration, ...changes }),
+      parameters: this.parameters,
+      engine,
+      provenance: this.provenance,
+      preprocessing: this.preprocessing,
+      prepare: this.#prepare,
+      ...(this.hasLabels ? { labels: this.labels } : {}),
+      ...(this.#decode ? { decode: this.#decode } : {}),
+    });
+  }
+
+  /**
    * Runs a batch of preprocessed images, or of sequences of frames.
    *
    * @param input Normalised pixels, `[B, C, H, W]` for images (each shown for T steps) or `[T, B, C, H, W]` for frames.
@@ -211,6 +238,8 @@ export class Model {
 
   async #step(frame: FieldTensor, options: RunOptions): Promise<StepResult> {
     const shape = this.#inputShape(frame, 1);
+    if (options.record?.inputCurrents)
+      throw new UsageError('record: inputCurrents are not kept frame by frame; run the sequence at once');
     const stream = await this.#streamOf(shape, options);
     const { executable, sum } = stream;
     const [, batch, height, width, channels] = shape as [number, number, number, number, number];
@@ -330,8 +359,9 @@ export class Model {
 
   #executable(shape: Shape, options: RunOptions): Executable {
     const { spikes = false, activations = false, firingRates = false, spikeWords = false } = options.record ?? {};
+    const { inputCurrents = [] } = options.record ?? {};
     const keepSpikes = spikes || firingRates || spikeWords;
-    const key = `${shape.join('x')} ${keepSpikes} ${activations}`;
+    const key = `${shape.join('x')} ${keepSpikes} ${activations} ${inputCurrents.join(' ')}`;
     const known = this.#executables.get(key);
     if (known) {
       // Most recently used last.
@@ -340,7 +370,11 @@ export class Model {
       return known;
     }
     const network = this.#network(shape[0]! > 1 ? 'frames' : 'image');
-    const keep = [...(keepSpikes ? spikeValues(network) : []), ...(activations ? network.graph.stages.values() : [])];
+    const keep = [
+      ...(keepSpikes ? spikeValues(network) : []),
+      ...(activations ? network.graph.stages.values() : []),
+      ...inputCurrents.map((layer) => neuronNode(network.graph, layer).inputs[0]!),
+    ];
     const executable = compile(this.engine, network, shape, keep);
     for (const [oldest, unused] of this.#executables) {
       if (this.#executables.size < maximumExecutables) break;
@@ -378,7 +412,7 @@ export class Model {
     options: RunOptions,
     timeSteps = this.configuration.timeSteps,
   ): Promise<Omit<RunResult, 'logits' | 'milliseconds'>> {
-    const { spikes, activations, firingRates, spikeWords, timings } = options.record ?? {};
+    const { spikes, activations, firingRates, spikeWords, inputCurrents, timings } = options.record ?? {};
     const spikeRecords = new Map<string, SpikeRecord>();
     const rates = new Map<string, number>();
     const packed = new Map<string, PackedSpikes>();
@@ -392,6 +426,13 @@ export class Model {
       }
     }
     const layerMilliseconds = timings ? await measuredLayers(executable.program) : undefined;
+    const currents = new Map<string, NeuronInput>();
+    for (const layer of inputCurrents ?? []) {
+      const { attributes, inputs } = neuronNode(executable.graph, layer);
+      const values = await executable.program.read(executable.tensor(inputs[0]!));
+      const input = realToChannelsFirst(values, executable.shapes.get(inputs[0]!)!, timeSteps);
+      currents.set(layer, { ...input, tau: attributes.tau, threshold: attributes.threshold });
+    }
     const stages = new Map<string, FieldTensor>();
     if (activations) {
       for (const [name, value] of executable.graph.stages) {
@@ -402,6 +443,7 @@ export class Model {
     return {
       ...(spikes ? { spikes: spikeRecords } : {}),
       ...(spikeWords ? { spikeWords: packed } : {}),
+      ...(inputCurrents ? { inputCurrents: currents } : {}),
       ...(activations ? { activations: stages } : {}),
       ...(firingRates ? { firingRates: rates } : {}),
       ...(layerMilliseconds ? { layerMilliseconds } : {}),
@@ -421,6 +463,14 @@ async function measuredLayers(program: Program): Promise<ReadonlyMap<string, num
     times.set(name, (times.get(name) ?? 0) + milliseconds);
   }
   return times;
+}
+
+/** @throws UsageError when no neuron layer is called so. */
+function neuronNode(graph: Graph, layer: string): Node<LifAttributes> {
+  const node = graph.nodes.find(({ name, operator }) => name === layer && operator === 'lif');
+  if (!node) throw new UsageError(`record: ${layer}: no neuron layer of this network is called so`);
+  // The operator of that name has these attributes.
+  return node as Node<LifAttributes>;
 }
 
 /** The values that neurons make, in the order of the graph; views of them are not repeated. */

@@ -59,6 +59,17 @@ export function modelNames(): readonly string[] {
   return [...models.keys()];
 }
 
+/**
+ * Where the weights of a model that ships with the package are: for those who fetch them themselves, to show progress or to keep them.
+ *
+ * @throws UsageError when there is no such model, or its weights are made and not stored.
+ */
+export function weightsAddress(name: string): URL {
+  const model = registeredModel(name);
+  if (model.kind !== 'trained') throw new UsageError(`model ${name}: its weights are random and in no file`);
+  return model.address;
+}
+
 /** @throws UsageError naming the models there are. */
 export function registeredModel(name: string): RegisteredModel {
   const model = models.get(name);

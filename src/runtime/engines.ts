@@ -14,6 +14,8 @@ export interface EngineOptions {
   readonly threads?: number;
   /** Of the spike-fed layers' weights: `f32` (default) is exact; `i16`, 16-bit integers with scales, is faster. `wasm` only. */
   readonly precision?: 'f32' | 'i16';
+  /** How layers fed by spikes are computed: `table` (default) by adding rows of weights, `dense` by multiplying zeros and ones, for comparison. `wasm` and `f32` only. */
+  readonly spikeKernel?: 'table' | 'dense';
   /** False: the same bits on every machine, more slowly; by default products and sums are fused where the machine can. `wasm` only. */
   readonly fusedMultiplyAdd?: boolean;
 }
@@ -31,6 +33,10 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   if (options.engine === 'reference') {
     if (precision !== 'f32')
       throw new UsageError(`precision: ${precision}, but the reference engine is exact; use f32`);
+    if (options.spikeKernel !== undefined)
+      throw new UsageError(
+        `spikeKernel: ${options.spikeKernel}, but the reference engine has one kernel; leave it out`,
+      );
     return createReferenceEngine();
   }
   const { engine: _wasm, ...settings } = options;

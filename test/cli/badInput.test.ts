@@ -123,12 +123,10 @@ describe('commands and options', () => {
       /--precision: found "f64", expected/,
     ],
     ['--image-size 0', ['info', '--image-size', '0'], /--image-size: found "0", expected/],
+    ['--port 65536', ['lab', '--port', '65536'], /--port: found "65536", expected a whole number from 0 to 65535/],
+    ['--port 80a', ['lab', '--port', '80a'], /--port: found "80a", expected/],
   ] as const)('refuses %s', async (_title, args, message) => {
     await expectRefused(args, message);
-  });
-
-  it.each(['lab'])('says that %s is still to come', async (command) => {
-    await expectRefused([command, '--any', 'thing'], `${command}: not in this version; see FEATURES.md`);
   });
 
   it('prints the help for no command on standard error, and for --help on standard output', async () => {

@@ -131,6 +131,29 @@ describe('a convolution on spikes in wasm', () => {
     expectClose(found, definition(layer));
   });
 
+  it.each(layers)('equals its definition, written out and multiplied: %s', async (_title, layer) => {
+    const found = await withEngine({ threads: 2, spikeKernel: 'dense' }, (engine) => convolveSpikes(engine, layer));
+    expectClose(found, definition(layer));
+  });
+
+  it('multiplies when told to, and says so', async () => {
+    const engine = await createWasmEngine({ threads: 1, spikeKernel: 'dense' });
+    expect(engine.name).toBe('wasm dense');
+    const kernels = engine.record();
+    const geometry = geometryOf({ channels: [40, 24], size: [4, 4], kernel: [1, 1] });
+    const tensor = (channels: number, storage: Tensor['storage']): Tensor => ({
+      shape: [1, 4, 4, channels],
+      storage,
+      block: kernels.allocate(65536),
+      byteOffset: 0,
+    });
+    const weight = new Float32Array(40 * 24);
+    kernels.convolution({ name: 'c', geometry, input: tensor(40, 'spikes'), output: tensor(24, 'real'), weight });
+    expect(kernels.finish().instructions).toMatchObject([{ kernel: 'denseConvolution' }]);
+    await engine.dispose();
+    await expect(createWasmEngine({ spikeKernel: 'dense', precision: 'i16' })).rejects.toThrow(/dense.*f32/);
+  });
+
   it('uses tables as far as the budget goes, and says so', async () => {
     const geometry = geometryOf({ channels: [64, 24], size: [8, 8], kernel: [3, 3], padding: [1, 1] });
     // 16 groups of four channels, 9 taps, 11 rows of 24 numbers of 4 bytes.

@@ -3,7 +3,16 @@ import { readdirSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { elementCount } from '../../src/graph/shape.js';
-import { defaultModelName, loadModel, type Model, metaSpikeformer, parametersOf } from '../../src/index.js';
+import {
+  createEngine,
+  defaultModelName,
+  loadModel,
+  type Model,
+  metaSpikeformer,
+  parametersOf,
+  UsageError,
+  weightsAddress,
+} from '../../src/index.js';
 import { evaluate, matchClasses } from '../../src/library/evaluate.js';
 import { openEvaluationData } from '../../src/library/evaluationData.js';
 import { sharedPath } from '../shared.js';
@@ -26,6 +35,35 @@ describe('the bundled model', () => {
     expect(trainable.reduce((sum, { shape }) => sum + elementCount(shape), 0)).toBeLessThan(4e6);
     const folder = fileURLToPath(new URL('../../models', import.meta.url));
     for (const file of readdirSync(folder)) expect(statSync(`${folder}/${file}`).size).toBeLessThan(8e6);
+  });
+
+  it('answers under other settings without being read again, each on its own engine', async () => {
+    const engine = await createEngine({ threads: 1 });
+    const four = model.reconfigured({ timeSteps: 4, threshold: 1.25 }, engine);
+    const again = await loadModel({}, { timeSteps: 4, threshold: 1.25, threads: 1 });
+    const input = await model.inputOf([photograph('cat.jpg')]);
+    const [found, expected, own] = [await four.run(input), await again.run(input), await model.run(input)];
+    expect(found.logits).toEqual(expected.logits);
+    expect(found.logits).not.toEqual(own.logits);
+    expect(four.labels).toEqual(model.labels);
+    await four.dispose();
+    await again.dispose();
+    expect((await model.run(input)).logits).toEqual(own.logits);
+    expect(() => model.reconfigured({ timeSteps: 0 }, engine)).toThrow(/timeSteps/);
+  });
+
+  it('multiplies where it is told to, with the same answer', async () => {
+    const dense = await loadModel({}, { spikeKernel: 'dense' });
+    const input = await model.inputOf([photograph('cat.jpg')]);
+    const [found, own] = [await dense.run(input), await model.run(input)];
+    await dense.dispose();
+    for (const [index, logit] of own.logits.data.entries()) expect(found.logits.data[index]).toBeCloseTo(logit, 3);
+  });
+
+  it('has weights that a page can fetch by itself; random ones are in no file', () => {
+    expect(weightsAddress(defaultModelName).href).toMatch(/\/models\/cifar10\.safetensors$/);
+    expect(() => weightsAddress('31M-random')).toThrow(UsageError);
+    expect(() => weightsAddress('none')).toThrow(UsageError);
   });
 
   it('names classes for a photograph', async () => {

@@ -2,7 +2,8 @@
  * What a stranger gets: the tarball that `npm publish` would send is installed into an empty folder and used from there,
  * by Node, by a bundler's `browser` condition, by the TypeScript compiler and by npx.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -61,9 +62,18 @@ describe('the tarball', () => {
     expect(files).toContain('models/cifar10.safetensors');
   });
 
+  it('holds the page of the lab, and the weights once', () => {
+    const files = contents();
+    for (const file of ['lab/dist/index.html', 'lab/dist/licences.txt']) expect(files).toContain(file);
+    expect(files).toContainEqual(expect.stringMatching(/^lab\/dist\/assets\/worker-[\w-]+\.js$/));
+    expect(files.filter((name) => name.endsWith('.safetensors'))).toEqual(['models/cifar10.safetensors']);
+  });
+
   it('holds no sources, tests, source maps or traces of the build', () => {
     expect(
-      contents().filter((name) => /^(src|test|bench|kernels|scripts)\/|\.map$|\.stamp$|tsbuildinfo$/.test(name)),
+      contents().filter((name) =>
+        /^(src|test|bench|kernels|scripts|lab\/src)\/|\.map$|\.stamp$|tsbuildinfo$/.test(name),
+      ),
     ).toEqual([]);
   });
 
@@ -82,6 +92,25 @@ describe('the package, installed into an empty folder', () => {
     const { status, stdout } = run([...npmCommand(), 'exec', '--no', '--', 'spikeformer', '--help'], folder);
     expect(stdout).toContain('predict');
     expect(status).toBe(0);
+  });
+
+  it('serves the lab, with the weights where the page looks for them', async () => {
+    const command = join(folder, 'node_modules', 'meta-spikeformer', 'dist', 'cli', 'main.js');
+    const server = spawn(process.execPath, [command, 'lab', '--port', '0'], { cwd: folder });
+    try {
+      const [line] = (await once(server.stdout, 'data')) as [Buffer];
+      const address = /http:\S+/.exec(line.toString())![0];
+      const page = await (await fetch(address)).text();
+      const [script] = /assets\/index-[\w-]+\.js/.exec(page)!;
+      expect((await fetch(`${address}${script}`)).status).toBe(200);
+      const weights = await fetch(`${address}models/cifar10.safetensors`);
+      const packed = readFileSync(join(root, 'models', 'cifar10.safetensors'));
+      expect(packed.equals(Buffer.from(await weights.arrayBuffer()))).toBe(true);
+      server.kill('SIGINT');
+      expect(await once(server, 'exit')).toEqual([0, null]);
+    } finally {
+      server.kill('SIGKILL');
+    }
   });
 
   it('is the same library as the one that was built here', async () => {

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { filesBelow, fingerprint } from '../../scripts/fingerprint.mjs';
 import { withLock } from '../../scripts/processes.mjs';
-import { dependenciesMatchLock, removeStaleOutputs, root } from '../../scripts/setup.mjs';
+import { dependenciesMatchLock, labStep, removeStaleOutputs, root } from '../../scripts/setup.mjs';
 
 let folder: string;
 
@@ -118,6 +118,20 @@ describe('a build', () => {
     expect(filesBelow(folder, 'dist')).toEqual(
       ['.stamp', 'cli/main.d.ts', 'cli/main.js', 'cli/main.js.map'].map((name) => `dist/${name}`),
     );
+  });
+
+  it('of the lab is due when the page or what it imports changed, and not for the command line', () => {
+    for (const path of ['lab/index.html', 'lab/src/main.tsx', 'src/graph/graph.ts', 'src/cli/main.ts']) write(path, '');
+    expect(labStep.isDue(folder)).toBe(true);
+    labStep.after!(folder);
+    expect(labStep.isDue(folder)).toBe(false);
+    write('src/cli/main.ts', 'other');
+    expect(labStep.isDue(folder)).toBe(false);
+    for (const path of ['src/graph/graph.ts', 'lab/src/main.tsx']) {
+      write(path, 'other');
+      expect(labStep.isDue(folder), path).toBe(true);
+      labStep.after!(folder);
+    }
   });
 
   it('is made by one process at a time', async () => {

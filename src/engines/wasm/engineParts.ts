@@ -5,11 +5,15 @@ import type { WasmMemory } from './memory.js';
 /** Of the weights of spike-fed layers: exact, or 16-bit integers with a scale per output channel. */
 export type Precision = 'f32' | 'i16';
 
+/** How convolutions fed by spikes are done: rows of weights (and of precomputed sums) added up, or zeros and ones multiplied. */
+export type SpikeKernel = 'table' | 'dense';
+
 export interface EngineParts {
   readonly memory: WasmMemory;
   readonly constants: Constants;
   readonly threads: number;
   readonly precision: Precision;
+  readonly spikeKernel: SpikeKernel;
   /** Runs `count` instructions at `code` to the end. */
   execute(code: number, count: number, scratch: number, scratchStride: number): void;
   /** @throws EngineError naming the action when the engine was disposed of. */

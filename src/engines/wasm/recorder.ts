@@ -83,7 +83,8 @@ export class WasmRecorder implements Kernels {
     this.expectOpen(call.name);
     checkConvolution(call);
     const { inputChannels, outputChannels, groups } = call.geometry;
-    if (groups === 1 && call.input.storage === 'spikes') this.spikeConvolution(call);
+    const addsRows = call.input.storage === 'spikes' && this.engine.spikeKernel === 'table';
+    if (groups === 1 && addsRows) this.spikeConvolution(call);
     else if (groups === inputChannels && groups === outputChannels) this.depthwiseConvolution(call);
     else if (groups === 1) this.denseConvolution(call);
     else this.plainConvolution(call);
@@ -232,7 +233,7 @@ export class WasmRecorder implements Kernels {
   private spikeConvolution(call: ConvolutionCall): void {
     const { geometry, weight, name } = call;
     const { constants, threads } = this.engine;
-    const halves = this.useHalves(geometry);
+    const halves = this.wantsHalves(geometry);
     const format = halves ? halfRows : floatRows;
     const tables = this.chooseTables(call, halves);
     const plan = planSpikeConvolution(geometry, tables, threads, format);
@@ -274,7 +275,7 @@ export class WasmRecorder implements Kernels {
   }
 
   /** Few positions (the head's, one per image) gain nothing from short rows, and scores should be exact. */
-  private useHalves(geometry: ConvolutionCall['geometry']): boolean {
+  private wantsHalves(geometry: ConvolutionCall['geometry']): boolean {
     const positions = geometry.images * geometry.outputHeight * geometry.outputWidth;
     return this.engine.precision === 'i16' && positions >= leastPositionsForHalves;
   }
@@ -363,7 +364,8 @@ export class WasmRecorder implements Kernels {
       `the weights of ${name}`,
       (target) => packPanels(target, weight, geometry),
     );
-    this.append(name, 'denseConvolution', '4×8 tiles', Opcode.denseConvolution, {
+    const method = call.input.storage === 'spikes' ? '4×8 tiles, spikes as numbers' : '4×8 tiles';
+    this.append(name, 'denseConvolution', method, Opcode.denseConvolution, {
       ...this.convolutionOperands(call, weights),
       [ConvolutionWord.blocks]: blocks,
     });

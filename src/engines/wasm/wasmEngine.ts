@@ -6,7 +6,7 @@ import { EngineError } from '../errors.js';
 import type { Engine } from '../kernels.js';
 import type { TrainingEngine } from '../trainingKernels.js';
 import { Constants } from './constants.js';
-import type { EngineParts, Precision } from './engineParts.js';
+import type { EngineParts, Precision, SpikeKernel } from './engineParts.js';
 import { fusedPlainKernels, fusedSharedKernels, plainKernels, sharedKernels } from './kernels.generated.js';
 import { WasmMemory } from './memory.js';
 import {
@@ -38,6 +38,11 @@ export interface WasmEngineOptions {
    */
   readonly precision?: Precision;
   /**
+   * `table` (default) adds rows of weights where spikes are; `dense` writes spikes out as zeros and ones and multiplies, as an engine does that
+   * knows no spikes: for comparison. Sums are taken in another order, so the last bits differ. `f32` only; training ignores it.
+   */
+  readonly spikeKernel?: SpikeKernel;
+  /**
    * Fused multiply-add on real numbers, which rounds once instead of twice; default: where the machine has it. False gives the same bits on every machine.
    */
   readonly fusedMultiplyAdd?: boolean;
@@ -63,9 +68,14 @@ export class WasmEngine implements Engine, TrainingEngine, EngineParts {
     readonly constants: Constants,
     private readonly exports: Exports,
     readonly precision: Precision,
+    readonly spikeKernel: SpikeKernel,
     private readonly workers: readonly Thread[],
   ) {
-    this.name = precision === 'f32' ? 'wasm' : `wasm ${precision}`;
+    this.name = [
+      'wasm',
+      ...(precision === 'f32' ? [] : [precision]),
+      ...(spikeKernel === 'table' ? [] : [spikeKernel]),
+    ].join(' ');
   }
 
   get threads(): number {
@@ -104,6 +114,10 @@ export class WasmEngine implements Engine, TrainingEngine, EngineParts {
  * @throws EngineError when the options contradict each other, WebAssembly SIMD is missing, or a thread does not start.
  */
 export async function createWasmEngine(options: WasmEngineOptions = {}): Promise<WasmEngine> {
+  const { precision = 'f32', spikeKernel = 'table' } = options;
+  if (spikeKernel === 'dense' && precision !== 'f32') {
+    throw new EngineError(`the dense kernel has no ${precision}: use f32, or the table kernel`);
+  }
   const shared = options.sharedMemory ?? canShareMemory();
   const threads = await chooseThreads(options.threads, shared);
   const memory = new WasmMemory(shared, options.maximumMemoryBytes);
@@ -113,7 +127,7 @@ export async function createWasmEngine(options: WasmEngineOptions = {}): Promise
   const constants = new Constants(memory, options.tableBudgetBytes ?? defaultTableBudgetBytes);
   const exports = instance.exports as unknown as Exports;
   const workers = await startThreads(module, memory.memory, threads, exports);
-  return new WasmEngine(memory, constants, exports, options.precision ?? 'f32', workers);
+  return new WasmEngine(memory, constants, exports, precision, spikeKernel, workers);
 }
 
 function kernelsFor(shared: boolean, fused: boolean): string {

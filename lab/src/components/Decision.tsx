@@ -1,0 +1,113 @@
+/** What the network decides, how sure it is, how long it takes, and what the last change of settings did to all three. */
+import { memo } from 'react';
+import type { FrameView, ModelInfo } from '../engine/messages.js';
+import type { Outcome } from '../state/useLab.js';
+import { Card } from './Card.js';
+import { duration, energy as energyText, percent, perSecond } from './text.js';
+
+export const Decision = memo(function Decision(props: {
+  readonly model: ModelInfo | null;
+  readonly frame: FrameView | null;
+  readonly arrivals: readonly number[];
+}) {
+  const { model, frame, arrivals } = props;
+  const { length } = arrivals;
+  const liveRate = length > 2 ? (1000 * (length - 1)) / (arrivals[length - 1]! - arrivals[0]!) : undefined;
+  return (
+    <Card title="Decision" className="decision" aside={model && <span className="fact">{model.name}</span>}>
+      <ol className="classes" aria-label="The most probable classes">
+        {(frame?.classes ?? []).map(({ index, label, probability, logit }, rank) => (
+          <li key={index} data-logit={logit} className={rank === 0 ? 'first' : ''}>
+            <span className="class-label">{label}</span>
+            <span className="class-share">{percent(probability)}</span>
+            <span className="class-bar" aria-hidden="true">
+              <span className="class-fill" style={{ transform: `scaleX(${probability})` }} />
+            </span>
+          </li>
+        ))}
+      </ol>
+      <dl className="figures">
+        <div>
+          <dt>time per image</dt>
+          <dd data-testid="network-time">{frame ? duration(frame.milliseconds.network) : '–'}</dd>
+        </div>
+        {liveRate === undefined ? (
+          <div>
+            <dt>images a second</dt>
+            <dd>{frame ? perSecond(frame.milliseconds.network) : '–'}</dd>
+          </div>
+        ) : (
+          <div>
+            <dt>frames a second</dt>
+            <dd data-testid="frame-rate">{liveRate.toFixed(1)}</dd>
+          </div>
+        )}
+        <div>
+          <dt>neurons that fire</dt>
+          <dd>{frame && model ? percent(meanRate(frame, model)) : '–'}</dd>
+        </div>
+      </dl>
+      {model?.randomWeights && (
+        <p className="hint">Nobody trained these weights: cost and activity are real, the answer means nothing.</p>
+      )}
+      {model && !model.randomWeights && model.hasLabels && model.labels.length <= 20 && (
+        <p className="hint">
+          It knows {model.labels.length} classes: {model.labels.join(', ')}.
+        </p>
+      )}
+    </Card>
+  );
+});
+
+export function meanRate({ rates }: FrameView, { layers, timeSteps }: ModelInfo): number {
+  let spikes = 0;
+  let neurons = 0;
+  layers.forEach(({ channels, size }, index) => {
+    const count = channels * size[0] * size[1];
+    neurons += count * timeSteps;
+    for (let t = 0; t < timeSteps; t++) spikes += count * (rates[index * timeSteps + t] ?? 0);
+  });
+  return spikes / neurons;
+}
+
+/** Before and after the last change of settings, side by side. */
+export const Effect = memo(function Effect({
+  before,
+  now,
+}: {
+  readonly before: Outcome | null;
+  readonly now: Outcome | null;
+}) {
+  if (!before || !now || before.configuration === now.configuration)
+    return <p className="hint">Change a setting: what it does to speed, energy and decision appears here.</p>;
+  const rows: readonly (readonly [string, string, string])[] = [
+    ['time', duration(before.milliseconds), duration(now.milliseconds)],
+    [
+      'energy',
+      before.energy === null ? '–' : energyText(before.energy),
+      now.energy === null ? '…' : energyText(now.energy),
+    ],
+    ['decision', `${before.label} ${percent(before.probability, 0)}`, `${now.label} ${percent(now.probability, 0)}`],
+  ];
+  return (
+    <table className="effect" aria-live="polite">
+      <caption className="visually-hidden">What the last change did</caption>
+      <thead>
+        <tr>
+          <td />
+          <th scope="col">{before.settings}</th>
+          <th scope="col">{now.settings}</th>
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map(([name, old, current]) => (
+          <tr key={name}>
+            <th scope="row">{name}</th>
+            <td>{old}</td>
+            <td className={old === current ? '' : 'changed'}>{current}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+});

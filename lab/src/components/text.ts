@@ -1,0 +1,32 @@
+/** Numbers as people read them. */
+
+export function percent(share: number, digits = 1): string {
+  return `${(100 * share).toFixed(digits)} %`;
+}
+
+export function duration(milliseconds: number): string {
+  if (milliseconds >= 1000) return `${(milliseconds / 1000).toFixed(2)} s`;
+  return `${milliseconds.toFixed(milliseconds < 10 ? 2 : milliseconds < 100 ? 1 : 0)} ms`;
+}
+
+/** In the unit that leaves one to three digits before the point. */
+export function energy(millijoules: number): string {
+  if (millijoules >= 1) return `${millijoules.toFixed(2)} mJ`;
+  const microjoules = 1000 * millijoules;
+  return `${microjoules.toFixed(microjoules >= 100 ? 0 : 1)} µJ`;
+}
+
+export function millions(count: number): string {
+  return `${(count / 1e6).toFixed(count < 1e7 ? 1 : 0)} M`;
+}
+
+/** Images per second of which one takes so long. */
+export function perSecond(milliseconds: number): string {
+  const rate = 1000 / milliseconds;
+  return rate >= 100 ? rate.toFixed(0) : rate.toFixed(1);
+}
+
+/** `block3.0.attn.q_lif` as people say it. */
+export function layerTitle(name: string): string {
+  return name.replace(/_lif$/, '').replace(/\.Conv\./, '.sepconv.');
+}

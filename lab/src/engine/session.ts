@@ -1,0 +1,362 @@
+/**
+ * The network inside the worker: opens weights, changes settings, runs images, and picks out of each run what the page looks at. It knows
+ * nothing of pages or messages; `worker.ts` does.
+ */
+import {
+  attentionHeads,
+  countSpikes,
+  createEngine,
+  defaultEnergyConstants,
+  EnergyMeter,
+  type FieldTensor,
+  loadModel,
+  type Model,
+  membraneTrace,
+  type NeuronLayer,
+  neuronLayers,
+  type RgbImage,
+  type RunOptions,
+  type RunResult,
+  rgbFromRgba,
+  weightsAddress,
+} from '../../../src/index.browser.js';
+import type {
+  AttentionView,
+  EnergyView,
+  EngineSettings,
+  Focus,
+  FocusView,
+  Frame,
+  FrameView,
+  ModelInfo,
+  ModelSource,
+} from './messages.js';
+
+export type Progress = (what: string, share: number | null) => void;
+
+/** A run that is still being looked at. */
+interface Run {
+  readonly image: number;
+  readonly input: FieldTensor;
+  readonly result: RunResult;
+  readonly currentOf: string | null;
+}
+
+/** Beyond this many, threads of a small network wait for each other more than they work. */
+const mostThreadsByDefault = 8;
+/** Runs of a photograph whose median is shown, and when to stop before. */
+const measuredRuns = 7;
+const measuringMilliseconds = 150;
+/**
+ * Frames of a camera are scaled down by the browser until their shorter side is this many times what the network's own resize makes of it, and
+ * at most so many pixels: reading back and resizing a whole frame takes ten times as long as a small network.
+ */
+const frameSurplus = 3;
+const longestFrameSide = 480;
+/** Energy is counted from live frames at most for this share of the time. */
+const energyShare = 0.2;
+
+export class Session {
+  #model: Model | undefined;
+  #own: ModelInfo['own'] | undefined;
+  #layers: readonly NeuronLayer[] = [];
+  #settings: EngineSettings | undefined;
+  #focus: Focus = { layer: null, neuron: { channel: 0, position: null }, attention: null };
+  #configuration = 0;
+  #images = 0;
+  #last: Run | undefined;
+  #photograph: Blob | undefined;
+  #frames: OffscreenCanvasRenderingContext2D | undefined;
+  #energyNotBefore = 0;
+
+  get configuration(): number {
+    return this.#configuration;
+  }
+
+  /** Takes other weights; the network before stays when they cannot be used. */
+  async open(source: ModelSource, settings: EngineSettings, progress: Progress): Promise<ModelInfo> {
+    const start = performance.now();
+    const { threads, precision, kernel } = settings;
+    const engineOptions = { threads: threadsOf(threads), precision, spikeKernel: kernel };
+    const weights = source.kind === 'file' ? source.file : await registeredWeights(source.name, progress);
+    progress('Laying out the network', null);
+    const loaded =
+      typeof weights === 'string'
+        ? await loadModel({ model: weights }, engineOptions)
+        : await loadModel({ checkpoint: weights }, engineOptions);
+    const { timeSteps, threshold } = loaded.configuration;
+    await this.#adopt(this.#configured(loaded, settings), settings);
+    this.#own = { timeSteps, threshold };
+    this.#last = undefined;
+    return this.#info(performance.now() - start);
+  }
+
+  /** The same weights under other settings; the image shown last is to be run again. */
+  async configure(settings: EngineSettings, progress: Progress): Promise<ModelInfo | undefined> {
+    if (!this.#model || !this.#own) return undefined;
+    progress('Laying out the network', null);
+    const start = performance.now();
+    const { threads, precision, kernel } = settings;
+    const engine = await createEngine({ threads: threadsOf(threads), precision, spikeKernel: kernel });
+    await this.#adopt(this.#configured(this.#model, settings, engine), settings);
+    return this.#info(performance.now() - start);
+  }
+
+  #configured(model: Model, settings: EngineSettings, engine = model.engine): Model {
+    const own = this.#model === model && this.#own ? this.#own : model.configuration;
+    const timeSteps = settings.timeSteps ?? own.timeSteps;
+    const threshold = settings.threshold ?? own.threshold;
+    return model.reconfigured({ timeSteps, threshold }, engine);
+  }
+
+  async #adopt(model: Model, settings: EngineSettings): Promise<void> {
+    const before = this.#model;
+    this.#model = model;
+    this.#settings = settings;
+    this.#layers = neuronLayers(model.configuration, model.preprocessing.crop);
+    this.#configuration++;
+    await before?.dispose();
+  }
+
+  #info(loadMilliseconds: number): ModelInfo {
+    const model = this.#model!;
+    const { precision, kernel } = this.#settings!;
+    const { timeSteps, threshold, heads } = model.configuration;
+    const { crop, resize } = model.preprocessing;
+    const shared = globalThis.crossOriginIsolated === true;
+    const statistics = /running_(mean|var)$/;
+    const trained = [...model.parameters].filter(([name]) => !statistics.test(name));
+    return {
+      name: model.provenance.name,
+      description: model.provenance.description,
+      randomWeights: model.provenance.randomWeights,
+      parameters: trained.reduce((sum, [, values]) => sum + values.length, 0),
+      labels: model.labels,
+      hasLabels: model.hasLabels,
+      heads,
+      layers: this.#layers,
+      inputSize: crop,
+      field: resize === null ? 1 : Math.min(1, Math.max(...crop) / resize),
+      own: this.#own!,
+      timeSteps,
+      threshold,
+      precision,
+      kernel,
+      threads: model.engine.threads,
+      availableThreads: shared ? (navigator.hardwareConcurrency ?? 1) : 1,
+      sharedMemory: shared,
+      loadMilliseconds,
+    };
+  }
+
+  look(focus: Focus): void {
+    this.#focus = focus;
+  }
+
+  /** Decodes an image and runs it. */
+  async show(image: Blob | Frame, live: boolean): Promise<FrameView | undefined> {
+    if (image instanceof Blob) this.#photograph = image;
+    if (!this.#model) return undefined;
+    const start = performance.now();
+    const input = await this.#model.inputOf([image instanceof Blob ? image : this.#pixelsOf(image)]);
+    return this.#run(input, live, ++this.#images, performance.now() - start);
+  }
+
+  #pixelsOf(frame: Frame): RgbImage {
+    const [fullWidth, fullHeight] =
+      'displayWidth' in frame ? [frame.displayWidth, frame.displayHeight] : [frame.width, frame.height];
+    const { resize, crop } = this.#model!.preprocessing;
+    const enough = Math.min(longestFrameSide, frameSurplus * (resize ?? Math.max(...crop)));
+    const shrink = Math.max(1, Math.min(fullWidth, fullHeight) / enough);
+    const width = Math.max(1, Math.round(fullWidth / shrink));
+    const height = Math.max(1, Math.round(fullHeight / shrink));
+    try {
+      const context = this.#canvas(width, height);
+      context.drawImage(frame, 0, 0, width, height);
+      return rgbFromRgba(width, height, context.getImageData(0, 0, width, height).data);
+    } finally {
+      frame.close();
+    }
+  }
+
+  #canvas(width: number, height: number): OffscreenCanvasRenderingContext2D {
+    const known = this.#frames;
+    if (known?.canvas.width === width && known.canvas.height === height) return known;
+    const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })!;
+    context.imageSmoothingQuality = 'medium';
+    this.#frames = context;
+    return context;
+  }
+
+  /** The photograph that was shown last, by weights that have not seen it. */
+  async showPhotograph(): Promise<FrameView | undefined> {
+    return this.#photograph && this.show(this.#photograph, false);
+  }
+
+  /** What was run last, once more: after a change of settings or of the layer that is looked at. */
+  async showAgain(): Promise<FrameView | undefined> {
+    const last = this.#last;
+    return last && this.#run(last.input, false, last.image, 0);
+  }
+
+  /** Whether a change of focus needs no run: the currents of the layer are there. */
+  get seesFocus(): boolean {
+    return this.#last !== undefined && this.#last.currentOf === this.#layer()?.name;
+  }
+
+  async #run(input: FieldTensor, live: boolean, image: number, decode: number): Promise<FrameView> {
+    const model = this.#model!;
+    const layer = this.#layer()?.name ?? null;
+    const record = { spikeWords: true, inputCurrents: layer === null ? [] : [layer] };
+    const result = await model.run(input, { record });
+    const network = live ? result.milliseconds : await this.#usualTime(input, record, result.milliseconds);
+    this.#last = { image, input, result, currentOf: layer };
+    const classes = model.rank(result.logits.data, 5).map(({ index, label, probability }) => ({
+      index,
+      label,
+      probability,
+      logit: result.logits.data[index]!,
+    }));
+    return {
+      live,
+      configuration: this.#configuration,
+      image,
+      classes,
+      milliseconds: { decode, network },
+      rates: this.#rates(result),
+      input: receivedPixels(input, model),
+      ...this.view(),
+    };
+  }
+
+  /** The first run of a new layout fetches everything into the caches; what a person wants to compare is the median of a few. */
+  async #usualTime(input: FieldTensor, record: RunOptions['record'] & object, first: number): Promise<number> {
+    const times = [first];
+    const start = performance.now();
+    while (times.length < measuredRuns && performance.now() - start < measuringMilliseconds)
+      times.push((await this.#model!.run(input, { record })).milliseconds);
+    return times.sort((a, b) => a - b)[times.length >> 1]!;
+  }
+
+  /** What the page looks at, of the last run. */
+  view(): { readonly focus: FocusView | null; readonly attention: AttentionView | null } {
+    return { focus: this.#focusView(), attention: this.#attentionView() };
+  }
+
+  #layer(): NeuronLayer | undefined {
+    return this.#layers.find(({ name }) => name === this.#focus.layer) ?? this.#layers[0];
+  }
+
+  #rates({ spikeWords }: RunResult): Float32Array {
+    const { timeSteps } = this.#model!.configuration;
+    const rates = new Float32Array(this.#layers.length * timeSteps);
+    this.#layers.forEach(({ name, channels, size }, index) => {
+      const { words } = spikeWords!.get(name)!;
+      const perStep = words.length / timeSteps;
+      const neurons = channels * size[0] * size[1];
+      for (let t = 0; t < timeSteps; t++)
+        rates[index * timeSteps + t] = countSpikes(words.subarray(t * perStep, (t + 1) * perStep)) / neurons;
+    });
+    return rates;
+  }
+
+  #focusView(): FocusView | null {
+    const layer = this.#layer();
+    const current = layer && this.#last?.result.inputCurrents?.get(layer.name);
+    const spikes = layer && this.#last?.result.spikeWords?.get(layer.name);
+    if (!layer || !current || !spikes) return null;
+    const { channels, size } = layer;
+    const middle = (size[0] >> 1) * size[1] + (size[1] >> 1);
+    // Another layer may be smaller than the one in which this neuron was chosen.
+    const neuron = {
+      channel: Math.min(this.#focus.neuron.channel, channels - 1),
+      position: Math.min(this.#focus.neuron.position ?? middle, size[0] * size[1] - 1),
+    };
+    return {
+      layer: layer.name,
+      // The run keeps its own: messages give arrays away.
+      words: spikes.words.slice(),
+      timeSteps: spikes.shape[0]!,
+      channels,
+      size,
+      neuron,
+      trace: membraneTrace(current, neuron),
+    };
+  }
+
+  #attentionView(): AttentionView | null {
+    const wanted = this.#focus.attention;
+    const query = this.#layers.find(({ name }) => name === `${wanted}.q_lif`) ?? this.#firstQuery();
+    const spikes = this.#last?.result.spikeWords;
+    if (!query?.attention || !spikes) return null;
+    const name = query.attention;
+    const of = (letter: string) => spikes.get(`${name}.${letter}_lif`)!;
+    const { timeSteps, heads } = this.#model!.configuration;
+    const three = { query: of('q'), key: of('k'), value: of('v') };
+    const steps = Array.from({ length: timeSteps }, (_, timeStep) => attentionHeads(three, heads, { timeStep }));
+    return { name, size: query.size, steps };
+  }
+
+  #firstQuery(): NeuronLayer | undefined {
+    return this.#layers.find(({ name }) => name.endsWith('.q_lif'));
+  }
+
+  /** Counts the last run; of live frames only as many as leave the network most of the time. */
+  energy(live: boolean): EnergyView | undefined {
+    const last = this.#last;
+    const start = performance.now();
+    if (!last || (live && start < this.#energyNotBefore)) return undefined;
+    const meter = new EnergyMeter(this.#model!, defaultEnergyConstants);
+    meter.count(last.input, last.result.spikeWords!);
+    const { paper, exactMillijoules, memory } = meter.result();
+    const end = performance.now();
+    this.#energyNotBefore = end + (end - start) / energyShare;
+    return {
+      configuration: this.#configuration,
+      image: last.image,
+      paper: paper.millijoules,
+      exact: exactMillijoules,
+      ann: paper.annMillijoules,
+      memory: memory.accessMillijoules,
+    };
+  }
+}
+
+function threadsOf(wanted: number | null): number {
+  const available = globalThis.crossOriginIsolated === true ? (navigator.hardwareConcurrency ?? 1) : 1;
+  return wanted === null ? Math.min(available, mostThreadsByDefault) : Math.min(available, wanted);
+}
+
+/** The weights that come with the page as a file, or the name of a network whose weights are drawn. */
+async function registeredWeights(name: string, progress: Progress): Promise<File | string> {
+  if (name.endsWith('-random')) return name;
+  const address = weightsAddress(name);
+  const response = await fetch(address);
+  if (!response.ok || !response.body)
+    throw new Error(`${name}: its weights could not be fetched (${response.status} ${response.statusText})`);
+  // A compressed transfer says how long it is compressed, which is of no use here.
+  const length = response.headers.has('content-encoding') ? 0 : Number(response.headers.get('content-length') ?? 0);
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let received = 0;
+  const reader = response.body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    parts.push(value);
+    received += value.length;
+    progress('Fetching the weights', length > 0 ? Math.min(1, received / length) : null);
+  }
+  return new File(parts, name);
+}
+
+/** The normalised input as pixels again: what the network has to go by. */
+function receivedPixels({ data }: FieldTensor, { preprocessing }: Model): FrameView['input'] {
+  const { crop, mean, std } = preprocessing;
+  const [height, width] = crop;
+  const pixels = height * width;
+  const rgba = new Uint8ClampedArray(4 * pixels).fill(255);
+  for (let channel = 0; channel < 3; channel++)
+    for (let i = 0; i < pixels; i++)
+      rgba[4 * i + channel] = 255 * (data[channel * pixels + i]! * std[channel]! + mean[channel]!);
+  return { width, height, rgba };
+}

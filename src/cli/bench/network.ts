@@ -1,0 +1,60 @@
+/** The network of a race, written once for all contestants: in our format, and as ONNX with the same weights. */
+import { join } from 'node:path';
+import { imagenetPreprocessing } from '../../data/preprocess.js';
+import { loadModel, writeOnnx, writeSafetensors } from '../../index.js';
+import { describedBy } from '../../interop/loadParameters.js';
+import { descriptionOf, stateOf } from '../../library/exportModel.js';
+import { Model } from '../../library/model.js';
+import { metaSpikeformerSizes, resolveConfiguration } from '../../models/configurations.js';
+import { initialiseParameters } from '../../models/initialise.js';
+import { metaSpikeformer } from '../../models/metaSpikeformer.js';
+import { calibrateFiringRates } from '../../runtime/calibrate.js';
+import { createEngine } from '../../runtime/engines.js';
+import { inputOf } from './messages.js';
+
+/** What is raced. */
+export interface Entry {
+  readonly model: string;
+  readonly timeSteps: number;
+  readonly batch: number;
+  /** Wanted, in per cent; null: the weights are trained ones and fire as they do. */
+  readonly rate: number | null;
+}
+
+/** The same network for all: our file, and the ONNX file of the same weights for the same batch. */
+export async function writeNetwork(entry: Entry, folder: string, threads: number) {
+  const model =
+    entry.rate === null ? await loadModel({ model: entry.model }, { threads }) : await calibrated(entry, threads);
+  const checkpoint = join(folder, 'network.safetensors');
+  const onnx = join(folder, 'network.onnx');
+  await writeSafetensors(checkpoint, stateOf(model), describedBy(descriptionOf(model)));
+  await writeOnnx(onnx, model, { batch: entry.batch });
+  const shape = [entry.batch, model.configuration.inputChannels, ...model.preprocessing.crop];
+  await model.dispose();
+  return { checkpoint, onnx, shape };
+}
+
+async function calibrated({ model, timeSteps, rate }: Entry, threads: number): Promise<Model> {
+  const size = metaSpikeformerSizes[model as keyof typeof metaSpikeformerSizes];
+  const configuration = resolveConfiguration({ ...size, timeSteps });
+  const graph = metaSpikeformer(configuration);
+  const [height, width] = imagenetPreprocessing.crop;
+  const engine = await createEngine({ threads });
+  const source = { graph, parameters: initialiseParameters(graph, 1) };
+  const input = channelsLast(inputOf([1, configuration.inputChannels, height, width]), height, width);
+  const parameters = await calibrateFiringRates(engine, source, input, rate! / 100).finally(() => engine.dispose());
+  return new Model({
+    configuration,
+    parameters,
+    engine: await createEngine({ threads: 1 }),
+    provenance: { name: model, randomWeights: true, description: `random weights at a firing rate of ${rate} %` },
+    preprocessing: imagenetPreprocessing,
+  });
+}
+
+/** One image; the contestants take channels first. */
+function channelsLast(image: Float32Array, height: number, width: number) {
+  const channels = image.length / (height * width);
+  const pixel = (at: number) => Math.floor(at / channels) + (at % channels) * height * width;
+  return { shape: [1, height, width, channels], data: image.map((_, at) => image[pixel(at)]!) };
+}

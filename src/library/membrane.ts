@@ -1,0 +1,64 @@
+/**
+ * What one neuron did, step by step, told from the current that flowed into it. The engine keeps membranes in registers and writes only spikes
+ * down; they are computed again here, by the neuron's formula (`operators/lif.ts`) with the rounding of the engines, so that the trace and
+ * the recorded spikes agree.
+ */
+import { UsageError } from '../errors.js';
+import { elementCount, formatShape, type Shape } from '../graph/shape.js';
+
+/** Input of a neuron layer over all time steps, and the constants of its neurons. */
+export interface NeuronInput {
+  /** `[T, B, C, H, W]`, `[T, B, C, N]` or `[T, B, C]`. */
+  readonly shape: Shape;
+  readonly data: Float32Array;
+  /** τ, in time steps. */
+  readonly tau: number;
+  /** θ: the membrane at which the neuron fires. */
+  readonly threshold: number;
+}
+
+export interface MembraneTrace {
+  readonly tau: number;
+  readonly threshold: number;
+  /** One entry per time step. */
+  readonly steps: readonly {
+    /** x: what flows in. */
+    readonly current: number;
+    /** h = v + (x − v)/τ: the membrane before a reset. */
+    readonly charged: number;
+    /** Whether h reached θ. */
+    readonly spike: boolean;
+    /** v: the membrane afterwards; 0 after a spike. */
+    readonly membrane: number;
+  }[];
+}
+
+export interface NeuronPlace {
+  /** Of the batch; the first when not given. */
+  readonly image?: number;
+  readonly channel: number;
+  /** Row by row: y · W + x of a map, the token's number, 0 where there is no space. */
+  readonly position: number;
+}
+
+/** @throws UsageError when there is no such neuron. */
+export function membraneTrace(input: NeuronInput, { image = 0, channel, position }: NeuronPlace): MembraneTrace {
+  const [timeSteps, images, channels, ...space] = input.shape as [number, number, number, ...number[]];
+  const positions = elementCount(space);
+  const inside = (value: number, count: number) => Number.isInteger(value) && value >= 0 && value < count;
+  if (!inside(image, images) || !inside(channel, channels) || !inside(position, positions))
+    throw new UsageError(
+      `neuron: image ${image}, channel ${channel}, position ${position} is not in ${formatShape(input.shape)}`,
+    );
+  const tau = Math.fround(input.tau);
+  const threshold = Math.fround(input.threshold);
+  let membrane = 0;
+  const steps = Array.from({ length: timeSteps }, (_, t) => {
+    const current = input.data[((t * images + image) * channels + channel) * positions + position]!;
+    const charged = Math.fround(membrane + Math.fround(Math.fround(current - membrane) / tau));
+    const spike = charged >= threshold;
+    membrane = spike ? 0 : charged;
+    return { current, charged, spike, membrane };
+  });
+  return { tau: input.tau, threshold: input.threshold, steps };
+}

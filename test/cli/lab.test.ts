@@ -1,0 +1,172 @@
+/** `lab` as a server: what it hands out, what it refuses, and to whom. The page itself is tested in a browser: test/browser. */
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loopback, serveLab } from '../../src/cli/labServer.js';
+import { spikeformer } from './support.js';
+
+let folder: string;
+let server: Server;
+let port: number;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lab-server-'));
+  await mkdir(join(folder, 'page', 'assets'), { recursive: true });
+  await mkdir(join(folder, 'models'));
+  const files = {
+    'page/index.html': '<!doctype html>page',
+    'page/assets/app.js': 'app',
+    'page/assets/a b.txt': 'a name with a space',
+    'page/.stamp': 'hidden',
+    'models/net.safetensors': 'weights',
+    'secret.txt': 'SECRET',
+  };
+  for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
+  await symlink(join(folder, 'secret.txt'), join(folder, 'page', 'link.txt'));
+  await symlink(folder, join(folder, 'page', 'up'));
+  server = await serveLab(join(folder, 'page'), join(folder, 'models'), 0);
+  port = (server.address() as AddressInfo).port;
+});
+
+afterAll(async () => {
+  server.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** The answer to a request line as it is: clients of a higher level tidy addresses up before they send them. */
+function ask(line: string): Promise<{ readonly status: number; readonly headers: string; readonly body: string }> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const socket = connect(port, loopback, () =>
+      socket.write(`${line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`),
+    );
+    socket.setEncoding('latin1');
+    socket.on('data', (part) => {
+      text += part;
+    });
+    socket.on('error', reject);
+    socket.on('close', () => {
+      const end = text.indexOf('\r\n\r\n');
+      const headers = text.slice(0, end);
+      resolve({ status: Number(headers.split(' ')[1]), headers, body: text.slice(end + 4) });
+    });
+  });
+}
+
+describe('the server of the lab', () => {
+  it.each([
+    ['/', 'text/html; charset=utf-8', '<!doctype html>page'],
+    ['/index.html#part?x', 'text/html; charset=utf-8', '<!doctype html>page'],
+    ['/assets/app.js?v=1', 'text/javascript; charset=utf-8', 'app'],
+    ['/assets/a%20b.txt', 'text/plain; charset=utf-8', 'a name with a space'],
+    ['/models/net.safetensors', 'application/octet-stream', 'weights'],
+  ])('hands out %s', async (address, type, content) => {
+    const { status, headers, body } = await ask(`GET ${address}`);
+    expect([status, body]).toEqual([200, content]);
+    expect(headers).toContain(`Content-Type: ${type}`);
+    expect(headers).toContain(`Content-Length: ${content.length}`);
+  });
+
+  it('isolates the page, whatever it answers, so that threads are allowed', async () => {
+    for (const address of ['/', '/absent']) {
+      const { headers } = await ask(`GET ${address}`);
+      expect(headers).toContain('Cross-Origin-Opener-Policy: same-origin');
+      expect(headers).toContain('Cross-Origin-Embedder-Policy: require-corp');
+      expect(headers).toMatch(/Content-Security-Policy: default-src 'none'/);
+      expect(headers).toContain('X-Content-Type-Options: nosniff');
+    }
+  });
+
+  it('answers HEAD without a body', async () => {
+    const { status, headers, body } = await ask('HEAD /assets/app.js');
+    expect([status, body]).toEqual([200, '']);
+    expect(headers).toContain('Content-Length: 3');
+  });
+
+  it.each([
+    ['a folder above', '/../secret.txt'],
+    ['a folder above, from inside', '/assets/../../secret.txt'],
+    ['a folder above, encoded', '/..%2fsecret.txt'],
+    ['a folder above, all encoded', '/%2e%2e%2fsecret.txt'],
+    ['a folder above, encoded twice', '/%252e%252e%252fsecret.txt'],
+    ['a folder above, in the manner of Windows', '/..%5csecret.txt'],
+    ['a folder above, from the models', '/models/../../secret.txt'],
+    ['an absolute path', '//etc/passwd'],
+    ['an absolute path, encoded', '/%2fetc%2fpasswd'],
+    ['a path cut by NUL', '/assets/app.js%00.html'],
+    ['a link to a file outside', '/link.txt'],
+    ['a link to a folder outside', '/up/secret.txt'],
+    ['a hidden file', '/.stamp'],
+    ['a folder', '/assets'],
+    ['a folder with a slash', '/assets/'],
+    ['an escape that is none', '/%zz'],
+    ['an address of another scheme', 'file:///etc/passwd'],
+    ['an address of another host', 'http://example.org/index.html'],
+    ['a name of every object', '/__proto__'],
+  ])('refuses %s', async (_what, address) => {
+    const { status, body } = await ask(`GET ${address}`);
+    expect([400, 404]).toContain(status);
+    expect(body).not.toMatch(/SECRET|root:|hidden/);
+  });
+
+  it.each(['POST', 'PUT', 'DELETE', 'OPTIONS'])('refuses %s', async (method) => {
+    const { status, headers } = await ask(`${method} /`);
+    expect(status).toBe(405);
+    expect(headers).toContain('Allow: GET, HEAD');
+  });
+
+  it('does not follow a file that became a link after it started', async () => {
+    const page = join(folder, 'changing');
+    await mkdir(page);
+    for (const name of ['index.html', 'late.txt']) await writeFile(join(page, name), 'own');
+    const changing = await serveLab(page, join(folder, 'models'), 0);
+    const address = `http://${loopback}:${(changing.address() as AddressInfo).port}/late.txt`;
+    expect(await (await fetch(address)).text()).toBe('own');
+    await rm(join(page, 'late.txt'));
+    await symlink(join(folder, 'secret.txt'), join(page, 'late.txt'));
+    expect((await fetch(address)).status).toBe(404);
+    changing.close();
+  });
+
+  it('listens on this machine only', () => {
+    expect((server.address() as AddressInfo).address).toBe('127.0.0.1');
+  });
+
+  it('says what to do where the page was never built', async () => {
+    await expect(serveLab(join(folder, 'models'), join(folder, 'models'), 0)).rejects.toThrow(/npm run build:lab/);
+  });
+});
+
+describe('the command', () => {
+  it('says where the page is, and ends with Ctrl-C', async () => {
+    let printed = '';
+    const { code, stdout } = await spikeformer(['lab', '--port', '0'], {
+      writeOut: (text) => {
+        printed += text;
+      },
+      onListening: async (pressControlC) => {
+        const [address] = /http:\/\/127\.0\.0\.1:\d+\//.exec(printed)!;
+        const page = await fetch(address);
+        expect(await page.text()).toContain('<title>Spikeformer lab</title>');
+        pressControlC();
+      },
+    });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^the lab is at http:\/\/127\.0\.0\.1:\d+\/\n$/);
+  });
+
+  it('names a port that is taken, and ends with 2', async () => {
+    const other = createServer().listen(0, loopback);
+    await new Promise((resolve) => other.once('listening', resolve));
+    const taken = String((other.address() as AddressInfo).port);
+    const { code, stdout, stderr } = await spikeformer(['lab', '--port', taken]);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toBe(
+      `spikeformer: --port: ${taken} on 127.0.0.1 cannot be used: another program listens there; give another, or 0 for any\n`,
+    );
+    other.close();
+  });
+});
