@@ -79,7 +79,7 @@ async function measureCamera() {
         }
       };
     });
-    await page.goto(addressOf(server));
+    await page.goto(`${addressOf(server)}#threads=${options.threads}`);
     await page.locator('[data-ready="true"]').waitFor({ timeout: 120_000 });
     await page.getByRole('button', { name: 'Camera' }).click();
     await page.getByTestId('frame-rate').waitFor({ timeout: 120_000 });
