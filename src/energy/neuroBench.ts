@@ -126,28 +126,75 @@ export function channelsByTap(g: ConvolutionGeometry, weights: Float32Array): Ui
 
 /**
  * Where a depthwise convolution without bias makes something else than zero: at least one spike under a weight. (That weights of different taps cancel to
- * exactly zero is not considered.)
+ * exactly zero is not considered.) Of channels without a zero weight that is any spike under the window, found along rows and then along columns; the few others are looked
+ * at tap by tap.
  *
  * @param masks From `channelsByTap`.
  */
 export function reachedBySpikes(spikes: Uint32Array, geometry: ConvolutionGeometry, masks: Uint32Array): Uint32Array {
   const g = geometry;
   const perPixel = spikeWords(g.inputChannels);
+  const across = spikesAcross(spikes, g, perPixel);
   const reached = new Uint32Array(g.outputHeight * g.outputWidth * perPixel);
-  for (let y = 0; y < g.outputHeight; y++)
-    for (let x = 0; x < g.outputWidth; x++)
-      for (let ky = 0; ky < g.kernelHeight; ky++) {
-        const inputY = y * g.strideHeight - g.paddingHeight + ky;
-        if (inputY < 0 || inputY >= g.inputHeight) continue;
-        for (let kx = 0; kx < g.kernelWidth; kx++) {
-          const inputX = x * g.strideWidth - g.paddingWidth + kx;
-          if (inputX < 0 || inputX >= g.inputWidth) continue;
-          const from = (inputY * g.inputWidth + inputX) * perPixel;
-          const to = (y * g.outputWidth + x) * perPixel;
-          const mask = (ky * g.kernelWidth + kx) * perPixel;
-          for (let word = 0; word < perPixel; word++) reached[to + word]! |= spikes[from + word]! & masks[mask + word]!;
-        }
+  const row = g.outputWidth * perPixel;
+  for (let y = 0; y < g.outputHeight; y++) {
+    const start = y * g.strideHeight - g.paddingHeight;
+    for (let inputY = Math.max(0, start); inputY < Math.min(g.inputHeight, start + g.kernelHeight); inputY++)
+      for (let at = 0; at < row; at++) reached[y * row + at]! |= across[inputY * row + at]!;
+  }
+  for (let word = 0; word < perPixel; word++) {
+    let [every, some] = [0xffffffff, 0];
+    for (let mask = word; mask < masks.length; mask += perPixel) {
+      every &= masks[mask]!;
+      some |= masks[mask]!;
+    }
+    const partial = some & ~every;
+    for (let at = word; at < reached.length; at += perPixel) {
+      reached[at]! &= every;
+      if (partial !== 0) reached[at]! |= partial & reachedTapByTap(spikes, g, masks, perPixel, at);
+    }
+  }
+  return reached;
+}
+
+/** Any spike under the window's columns, for every row of the input: `[inputHeight][outputWidth][word]`. */
+function spikesAcross(spikes: Uint32Array, g: ConvolutionGeometry, perPixel: number): Uint32Array {
+  const across = new Uint32Array(g.inputHeight * g.outputWidth * perPixel);
+  for (let y = 0; y < g.inputHeight; y++)
+    for (let x = 0; x < g.outputWidth; x++) {
+      const to = (y * g.outputWidth + x) * perPixel;
+      const start = x * g.strideWidth - g.paddingWidth;
+      const end = Math.min(g.inputWidth, start + g.kernelWidth);
+      for (let inputX = Math.max(0, start); inputX < end; inputX++) {
+        const from = (y * g.inputWidth + inputX) * perPixel;
+        for (let word = 0; word < perPixel; word++) across[to + word]! |= spikes[from + word]!;
       }
+    }
+  return across;
+}
+
+/** One word of one output pixel, with every tap's own mask. */
+function reachedTapByTap(
+  spikes: Uint32Array,
+  g: ConvolutionGeometry,
+  masks: Uint32Array,
+  perPixel: number,
+  at: number,
+): number {
+  const word = at % perPixel;
+  const pixel = (at - word) / perPixel;
+  const [x, y] = [pixel % g.outputWidth, Math.floor(pixel / g.outputWidth)];
+  let reached = 0;
+  for (let ky = 0; ky < g.kernelHeight; ky++) {
+    const inputY = y * g.strideHeight - g.paddingHeight + ky;
+    if (inputY < 0 || inputY >= g.inputHeight) continue;
+    for (let kx = 0; kx < g.kernelWidth; kx++) {
+      const inputX = x * g.strideWidth - g.paddingWidth + kx;
+      if (inputX < 0 || inputX >= g.inputWidth) continue;
+      const mask = masks[(ky * g.kernelWidth + kx) * perPixel + word]!;
+      reached |= spikes[(inputY * g.inputWidth + inputX) * perPixel + word]! & mask;
+    }
+  }
   return reached;
 }
 
