@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
 import { z } from 'zod';
 import { writeNetwork } from '../dist/cli/bench/network.js';
+import { medianOf } from '../dist/cli/bench/race.js';
 import { loopback, pageHeaders, serveLab } from '../dist/cli/labServer.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -158,11 +159,14 @@ async function measureRace() {
     await page.waitForFunction(() => 'race' in window, undefined, { timeout: 1_800_000 });
     const found = await page.evaluate(() => /** @type {any} */ (window).race);
     if (found.failure) throw new Error(found.failure);
-    const rival = found.contestants.find((/** @type {{ name: string }} */ { name }) => name === 'onnxruntime-web');
-    const contestants = found.contestants.map((/** @type {{ name: string, median: number }} */ { name, median }) => ({
+    /** @type {{ name: string, times: number[] }[]} */
+    const lanes = found.contestants;
+    const rival = medianOf(lanes.find(({ name }) => name === 'onnxruntime-web')?.times ?? []);
+    const contestants = lanes.map(({ name, times }) => ({
       name,
-      median,
-      ratio: rival.median / median,
+      times,
+      median: medianOf(times),
+      ratio: rival / medianOf(times),
     }));
     return { model: '31M', timeSteps: 1, size: inputSide, threads, ...found, contestants };
   } finally {

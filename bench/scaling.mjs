@@ -40,7 +40,7 @@ async function parametersFor(timeSteps, rate) {
   if (known) return known;
   const graph = metaSpikeformer(resolveConfiguration({ ...metaSpikeformerSizes[size], timeSteps }));
   const engine = await createEngine();
-  const shape = [1, 96, 96, 3];
+  const shape = [1, defaults.image, defaults.image, 3];
   const source = { graph, parameters: initialiseParameters(graph, 1) };
   const parameters = await calibrateFiringRates(engine, source, { shape, data: inputOf(shape) }, rate);
   await engine.dispose();

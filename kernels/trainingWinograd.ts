@@ -1,7 +1,8 @@
 /**
  * Gradient of a 3×3 convolution of stride 1 with respect to its input by Winograd's minimal filtering F(4×4, 3×3) (Lavin and Gray 2016, arXiv:1509.09308): a quarter
  * of the products, as 36 products of matrices. Tiles of 6×6 of the output's gradient and the turned kernels are transformed, multiplied position by position, and
- * transformed back to 4×4. The sums are other ones than `trainingInputGradient.ts` makes: about 10⁻⁶ of the largest value apart. Spikes are never made this way.
+ * transformed back to 4×4. The sums are other ones than `trainingInputGradient.ts` makes; both are within 10⁻⁵ of the
+ * largest value of finite differences (test/engines). Spikes are never made this way.
  */
 import { ConvolutionWord as Word, Width } from '../src/engines/wasm/instructionSet';
 import { TrainingConvolutionWord as Extra } from '../src/engines/wasm/trainingInstructionSet';

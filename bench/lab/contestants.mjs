@@ -4,6 +4,7 @@
  * threads. They take turns, one pass each, so that a slow minute is slow for all. `bench/lab.mjs` serves this and rewrites the names of packages.
  */
 import * as ort from 'onnxruntime-web/wasm';
+import { inputOf } from '../../dist/cli/bench/messages.js';
 import { loadModel } from '../../dist/index.browser.js';
 
 /** Between two passes: threads that wait by spinning go to sleep. */
@@ -49,21 +50,6 @@ async function rival(task) {
   return { name: 'onnxruntime-web', run, times: [] };
 }
 
-/** The same numbers for all: uniform with deviation 1, as normalised images have. @param {number[]} shape */
-function inputOf(shape) {
-  let state = 12345;
-  return Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return (state / 2 ** 32 - 0.5) * Math.sqrt(12);
-  });
-}
-
-/** @param {number[]} values */
-function medianOf(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return /** @type {number} */ (sorted[sorted.length >> 1]);
-}
-
 /** @param {Task} task */
 async function race(task) {
   postMessage({ state: 'Loading our engine…' });
@@ -90,7 +76,7 @@ async function race(task) {
     crossOriginIsolated: globalThis.crossOriginIsolated,
     firingRate: f32.firingRate,
     largestLogitDifference: Math.max(...differences),
-    contestants: contestants.map(({ name, times }) => ({ name, median: medianOf(times), times })),
+    contestants: contestants.map(({ name, times }) => ({ name, times })),
   };
 }
 

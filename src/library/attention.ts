@@ -2,9 +2,9 @@
  * SDSA-3 taken apart for people: per head, which tokens Q selects and what Kᵀ V counted. The same integers as in the engines' kernel
  * (`Q (Kᵀ V)`, before the scale), told from the recorded spikes of the three neuron layers.
  */
-import { spikeWords } from '../engines/kernels.js';
 import { UsageError } from '../errors.js';
 import { formatShape } from '../graph/shape.js';
+import { fires } from '../runtime/layout.js';
 import type { PackedSpikes } from './model.js';
 
 /** One head at one time step. Tokens are numbered row by row; channels are the head's own. */
@@ -54,12 +54,10 @@ type Firing = (token: number, first: number, last: number) => readonly number[];
 
 /** The channels in [first, last) that fire at a token, counted from `first`. */
 function firingChannels(words: Uint32Array, firstPosition: number, channels: number): Firing {
-  const perPosition = spikeWords(channels);
   return (token, first, last) => {
     const firing: number[] = [];
-    const start = (firstPosition + token) * perPosition;
     for (let channel = first; channel < last; channel++)
-      if ((words[start + (channel >>> 5)]! >>> (channel & 31)) & 1) firing.push(channel - first);
+      if (fires(words, channels, firstPosition + token, channel)) firing.push(channel - first);
     return firing;
   };
 }

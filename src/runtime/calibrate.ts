@@ -9,6 +9,7 @@ import type { Graph, Node, Parameters } from '../graph/graph.js';
 import { elementCount, type Shape } from '../graph/shape.js';
 import { inferShapes } from '../operators/registry.js';
 import { compile } from './compile.js';
+import { fires } from './layout.js';
 import { hoistTime } from './passes/hoistTime.js';
 import type { Network } from './passes/pass.js';
 
@@ -117,39 +118,39 @@ function upTo(graph: Graph, last: Node): Graph {
   return { ...graph, nodes, outputs: new Map(), stages: new Map() };
 }
 
-/** The share of the neurons that fire per step when `shift` is added to all that flows in; a sample of them. */
-function rateAt(drive: Drive, shift: number): number {
+/** One neuron over all time steps, with `shift` added to all that flows in; `fire` is told the steps at which it fires. */
+function integrate(drive: Drive, neuron: number, shift: number, fire: (timeStep: number) => void): void {
   const { values, steps, timeSteps, neurons, tau, threshold } = drive;
+  let membrane = 0;
+  for (let t = 0; t < timeSteps; t++) {
+    const x = values[(steps === 1 ? 0 : t) * neurons + neuron]! + shift;
+    membrane += (x - membrane) / tau;
+    if (membrane < threshold) continue;
+    fire(t);
+    membrane = 0;
+  }
+}
+
+/** The share of the neurons that fire per step; a sample of them. */
+function rateAt(drive: Drive, shift: number): number {
+  const { timeSteps, neurons } = drive;
   const stride = Math.max(1, Math.floor(neurons / sampled));
   let [fired, seen] = [0, 0];
   for (let neuron = 0; neuron < neurons; neuron += stride) {
-    let membrane = 0;
-    for (let t = 0; t < timeSteps; t++) {
-      const x = values[(steps === 1 ? 0 : t) * neurons + neuron]! + shift;
-      membrane += (x - membrane) / tau;
-      seen++;
-      if (membrane < threshold) continue;
-      fired++;
-      membrane = 0;
-    }
+    integrate(drive, neuron, shift, () => fired++);
+    seen += timeSteps;
   }
   return fired / seen;
 }
 
 /** All spikes, `[timeSteps, neurons]`, one byte each. */
 function firing(drive: Drive, shift: number): Uint8Array {
-  const { values, steps, timeSteps, neurons, tau, threshold } = drive;
+  const { timeSteps, neurons } = drive;
   const spikes = new Uint8Array(timeSteps * neurons);
-  for (let neuron = 0; neuron < neurons; neuron++) {
-    let membrane = 0;
-    for (let t = 0; t < timeSteps; t++) {
-      const x = values[(steps === 1 ? 0 : t) * neurons + neuron]! + shift;
-      membrane += (x - membrane) / tau;
-      if (membrane < threshold) continue;
+  for (let neuron = 0; neuron < neurons; neuron++)
+    integrate(drive, neuron, shift, (t) => {
       spikes[t * neurons + neuron] = 1;
-      membrane = 0;
-    }
-  }
+    });
   return spikes;
 }
 
@@ -162,11 +163,8 @@ function attend(
 ): Float32Array {
   const { images, tokens, channels, heads } = sizes;
   const width = channels / heads;
-  const words = Math.ceil(channels / 32);
   const result = new Float32Array(images * tokens * channels);
   const counts = new Float32Array(channels * width);
-  const fires = (bits: Uint32Array, token: number, channel: number) =>
-    ((bits[token * words + (channel >>> 5)]! >>> (channel & 31)) & 1) === 1;
   for (let image = 0; image < images; image++) {
     counts.fill(0);
     for (let token = image * tokens; token < (image + 1) * tokens; token++) {
@@ -174,12 +172,13 @@ function attend(
         if (value[token * channels + channel] === 0) continue;
         const head = channel - (channel % width);
         for (let other = 0; other < width; other++)
-          if (fires(packed.key, token, head + other)) counts[(head + other) * width + channel - head]! += scale;
+          if (fires(packed.key, channels, token, head + other))
+            counts[(head + other) * width + channel - head]! += scale;
       }
     }
     for (let token = image * tokens; token < (image + 1) * tokens; token++) {
       for (let channel = 0; channel < channels; channel++) {
-        if (!fires(packed.query, token, channel)) continue;
+        if (!fires(packed.query, channels, token, channel)) continue;
         const head = channel - (channel % width);
         for (let other = 0; other < width; other++)
           result[token * channels + head + other]! += counts[channel * width + other]!;

@@ -54,17 +54,21 @@ export function realToChannelsFirst(
   return { shape: channelsFirstShape([timeSteps, ...shape.slice(1)]), data };
 }
 
+/** Whether a neuron fires, in packed spikes; positions are counted over time steps and images too. */
+export function fires(words: Uint32Array, channels: number, position: number, channel: number): boolean {
+  return ((words[position * spikeWords(channels) + (channel >>> 5)]! >>> (channel & 31)) & 1) === 1;
+}
+
 /** Packed spikes as bits in C-order of the channels-first shape, most significant bit first (NumPy's `packbits`). */
 export function spikesToBits(words: Uint32Array, shape: Shape): { readonly shape: Shape; readonly bits: Uint8Array } {
   const { images, channels, positions } = fold(shape);
-  const perPosition = spikeWords(channels);
   const bits = new Uint8Array(Math.ceil(elementCount(shape) / 8));
   let index = 0;
   for (let image = 0; image < images; image++) {
     for (let c = 0; c < channels; c++) {
       for (let p = 0; p < positions; p++, index++) {
-        const word = words[(image * positions + p) * perPosition + (c >>> 5)]!;
-        if ((word >>> (c & 31)) & 1) bits[index >>> 3] = bits[index >>> 3]! | (0x80 >>> (index & 7));
+        if (fires(words, channels, image * positions + p, c))
+          bits[index >>> 3] = bits[index >>> 3]! | (0x80 >>> (index & 7));
       }
     }
   }

@@ -42,7 +42,8 @@ export const Energy = memo(function Energy({ energy }: { readonly energy: Energy
       </ul>
       {energy ? (
         <p className="hint">
-          Additions 0.9 pJ, multiplications 4.6 pJ (45 nm). Memory is not in it: reads and writes of an SRAM would add{' '}
+          Additions {energy.constants.accumulate} pJ, multiplications {energy.constants.multiplyAccumulate} pJ (
+          {energy.constants.name}). Memory is not in it: reads and writes of an SRAM would add{' '}
           {energyText(energy.memory)}.
         </p>
       ) : (

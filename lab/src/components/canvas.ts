@@ -9,7 +9,7 @@ export function themeColour(property: string): Colour {
   return [value >> 16, (value >> 8) & 255, value & 255];
 }
 
-/** Whether a neuron fires; positions are of all time steps, channels last. */
+/** Whether a neuron fires; positions are of all time steps, channels last. Here as in the library, so that the page need not load the library for it. */
 export function fires(words: Uint32Array, channels: number, position: number, channel: number): boolean {
   const perPosition = Math.ceil(channels / 32);
   return ((words[position * perPosition + (channel >>> 5)]! >>> (channel & 31)) & 1) === 1;

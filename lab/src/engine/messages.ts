@@ -1,5 +1,5 @@
 /** What the page and the worker with the engine say to each other. Types only: both sides import it and neither grows. */
-import type { AttentionHead, MembraneTrace, NeuronLayer } from '../../../src/index.browser.js';
+import type { AttentionHead, EnergyConstants, MembraneTrace, NeuronLayer } from '../../../src/index.browser.js';
 
 export type Precision = 'f32' | 'i16';
 export type SpikeKernel = 'table' | 'dense';
@@ -113,6 +113,7 @@ export interface EnergyView {
   readonly ann: number;
   /** Reads and writes of memory, by the model of docs/energy.md; not in the three above. */
   readonly memory: number;
+  readonly constants: EnergyConstants;
 }
 
 export type FromWorker =

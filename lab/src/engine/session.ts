@@ -318,6 +318,7 @@ export class Session {
       exact: exactMillijoules,
       ann: paper.annMillijoules,
       memory: memory.accessMillijoules,
+      constants: defaultEnergyConstants,
     };
   }
 }

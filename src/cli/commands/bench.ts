@@ -50,6 +50,7 @@ interface CaseResult {
 const defaultRates = [5, 15, 40];
 const defaultRounds = 7;
 const defaultThreads = 2;
+
 export function registerBench(program: Command, session: Session): void {
   program
     .command('bench')
