@@ -14,8 +14,8 @@ import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
 import { z } from 'zod';
 import { writeNetwork } from '../dist/cli/bench/network.js';
-import { medianOf } from '../dist/cli/bench/race.js';
 import { loopback, pageHeaders, serveLab } from '../dist/cli/labServer.js';
+import { medianOf } from '../dist/runtime/median.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const executablePath = process.env.META_SPIKEFORMER_CHROMIUM ?? '/usr/bin/chromium';

@@ -13,6 +13,7 @@ import { registerLab } from './commands/lab.js';
 import { registerPredict } from './commands/predict.js';
 import { registerRun } from './commands/run.js';
 import { registerTrain } from './commands/train.js';
+import { registerTune } from './commands/tune.js';
 import type { Io } from './io.js';
 import { exitCodes, type Session } from './session.js';
 import { oneLine } from './text.js';
@@ -53,6 +54,7 @@ function createProgram(session: Session): Command {
   registerTrain(program, session);
   registerExport(program, session);
   registerBench(program, session);
+  registerTune(program, session);
   registerEnergy(program, session);
   registerLab(program, session);
   return program;

@@ -15,8 +15,11 @@ import type { LifAttributes } from '../operators/lif.js';
 import { inferKinds } from '../operators/registry.js';
 import { compile, type Executable } from '../runtime/compile.js';
 import { countSpikes, realToChannelsFirst, spikesToBits, toChannelsLast } from '../runtime/layout.js';
+import { mergeByEngine } from '../runtime/mergeByEngine.js';
+import type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
 import type { Network } from '../runtime/passes/pass.js';
 import { type PrepareOptions, prepareNetwork } from '../runtime/prepare.js';
+import { type RepConvChoice, type TuneOptions, tuneRepConvs } from '../runtime/tune.js';
 import type { NeuronInput } from './membrane.js';
 
 /** Where a model's weights come from; printed wherever its answers are. */
@@ -135,7 +138,7 @@ export class Model {
   readonly engine: Engine;
   readonly #decode: ((image: ImageSource) => Promise<RgbImage>) | undefined;
   readonly #source: Network;
-  readonly #prepare: Omit<PrepareOptions, 'input'>;
+  #prepare: Omit<PrepareOptions, 'input'>;
   readonly #prepared = new Map<'image' | 'frames', Network>();
   readonly #executables = new Map<string, Executable>();
   /** Runs one after the other: they share the executable's memory. */
@@ -180,6 +183,47 @@ export class Model {
   }
 
   /**
+   * Measures which form of each RepConv is faster for inputs like this one, at the firing rates that it brings. Changes nothing; `chooseForms` does.
+   *
+   * @param inputs As for `run`, all of one shape.
+   * @param engine One of its own, of this model's precision and threads; it keeps both forms of all weights, so dispose of it afterwards.
+   * @throws UsageError as `run`, and for an engine that cannot measure layers.
+   */
+  tune(
+    inputs: readonly [FieldTensor, ...FieldTensor[]],
+    engine: Engine,
+    options: TuneOptions = {},
+  ): Promise<RepConvChoice[]> {
+    const [first, ...others] = inputs;
+    const converted = [this.#channelsLast(first), ...others.map((input) => this.#channelsLast(input))] as const;
+    return tuneRepConvs(engine, this.#source, converted, options);
+  }
+
+  /**
+   * From the next run on RepConvs have these forms, by name (`block3.0.attn.q_conv`); others have what suits their shape. Spikes can differ only
+   * where rounding decides.
+   */
+  chooseForms(forms: ReadonlyMap<string, RepConvForm>): Promise<void> {
+    const result = this.#queue.then(async () => {
+      const full = new Set([...forms].filter(([, form]) => form === 'full').map(([name]) => name));
+      const merged = await mergeByEngine(this.engine, this.#source, full);
+      this.#endStream();
+      for (const executable of this.#executables.values()) executable.dispose();
+      this.#executables.clear();
+      this.#prepared.clear();
+      this.#prepare = { ...this.#prepare, repConv: forms, merged };
+    });
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+
+  #channelsLast(input: FieldTensor): { readonly shape: Shape; readonly data: Float32Array } {
+    const shape = this.#inputShape(input);
+    const [timeSteps, batch, height, width, channels] = shape as [number, number, number, number, number];
+    return { shape, data: toChannelsLast(input.data, timeSteps * batch, channels, height * width) };
+  }
+
+  /**
    * Runs a batch of preprocessed images, or of sequences of frames.
    *
    * @param input Normalised pixels, `[B, C, H, W]` for images (each shown for T steps) or `[T, B, C, H, W]` for frames.
@@ -192,14 +236,11 @@ export class Model {
   }
 
   async #run(input: FieldTensor, options: RunOptions): Promise<RunResult> {
-    const shape = this.#inputShape(input);
+    const { shape, data } = this.#channelsLast(input);
     const executable = this.#executable(shape, options);
-    const [timeSteps, batch, height, width, channels] = shape as [number, number, number, number, number];
+    const batch = shape[1]!;
     const { program } = executable;
-    await program.write(
-      executable.tensor(executable.graph.input),
-      toChannelsLast(input.data, timeSteps * batch, channels, height * width),
-    );
+    await program.write(executable.tensor(executable.graph.input), data);
     const start = performance.now();
     await program.run();
     const milliseconds = performance.now() - start;

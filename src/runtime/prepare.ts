@@ -5,7 +5,7 @@ import { absorbBorder } from './passes/absorbBorder.js';
 import { foldBatchNorm } from './passes/foldBatchNorm.js';
 import { fuseResidual } from './passes/fuseResidual.js';
 import { hoistTime } from './passes/hoistTime.js';
-import { mergeRepConv, type RepConv, type RepConvForm } from './passes/mergeRepConv.js';
+import { type MergedRepConv, mergeRepConv, type RepConv, type RepConvForm } from './passes/mergeRepConv.js';
 import type { Network, Pass } from './passes/pass.js';
 
 export interface PrepareOptions {
@@ -13,8 +13,10 @@ export interface PrepareOptions {
   readonly fold?: boolean;
   /** Let layers add the residual themselves. Default true; readers that know only plain layers leave it out. */
   readonly fuse?: boolean;
-  /** The form of every RepConv; `auto` (default) takes what is faster for the layer. */
-  readonly repConv?: RepConvForm | 'auto';
+  /** The form of every RepConv; `auto` (default) takes what is faster for the layer's shape; or by name, `auto` where none is given. */
+  readonly repConv?: RepConvForm | 'auto' | ReadonlyMap<string, RepConvForm>;
+  /** Wholly merged kernels that an engine made ahead (`mergeByEngine`), by the RepConv's name. */
+  readonly merged?: ReadonlyMap<string, MergedRepConv>;
   /** The input is one image shown at every step (default), or a sequence of frames. */
   readonly input?: 'image' | 'frames';
 }
@@ -24,11 +26,16 @@ export function prepareNetwork(network: Network, options: PrepareOptions = {}): 
   const passes: Pass[] = [];
   if ((options.input ?? 'image') === 'image') passes.push(hoistTime);
   if (options.fold ?? true) {
-    const choose = form === 'auto' ? chooseRepConvForm : () => form;
-    passes.push(foldBatchNorm, mergeRepConv(choose), absorbBorder);
+    passes.push(foldBatchNorm, mergeRepConv(chooser(form), options.merged), absorbBorder);
     if (options.fuse ?? true) passes.push(fuseResidual);
   }
   return passes.reduce((current, pass) => pass(current), network);
+}
+
+function chooser(form: NonNullable<PrepareOptions['repConv']>): (repConv: RepConv) => RepConvForm {
+  if (form === 'auto') return chooseRepConvForm;
+  if (typeof form === 'string') return () => form;
+  return (repConv) => form.get(repConv.name) ?? chooseRepConvForm(repConv);
 }
 
 /** Channels up to which one spike-fed 3×3 beats a 1×1, a depthwise and a dense 1×1 in this engine; see docs/performance.md. */

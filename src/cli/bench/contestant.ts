@@ -25,6 +25,7 @@ interface OnnxRuntime {
 
 async function ours(task: ContestantTask, precision: 'f32' | 'i16'): Promise<Runner> {
   const model = await loadModel({ checkpoint: task.checkpoint }, { threads: task.threads, precision });
+  await model.chooseForms(new Map(task.forms));
   const input = { shape: task.shape, data: inputOf(task.shape) };
   const { firingRates } = await model.run(input, { record: { firingRates: true } });
   const rates = [...firingRates!.values()];

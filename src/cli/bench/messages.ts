@@ -11,6 +11,8 @@ export interface ContestantTask {
   readonly shape: readonly number[];
   readonly threads: number;
   readonly warmUp: number;
+  /** What `tune` found for our engine: forms of RepConvs by name. */
+  readonly forms?: readonly (readonly [layer: string, form: 'none' | 'full'])[];
 }
 
 export type FromContestant =

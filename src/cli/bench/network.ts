@@ -21,6 +21,8 @@ export interface Entry {
   readonly rate: number | null;
 }
 
+const tuneRounds = 3;
+
 /** The same network for all: our file, and the ONNX file of the same weights for the same batch. */
 export async function writeNetwork(entry: Entry, folder: string, threads: number) {
   const model =
@@ -32,6 +34,23 @@ export async function writeNetwork(entry: Entry, folder: string, threads: number
   const shape = [entry.batch, model.configuration.inputChannels, ...model.preprocessing.crop];
   await model.dispose();
   return { checkpoint, onnx, shape };
+}
+
+/** Forms of our RepConvs for this input's firing rates, as `spikeformer tune` finds them; in an engine that ends here, so that no contestant's memory counts it. */
+export async function tunedForms(
+  checkpoint: string,
+  shape: readonly number[],
+  options: { readonly threads: number; readonly precision: 'f32' | 'i16' },
+) {
+  const model = await loadModel({ checkpoint }, { threads: 1 });
+  const engine = await createEngine(options);
+  try {
+    const layers = await model.tune([{ shape, data: inputOf(shape) }], engine, { rounds: tuneRounds });
+    return layers.map(({ layer, form }) => [layer, form] as const);
+  } finally {
+    await engine.dispose();
+    await model.dispose();
+  }
 }
 
 async function calibrated({ model, timeSteps, rate }: Entry, threads: number): Promise<Model> {

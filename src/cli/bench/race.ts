@@ -5,6 +5,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from '../../errors.js';
+import { medianOf } from '../../runtime/median.js';
 import type { Contestant, ContestantTask, FromContestant } from './messages.js';
 
 export interface Lane {
@@ -19,7 +20,9 @@ export interface Lane {
 
 export interface RaceOptions {
   readonly rounds: number;
-  readonly task: Omit<ContestantTask, 'contestant'>;
+  readonly task: Omit<ContestantTask, 'contestant' | 'forms'>;
+  /** For those of our contestants that were tuned. */
+  readonly forms: ReadonlyMap<Contestant, ContestantTask['forms']>;
   readonly contestants: readonly Contestant[];
   readonly onRound?: (round: number) => void;
   readonly signal?: AbortSignal;
@@ -34,7 +37,8 @@ export async function race(options: RaceOptions): Promise<{ lanes: Lane[]; missi
   const runners: Runner[] = [];
   try {
     for (const contestant of options.contestants) {
-      const runner = new Runner({ ...options.task, contestant });
+      const forms = options.forms.get(contestant);
+      const runner = new Runner({ ...options.task, contestant, ...(forms ? { forms } : {}) });
       runners.push(runner);
       const problem = await runner.started();
       if (problem !== undefined) missing.set(contestant, problem);
@@ -52,12 +56,6 @@ export async function race(options: RaceOptions): Promise<{ lanes: Lane[]; missi
   } finally {
     for (const runner of runners) runner.stop();
   }
-}
-
-export function medianOf(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 class Runner {

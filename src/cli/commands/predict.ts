@@ -23,6 +23,7 @@ import {
 } from '../options.js';
 import { exitCodes, type Session } from '../session.js';
 import { bar, milliseconds, oneLine, percent, table } from '../text.js';
+import { applyChoices } from '../tunedModel.js';
 
 const schema = z
   .strictObject({
@@ -90,6 +91,7 @@ async function predict(session: Session, images: readonly string[], options: Opt
   const start = performance.now();
   const model = await loadModel(given({ model: name, checkpoint }), given(settings));
   try {
+    await applyChoices(session.io, model);
     const asked: Asked = {
       model,
       top: topOf(wanted, model),

@@ -12,6 +12,8 @@ export type RepConvForm = 'full' | 'first' | 'none';
 
 /** The four nodes of a RepConv whose batch norms are folded. */
 export interface RepConv {
+  /** What the module is called, such as `block3.0.attn.q_conv`. */
+  readonly name: string;
   readonly pointwise1: Node;
   readonly pad: Node;
   readonly depthwise: Node;
@@ -19,8 +21,21 @@ export interface RepConv {
   readonly channels: number;
 }
 
-/** A pass that gives each RepConv the form that `choose` says. Runs after `foldBatchNorm` and before `fuseResidual`. */
-export function mergeRepConv(choose: (repConv: RepConv) => RepConvForm): Pass {
+/** One 3×3 convolution: `[channels, channels, 3, 3]`, and its bias. */
+export interface MergedRepConv {
+  readonly weight: Float32Array;
+  readonly bias: Float32Array;
+}
+
+/**
+ * A pass that gives each RepConv the form that `choose` says. Runs after `foldBatchNorm` and before `fuseResidual`.
+ *
+ * @param merged Wholly merged kernels that are known already, by the RepConv's name.
+ */
+export function mergeRepConv(
+  choose: (repConv: RepConv) => RepConvForm,
+  merged: ReadonlyMap<string, MergedRepConv> = new Map(),
+): Pass {
   return (network) => {
     const parameters = new Map(network.parameters);
     const replaced = new Map<string, Node>();
@@ -30,16 +45,16 @@ export function mergeRepConv(choose: (repConv: RepConv) => RepConvForm): Pass {
       if (form === 'none') continue;
       const { pointwise1, pad, depthwise, pointwise2, channels } = repConv;
       removed.add(pointwise1.name).add(pad.name);
-      const first = mergeFirstHalf(network, repConv);
       const target = form === 'full' ? pointwise2 : depthwise;
       if (form === 'full') removed.add(depthwise.name);
-      const merged = form === 'full' ? mergeSecondHalf(network, repConv, first) : first;
+      const whole = form === 'full' ? merged.get(repConv.name) : undefined;
+      const { weight, bias } = whole ?? mergedBy(network, repConv, form);
       replaced.set(target.name, { ...target, inputs: pointwise1.inputs, attributes: mergedAttributes(channels) });
       for (const node of [pointwise1, depthwise, ...(form === 'full' ? [pointwise2] : [])])
         deleteParameters(parameters, node);
       parameters.delete(`${pad.parameterPrefix}.values`);
-      parameters.set(`${target.parameterPrefix}.weight`, merged.weight);
-      parameters.set(`${target.parameterPrefix}.bias`, merged.bias);
+      parameters.set(`${target.parameterPrefix}.weight`, weight);
+      parameters.set(`${target.parameterPrefix}.bias`, bias);
     }
     const nodes = network.graph.nodes
       .filter((node) => !removed.has(node.name))
@@ -68,7 +83,8 @@ export function findRepConvs(graph: Graph): readonly RepConv[] {
     const { inputChannels, outputChannels } = pointwise1.attributes as Conv2dAttributes;
     const { outputChannels: last } = pointwise2.attributes as Conv2dAttributes;
     if (inputChannels !== outputChannels || last !== inputChannels) continue;
-    found.push({ pointwise1, pad, depthwise, pointwise2, channels: inputChannels });
+    const name = pointwise1.name.replace(/\.0\.body\.0$/, '');
+    found.push({ name, pointwise1, pad, depthwise, pointwise2, channels: inputChannels });
   }
   return found;
 }
@@ -108,16 +124,16 @@ function deleteParameters(parameters: Map<string, Float32Array>, node: Node): vo
   parameters.delete(`${node.parameterPrefix}.bias`);
 }
 
-interface Merged {
-  readonly weight: Float32Array;
-  readonly bias: Float32Array;
+function mergedBy(network: Network, repConv: RepConv, form: 'first' | 'full'): MergedRepConv {
+  const first = mergeFirstHalf(network, repConv);
+  return form === 'full' ? mergeSecondHalf(network, repConv, first) : first;
 }
 
 /**
  * `w[o, i, k] = d[o, k] · w1[o, i]`, `b[o] = b1[o] · Σₖ d[o, k]`. The bias is the same at the border because RepConv pads with exactly
  * what the folded 1×1 makes of no spikes, its bias.
  */
-function mergeFirstHalf(network: Network, { pointwise1, depthwise, channels }: RepConv): Merged {
+export function mergeFirstHalf(network: Network, { pointwise1, depthwise, channels }: RepConv): MergedRepConv {
   const weight1 = parameterOf(network.parameters, `${pointwise1.parameterPrefix}.weight`);
   const bias1 = parameterOf(network.parameters, `${pointwise1.parameterPrefix}.bias`);
   const taps = parameterOf(network.parameters, `${depthwise.parameterPrefix}.weight`);
@@ -136,7 +152,7 @@ function mergeFirstHalf(network: Network, { pointwise1, depthwise, channels }: R
 }
 
 /** `w[p, i, k] = Σₒ w2[p, o] · w[o, i, k]`, summed in float64: C³·9 multiplications, done once. */
-function mergeSecondHalf(network: Network, { pointwise2, channels }: RepConv, first: Merged): Merged {
+function mergeSecondHalf(network: Network, { pointwise2, channels }: RepConv, first: MergedRepConv): MergedRepConv {
   const weight2 = parameterOf(network.parameters, `${pointwise2.parameterPrefix}.weight`);
   const bias2 = parameterOf(network.parameters, `${pointwise2.parameterPrefix}.bias`);
   const rowLength = channels * 9;

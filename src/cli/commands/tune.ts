@@ -1,0 +1,164 @@
+/**
+ * `tune`: which form of each RepConv is faster on this machine at the firing rates that images bring; the answer is kept, and `predict`, `eval`
+ * and `bench` go by it.
+ */
+import { mkdir, readdir } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { decodeImage } from '../../data/decode.js';
+import { UsageError } from '../../errors.js';
+import { loadModel } from '../../index.js';
+import {
+  type Choices,
+  choicesFolder,
+  choicesOf,
+  forgetChoices,
+  saveChoices,
+  savedChoices,
+} from '../../library/choices.js';
+import type { FieldTensor, Model } from '../../library/model.js';
+import { createEngine } from '../../runtime/engines.js';
+import type { Io } from '../io.js';
+import { modelNote, printModelNote } from '../modelNote.js';
+import {
+  addEngineOptions,
+  addNetworkOptions,
+  addSourceOptions,
+  atMostOne,
+  given,
+  imageSizeOption,
+  parseOptions,
+  runningOptions,
+  sourceOptions,
+  wholeNumber,
+} from '../options.js';
+import { startProgress } from '../progress.js';
+import type { Session } from '../session.js';
+import { percent, table } from '../text.js';
+
+const schema = z
+  .strictObject({
+    ...sourceOptions,
+    ...runningOptions,
+    imageSize: imageSizeOption,
+    rounds: wholeNumber(1, 1000).optional(),
+    show: z.boolean().default(false),
+    forget: z.boolean().default(false),
+    json: z.boolean().default(false),
+  })
+  .refine(atMostOne('model', 'checkpoint'), 'give either --model or --checkpoint, not both')
+  .refine(({ show, forget }) => !(show && forget), 'give either --show or --forget, not both');
+
+type Options = z.output<typeof schema>;
+
+const defaultRounds = 5;
+
+export function registerTune(program: Command, session: Session): void {
+  const command = program
+    .command('tune')
+    .description('measure which form of each RepConv is faster here, and keep the answer')
+    .argument('[IMAGE...]', 'images of the kind that will come (default: the photographs that come with the program)');
+  addEngineOptions(addNetworkOptions(addSourceOptions(command)))
+    .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
+    .option('--rounds <N>', `measurements of each form, taken in turn (default: ${defaultRounds})`)
+    .option('--show', 'print what was measured before')
+    .option('--forget', 'throw away what was measured before')
+    .option('--json', 'print one JSON document')
+    .action((images: string[], typed: Record<string, unknown>) => tune(session, images, parseOptions(schema, typed)));
+}
+
+async function tune({ io }: Session, images: readonly string[], options: Options): Promise<void> {
+  const { model: name, checkpoint, show, forget, json, rounds = defaultRounds, ...settings } = options;
+  const folder = choicesFolder(io.environment);
+  if (folder === undefined)
+    throw new UsageError('tune: no folder to keep the choices in; set SPIKEFORMER_CACHE to one (and not to "off")');
+  const model = await loadModel(given({ model: name, checkpoint }), given(settings));
+  try {
+    if (!json) printModelNote(io, model);
+    if (forget) return print(io, json, { command: 'tune', forgotten: await forgetChoices(folder, model) });
+    if (show) {
+      const saved = await savedChoices(folder, model);
+      if (!saved)
+        throw new UsageError('tune: nothing was measured for this network and these settings; leave out --show');
+      return print(io, json, { command: 'tune', ...saved });
+    }
+    const inputs = await inputsOf(model, images.length > 0 ? images : await photographs());
+    const choices = await measure(io, model, inputs, settings, rounds);
+    await mkdir(folder, { recursive: true });
+    const file = await saveChoices(folder, model, choices);
+    print(io, json, { command: 'tune', ...choices, file });
+  } finally {
+    await model.dispose();
+  }
+}
+
+async function measure(
+  io: Io,
+  model: Model,
+  inputs: readonly [FieldTensor, ...FieldTensor[]],
+  settings: Pick<Options, 'threads' | 'engine' | 'precision'>,
+  rounds: number,
+): Promise<Choices> {
+  const { threads, engine: kind, precision } = settings;
+  const engine = await createEngine(given({ threads, engine: kind, precision }));
+  const progress = startProgress(io, `tune ${modelNote(model).name}`, rounds, 'rounds');
+  try {
+    const layers = await model.tune(inputs, engine, { rounds, onRound: (round) => progress.update(round) });
+    const processor = cpus()[0]?.model ?? 'unknown';
+    return choicesOf(model, layers, { date: new Date().toISOString(), processor, rounds });
+  } finally {
+    progress.stop();
+    await engine.dispose();
+  }
+}
+
+/** One image each: what is tuned is the answer to one image. */
+async function inputsOf(model: Model, paths: readonly string[]): Promise<readonly [FieldTensor, ...FieldTensor[]]> {
+  const inputs: FieldTensor[] = [];
+  for (const path of paths) inputs.push(await model.inputOf([await decodeImage(path)]));
+  return inputs as [FieldTensor, ...FieldTensor[]];
+}
+
+async function photographs(): Promise<string[]> {
+  const folder = fileURLToPath(new URL('../../../assets/photographs', import.meta.url));
+  const names = (await readdir(folder)).filter((name) => /\.(jpe?g|png|webp)$/i.test(name));
+  return names.sort().map((name) => join(folder, name));
+}
+
+type Document =
+  | ({ readonly command: 'tune'; readonly file?: string } & Choices)
+  | { readonly command: 'tune'; readonly forgotten: boolean };
+
+function print(io: Io, json: boolean, document: Document): void {
+  if (json) io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+  else if ('forgotten' in document)
+    io.stdout.write(document.forgotten ? 'forgotten\n' : 'nothing was measured for these settings\n');
+  else printChoices(io, document);
+}
+
+function printChoices(io: Io, { layers, measured, file }: Choices & { readonly file?: string }): void {
+  const { bold, dim } = io.colours;
+  const rows = layers.map(({ layer, channels, firingRate, milliseconds: { none, full }, form }) => [
+    layer,
+    String(channels),
+    percent(firingRate),
+    `${none.toFixed(3)} ms`,
+    `${full.toFixed(3)} ms`,
+    form === 'full' ? 'one 3×3' : 'three layers',
+  ]);
+  const [head, ...body] = table([['RepConv', 'channels', 'fires', 'three layers', 'one 3×3', 'chosen'], ...rows]);
+  io.stdout.write(`\n${bold(head!)}\n`);
+  for (const line of body) io.stdout.write(`${line}\n`);
+  const all = (pick: (layer: Choices['layers'][number]) => number) =>
+    layers.reduce((sum, layer) => sum + pick(layer), 0);
+  const chosen = all(({ form, milliseconds }) => milliseconds[form]);
+  io.stdout.write(
+    `\n${chosen.toFixed(2)} ms as chosen, ${all(({ milliseconds }) => milliseconds.none).toFixed(2)} ms if none were merged, ` +
+      `${all(({ milliseconds }) => milliseconds.full).toFixed(2)} ms if all were\n`,
+  );
+  io.stdout.write(dim(`measured ${measured.date} on ${measured.processor}, medians of ${measured.rounds}`));
+  io.stdout.write(file === undefined ? '\n' : dim(`; kept in ${file}\n`));
+}

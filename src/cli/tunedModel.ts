@@ -1,0 +1,17 @@
+/** A model as commands load it: with what `tune` measured for it, if anything. */
+import { choicesFolder, savedChoices } from '../library/choices.js';
+import type { Model } from '../library/model.js';
+import type { Io } from './io.js';
+
+/**
+ * Gives the model the forms that were measured for it.
+ *
+ * @returns how many of its layers were chosen so.
+ */
+export async function applyChoices(io: Io, model: Model): Promise<number> {
+  const folder = choicesFolder(io.environment);
+  const choices = folder === undefined ? undefined : await savedChoices(folder, model);
+  if (!choices) return 0;
+  await model.chooseForms(new Map(choices.layers.map(({ layer, form }) => [layer, form])));
+  return choices.layers.length;
+}
