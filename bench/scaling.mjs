@@ -1,85 +1,104 @@
 // @ts-check
 /**
- * How the cost of a network grows with time steps, batch, image size, firing rate and threads, and where the time goes: figures as JSON, and plots.
- * `node bench/scaling.mjs [--size 31M] [--output docs/plots]`, after `npm run build`. Random weights calibrated to a firing rate.
+ * How the cost of a network grows with time steps, batch, image size, firing rate and threads: figures as JSON, and plots. All points of a
+ * sweep take turns, so that a slow minute is slow for all. Random weights calibrated to a firing rate, RepConvs tuned.
+ *
+ * Usage: npm run build, then node bench/scaling.mjs [--size 31M] [--sweeps threads,batch,…] [--output docs/plots] [--networks FOLDER]
+ *
+ * Calibrated networks are kept in `--networks`, for the next time; `--prepare` makes them and measures nothing.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { inputOf } from '../dist/cli/bench/messages.js';
-import {
-  imagenetPreprocessing,
-  Model,
-  metaSpikeformer,
-  metaSpikeformerSizes,
-  resolveConfiguration,
-} from '../dist/index.js';
-import { initialiseParameters } from '../dist/models/initialise.js';
-import { calibrateFiringRates } from '../dist/runtime/calibrate.js';
-import { createEngine } from '../dist/runtime/engines.js';
+import { tunedForms, writeNetwork } from '../dist/cli/bench/network.js';
+import { loadModel } from '../dist/index.js';
+import { medianOf } from '../dist/runtime/median.js';
 
 const { values } = parseArgs({
-  options: { size: { type: 'string', default: '31M' }, output: { type: 'string', default: 'docs/plots' } },
+  options: {
+    size: { type: 'string', default: '31M' },
+    sweeps: { type: 'string', default: 'time-steps,batch,image-size,firing-rate,threads' },
+    output: { type: 'string', default: 'docs/plots' },
+    networks: { type: 'string', default: join(tmpdir(), 'spikeformer-networks') },
+    rounds: { type: 'string', default: '7' },
+    prepare: { type: 'boolean', default: false },
+  },
 });
-const size = /** @type {keyof typeof metaSpikeformerSizes} */ (values.size);
-const defaults = {
-  timeSteps: 1,
-  batch: 1,
-  image: 224,
-  rate: 0.15,
-  threads: 2,
-  precision: /** @type {'f32' | 'i16'} */ ('f32'),
-};
+const { size } = values;
+const defaults = { timeSteps: 1, batch: 1, image: 224, rate: 15, threads: 2 };
+const precisions = /** @type {const} */ (['f32', 'i16']);
 
-/** @type {Map<string, import('../dist/graph/graph.js').Parameters>} */
-const calibrated = new Map();
-
-/** @param {number} timeSteps @param {number} rate */
-async function parametersFor(timeSteps, rate) {
-  const key = `${timeSteps} ${rate}`;
-  const known = calibrated.get(key);
-  if (known) return known;
-  const graph = metaSpikeformer(resolveConfiguration({ ...metaSpikeformerSizes[size], timeSteps }));
-  const engine = await createEngine();
-  const shape = [1, defaults.image, defaults.image, 3];
-  const source = { graph, parameters: initialiseParameters(graph, 1) };
-  const parameters = await calibrateFiringRates(engine, source, { shape, data: inputOf(shape) }, rate);
-  await engine.dispose();
-  calibrated.set(key, parameters);
-  return parameters;
+/** @param {number} timeSteps @param {number} rate in per cent */
+async function networkFor(timeSteps, rate) {
+  const folder = join(values.networks, `${size}-T${timeSteps}-${rate}`);
+  const checkpoint = join(folder, 'network.safetensors');
+  if (!existsSync(checkpoint)) {
+    await mkdir(folder, { recursive: true });
+    await writeNetwork({ model: size, timeSteps, batch: 1, rate }, folder, 2);
+  }
+  return checkpoint;
 }
 
-/** @param {Partial<typeof defaults>} changes */
-async function measure(changes, layers = false) {
-  const { timeSteps, batch, image, rate, threads, precision } = { ...defaults, ...changes };
-  const model = new Model({
-    configuration: resolveConfiguration({ ...metaSpikeformerSizes[size], timeSteps }),
-    parameters: await parametersFor(timeSteps, rate),
-    engine: await createEngine({ threads, precision }),
-    provenance: { name: size, randomWeights: true, description: '' },
-    preprocessing: imagenetPreprocessing,
-  });
+/** The forms of a network's RepConvs, tuned once for T, rate, precision and threads. @param {typeof defaults} at @param {'f32' | 'i16'} precision */
+async function formsFor({ timeSteps, rate, threads }, precision) {
+  const file = join(values.networks, `${size}-T${timeSteps}-${rate}`, `forms-${precision}-${threads}.json`);
+  if (!existsSync(file)) {
+    const shape = [1, 3, defaults.image, defaults.image];
+    const forms = await tunedForms(await networkFor(timeSteps, rate), shape, { threads, precision });
+    await writeFile(file, JSON.stringify(forms));
+  }
+  return new Map(JSON.parse(await readFile(file, 'utf8')));
+}
+
+/** @param {Partial<typeof defaults>} changes @param {'f32' | 'i16'} precision */
+async function lane(changes, precision) {
+  const at = { ...defaults, ...changes };
+  const { timeSteps, batch, image, rate, threads } = at;
+  const model = await loadModel({ checkpoint: await networkFor(timeSteps, rate) }, { threads, precision });
+  await model.chooseForms(await formsFor(at, precision));
   const shape = [batch, 3, image, image];
   const input = { shape, data: inputOf(shape) };
   await model.run(input);
+  /** @type {number[]} */
   const times = [];
-  for (let i = 0; i < 7; i++) times.push((await model.run(input)).milliseconds);
-  const median = times.sort((a, b) => a - b)[3] ?? 0;
-  const timings = layers ? (await model.run(input, { record: { timings: true } })).layerMilliseconds : undefined;
-  await model.dispose();
-  return { milliseconds: Number(median.toFixed(1)), layers: timings };
+  return { model, times, run: async () => times.push((await model.run(input)).milliseconds) };
 }
 
 /** @type {Record<string, { title: string, unit: string, points: { x: number, f32: number, i16: number }[] }>} */
 const series = {};
 /** @param {string} name @param {string} title @param {string} unit @param {number[]} xs @param {(x: number) => Partial<typeof defaults>} change */
 async function sweep(name, title, unit, xs, change) {
-  const points = [];
-  for (const x of xs) {
-    const f32 = await measure({ ...change(x), precision: 'f32' });
-    const i16 = await measure({ ...change(x), precision: 'i16' });
-    points.push({ x, f32: f32.milliseconds, i16: i16.milliseconds });
-    console.log(JSON.stringify({ name, x, f32: f32.milliseconds, i16: i16.milliseconds }));
+  if (!values.sweeps.split(',').includes(name)) return;
+  if (values.prepare) {
+    for (const x of xs) {
+      const at = { ...defaults, ...change(x) };
+      await networkFor(at.timeSteps, at.rate);
+      for (const precision of precisions) await formsFor(at, precision);
+    }
+    return;
   }
+  /** @type {({ x: number, precision: 'f32' | 'i16' } & Awaited<ReturnType<typeof lane>>)[]} */
+  const lanes = [];
+  for (const x of xs)
+    for (const precision of precisions) lanes.push({ x, precision, ...(await lane(change(x), precision)) });
+  for (let round = 0; round < Number(values.rounds); round++)
+    for (const { run } of lanes) {
+      // Threads of the lane before that wait by spinning go to sleep.
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      await run();
+    }
+  const points = xs.map((x) => {
+    const of = (/** @type {'f32' | 'i16'} */ precision) => {
+      const own = lanes.find((one) => one.x === x && one.precision === precision);
+      return Number(medianOf(own?.times ?? []).toFixed(1));
+    };
+    return { x, f32: of('f32'), i16: of('i16') };
+  });
+  for (const point of points) console.log(JSON.stringify({ name, ...point }));
+  for (const { model } of lanes) await model.dispose();
   series[name] = { title, unit, points };
 }
 
@@ -122,39 +141,13 @@ ${lines.join('\n')}
 await sweep('time-steps', `${size}, ms by time steps`, 'T', [1, 2, 4, 8], (timeSteps) => ({ timeSteps }));
 await sweep('batch', `${size}, ms by batch`, 'images', [1, 2, 4, 8], (batch) => ({ batch }));
 await sweep('image-size', `${size}, ms by image size`, 'pixels', [96, 160, 224, 320], (image) => ({ image }));
-await sweep('firing-rate', `${size}, ms by firing rate`, 'per cent', [2, 5, 10, 15, 25, 40], (rate) => ({
-  rate: rate / 100,
-}));
+await sweep('firing-rate', `${size}, ms by firing rate`, 'per cent', [2, 5, 10, 15, 25, 40], (rate) => ({ rate }));
 await sweep('threads', `${size}, ms by threads`, 'threads', [1, 2], (threads) => ({ threads }));
-
-const { layers } = await measure({}, true);
-/** @type {Map<string, number>} */
-const kinds = new Map();
-for (const [name, milliseconds] of layers ?? []) {
-  const kind = kindOf(name);
-  kinds.set(kind, (kinds.get(kind) ?? 0) + milliseconds);
-}
-/** @param {string} name */
-function kindOf(name) {
-  if (/_lif$|\.lif\d?$|^lif$/.test(name)) return 'neurons';
-  if (name.startsWith('downsample1_1')) return 'first convolution';
-  if (/^downsample/.test(name)) return 'other downsampling';
-  if (/ConvBlock.*\.Conv\.dwconv/.test(name)) return 'SepConv: depthwise 7×7';
-  if (/ConvBlock.*\.Conv\./.test(name)) return 'SepConv: pointwise';
-  if (/ConvBlock.*\.conv[12]/.test(name)) return 'ChannelConv: 3×3';
-  if (/\.product$/.test(name)) return 'attention products';
-  if (/\.body\.2\.1/.test(name)) return 'RepConv: last 1×1, dense';
-  if (/_conv\./.test(name)) return 'RepConv: first 1×1 and depthwise';
-  if (/\.mlp\./.test(name)) return 'MLP';
-  return 'head and sums';
-}
-const whole = [...kinds.values()].reduce((a, b) => a + b, 0);
-for (const [kind, milliseconds] of [...kinds].sort((a, b) => b[1] - a[1]))
-  console.log(
-    `${kind.padEnd(36)} ${milliseconds.toFixed(1).padStart(7)} ms ${((100 * milliseconds) / whole).toFixed(1).padStart(5)} %`,
-  );
 
 await mkdir(values.output, { recursive: true });
 for (const [name, chart] of Object.entries(series))
   await writeFile(`${values.output}/${size}-${name}.svg`, plot(chart));
-await writeFile(`${values.output}/${size}.json`, `${JSON.stringify({ defaults, series }, null, 2)}\n`);
+const file = `${values.output}/${size}.json`;
+const known = existsSync(file) ? JSON.parse(await readFile(file, 'utf8')).series : {};
+if (!values.prepare)
+  await writeFile(file, `${JSON.stringify({ defaults, series: { ...known, ...series } }, null, 2)}\n`);
