@@ -1,10 +1,12 @@
 // @ts-check
 /**
  * Makes a training run's weights the model of a name: `node scripts/ship-model.mjs RUN/best.safetensors NAME`, after `npm run build`. Weights become
- * float16; biases, batch norms and everything else of one dimension stay float32, since they are few and decide thresholds.
+ * float16, those of spike-fed layers whole steps on a grid of 8 bits, so that `--precision i16` rounds nothing; biases, batch norms and everything else of
+ * one dimension stay float32, since they are few and decide thresholds.
  */
 import { fileURLToPath } from 'node:url';
-import { openCheckpointFile, writeSafetensors } from '../dist/index.js';
+import { roundToGrid } from '../dist/engines/wasm/quantise.js';
+import { countedLayers, loadModel, metaSpikeformer, openCheckpointFile, writeSafetensors } from '../dist/index.js';
 import { toFloat16Bits } from '../dist/interop/dtype.js';
 
 const [source, name] = process.argv.slice(2);
@@ -12,12 +14,23 @@ if (source === undefined || name === undefined) {
   process.stderr.write('usage: node scripts/ship-model.mjs RUN/best.safetensors NAME\n');
   process.exit(2);
 }
+const model = await loadModel({ checkpoint: source }, { threads: 1 });
+const [height = 0, width = 0] = model.preprocessing.crop;
+const layers = countedLayers(metaSpikeformer(model.configuration), [height, width], 'trained');
+/** The head, one position per image, is float32 in every precision. */
+const onGrid = new Set(
+  layers
+    .filter(({ spikeFed, kind, name: layer }) => spikeFed && kind !== 'attention' && !/^head/.test(layer))
+    .map((one) => `${one.parameterPrefix}.weight`),
+);
+await model.dispose();
 const checkpoint = await openCheckpointFile(source);
 /** @type {Map<string, { dtype: 'float16' | 'float32', shape: readonly number[], data: ArrayBufferView }>} */
 const tensors = new Map();
 for (const [key, tensor] of checkpoint.tensors) {
-  const values = await tensor.readFloat32();
   const { shape } = tensor;
+  const stored = await tensor.readFloat32();
+  const values = onGrid.delete(key) ? roundToGrid(stored, shape[0] ?? 1) : stored;
   tensors.set(
     key,
     shape.length > 1
@@ -25,6 +38,7 @@ for (const [key, tensor] of checkpoint.tensors) {
       : { dtype: 'float32', shape, data: values },
   );
 }
+if (onGrid.size > 0) throw new Error(`${source}: has no ${[...onGrid].join(', ')}`);
 const target = fileURLToPath(new URL(`../models/${name}.safetensors`, import.meta.url));
 await writeSafetensors(target, tensors, checkpoint.metadata);
 await checkpoint.close();

@@ -13,7 +13,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EngineError } from '../../src/engines/errors.js';
 import type { ConvolutionGeometry, Engine, Tensor } from '../../src/engines/kernels.js';
 import { createWasmEngine, type WasmEngineOptions } from '../../src/engines/wasm/index.js';
-import { levels, quantiseWeights, rowsBeforeOverflow } from '../../src/engines/wasm/quantise.js';
+import { levels, quantiseWeights, roundToGrid, rowsBeforeOverflow } from '../../src/engines/wasm/quantise.js';
 import {
   bruteForceConvolution,
   expectClose,
@@ -292,6 +292,49 @@ describe('a convolution on spikes with 16-bit weights', () => {
     expect([...quantiseWeights(new Float32Array(2 * 200 * 9), { ...geometry, outputChannels: 2 }).scales]).toEqual([
       0, 0,
     ]);
+  });
+});
+
+describe('weights on a grid', () => {
+  const layer = layers[0]![1];
+  const { outputChannels } = layer.geometry;
+  const grid = roundToGrid(layer.weight, outputChannels);
+  const perChannel = grid.length / outputChannels;
+
+  it('are the given ones to half a step, a step being at most a 204th of the largest, and exact in float16', () => {
+    for (let channel = 0; channel < outputChannels; channel++) {
+      const given = layer.weight.subarray(channel * perChannel, (channel + 1) * perChannel);
+      const largest = Math.max(...given.map(Math.abs));
+      given.forEach((value, i) => {
+        expect(Math.abs(grid[channel * perChannel + i]! - value)).toBeLessThanOrEqual(0.5001 * (largest / 203.9));
+      });
+    }
+    for (const value of grid) {
+      // Eleven significant bits, and above float16's subnormal numbers.
+      const unit = 2 ** (Math.floor(Math.log2(Math.abs(value))) - 10);
+      if (value !== 0) expect([Number.isInteger(value / unit), Math.abs(value) >= 2 ** -14]).toEqual([true, true]);
+    }
+  });
+
+  it('are not rounded again, also when a batch norm was folded into them', async () => {
+    const numbers = new SeededNumbers(5);
+    const factors = numbers.reals(outputChannels).map((factor) => 0.1 + Math.abs(factor));
+    const folded = grid.map((value, i) => value * factors[Math.floor(i / perChannel)]!);
+    const { weight, scales } = quantiseWeights(folded, layer.geometry);
+    folded.forEach((value, i) => {
+      const again = weight[i]! * scales[Math.floor(i / perChannel)]!;
+      expect(Math.abs(again - value)).toBeLessThanOrEqual(3e-7 * Math.abs(value));
+    });
+    const onGrid = { ...layer, weight: folded };
+    const found = await withEngine({ threads: 1, precision: 'i16' }, (engine) => convolveSpikes(engine, onGrid));
+    expectClose(found, definition(onGrid));
+    // Other weights have no grid, so this says something.
+    const other = quantiseWeights(layer.weight, layer.geometry);
+    expect(
+      layer.weight.some(
+        (value, i) => Math.abs(other.weight[i]! * other.scales[Math.floor(i / perChannel)]! - value) > 1e-4,
+      ),
+    ).toBe(true);
   });
 });
 
