@@ -138,10 +138,10 @@ ${lines.join('\n')}
 `;
 }
 
-await sweep('time-steps', `${size}, ms by time steps`, 'T', [1, 2, 4, 8], (timeSteps) => ({ timeSteps }));
+await sweep('time-steps', `${size}, ms by time steps`, 'T', [1, 2, 4], (timeSteps) => ({ timeSteps }));
 await sweep('batch', `${size}, ms by batch`, 'images', [1, 2, 4, 8], (batch) => ({ batch }));
 await sweep('image-size', `${size}, ms by image size`, 'pixels', [96, 160, 224, 320], (image) => ({ image }));
-await sweep('firing-rate', `${size}, ms by firing rate`, 'per cent', [2, 5, 10, 15, 25, 40], (rate) => ({ rate }));
+await sweep('firing-rate', `${size}, ms by firing rate`, 'per cent', [5, 15, 25, 40], (rate) => ({ rate }));
 await sweep('threads', `${size}, ms by threads`, 'threads', [1, 2], (threads) => ({ threads }));
 
 await mkdir(values.output, { recursive: true });

@@ -16,6 +16,7 @@ import { inferKinds } from '../operators/registry.js';
 import { compile, type Executable } from '../runtime/compile.js';
 import { countSpikes, realToChannelsFirst, spikesToBits, toChannelsLast } from '../runtime/layout.js';
 import { mergeByEngine } from '../runtime/mergeByEngine.js';
+import { foldBatchNorm } from '../runtime/passes/foldBatchNorm.js';
 import type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
 import type { Network } from '../runtime/passes/pass.js';
 import { type PrepareOptions, prepareNetwork } from '../runtime/prepare.js';
@@ -206,7 +207,8 @@ export class Model {
   chooseForms(forms: ReadonlyMap<string, RepConvForm>): Promise<void> {
     const result = this.#queue.then(async () => {
       const full = new Set([...forms].filter(([, form]) => form === 'full').map(([name]) => name));
-      const merged = await mergeByEngine(this.engine, this.#source, full);
+      // Folding a network of the paper's size takes half a second.
+      const merged = full.size > 0 ? await mergeByEngine(this.engine, foldBatchNorm(this.#source), full) : new Map();
       this.#endStream();
       for (const executable of this.#executables.values()) executable.dispose();
       this.#executables.clear();

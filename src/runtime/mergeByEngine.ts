@@ -3,22 +3,20 @@
  * network of the paper's size and half a second of an engine. Sums are float32, as they are when the layers run one after the other.
  */
 import type { Engine, Kernels, Tensor } from '../engines/kernels.js';
-import { foldBatchNorm } from './passes/foldBatchNorm.js';
 import { findRepConvs, type MergedRepConv, mergeFirstHalf, type RepConv } from './passes/mergeRepConv.js';
 import { type Network, parameterOf } from './passes/pass.js';
 
 const taps = 9;
 
 /**
- * @param network As the authors define it.
+ * @param folded The network with its batch norms folded, and no more done to it.
  * @param names Of the RepConvs to be merged; names that are not there are left out.
  */
 export async function mergeByEngine(
   engine: Engine,
-  network: Network,
+  folded: Network,
   names: ReadonlySet<string>,
 ): Promise<Map<string, MergedRepConv>> {
-  const folded = foldBatchNorm(network);
   const merged = new Map<string, MergedRepConv>();
   for (const repConv of findRepConvs(folded.graph))
     if (names.has(repConv.name)) merged.set(repConv.name, await mergeOne(engine, folded, repConv));

@@ -58,8 +58,9 @@ export async function tuneRepConvs(
   { rounds = defaultRounds, onRound }: TuneOptions = {},
 ): Promise<RepConvChoice[]> {
   const { shape } = inputs[0];
-  const repConvs = findRepConvs(foldBatchNorm(network).graph);
-  const merged = await mergeByEngine(engine, network, new Set(repConvs.map(({ name }) => name)));
+  const folded = foldBatchNorm(network);
+  const repConvs = findRepConvs(folded.graph);
+  const merged = await mergeByEngine(engine, folded, new Set(repConvs.map(({ name }) => name)));
   const kind = shape[0]! > 1 ? 'frames' : 'image';
   const neurons = new Map(repConvs.map((repConv) => [repConv.name, neuronsBefore(network.graph, repConv)]));
   const lanes = (['none', 'full'] as const).map((form) => {

@@ -8,6 +8,7 @@ import { resolveConfiguration } from '../../src/models/configurations.js';
 import { demonstrationParameters } from '../../src/models/initialise.js';
 import { metaSpikeformer } from '../../src/models/metaSpikeformer.js';
 import { mergeByEngine } from '../../src/runtime/mergeByEngine.js';
+import { foldBatchNorm } from '../../src/runtime/passes/foldBatchNorm.js';
 import { prepareNetwork } from '../../src/runtime/prepare.js';
 import { tuneRepConvs } from '../../src/runtime/tune.js';
 
@@ -31,7 +32,7 @@ describe('merging by an engine', () => {
 
   it('makes the kernels and biases that plain loops in float64 make', async () => {
     const names = new Set(['block3.0.attn.q_conv', 'block4.0.attn.proj_conv', 'no such layer']);
-    const merged = await mergeByEngine(engine, network, names);
+    const merged = await mergeByEngine(engine, foldBatchNorm(network), names);
     expect([...merged.keys()]).toEqual(['block3.0.attn.q_conv', 'block4.0.attn.proj_conv']);
     const { parameters } = prepareNetwork(network, { repConv: 'full' });
     for (const [name, { weight, bias }] of merged) {

@@ -85,7 +85,8 @@ export function roundToGrid(weight: Float32Array, outputChannels: number): Float
  */
 export function rowsBeforeOverflow(rows: Int16Array): number {
   let largest = 1;
-  for (const value of rows) largest = Math.max(largest, Math.abs(value));
+  // An iterator would be ten times as slow on the hundred million numbers of a network's tables.
+  for (let i = 0; i < rows.length; i++) largest = Math.max(largest, Math.abs(rows[i]!));
   return Math.floor(largestSum / largest);
 }
 

@@ -45,7 +45,7 @@ import {
   spikeRowsLength,
 } from './packing.js';
 import { type Instruction, type InstructionNote, type ProgramParts, WasmProgram } from './program.js';
-import { boundsLength, quantiseWeights, rowsBeforeOverflow, scalesLength } from './quantise.js';
+import { boundsLength, type QuantisedWeights, quantiseWeights, rowsBeforeOverflow, scalesLength } from './quantise.js';
 import { planSpikeConvolution, tablesAreUseful } from './spikePlan.js';
 
 /** Patches of a block of positions that the dense convolution copies out: they should fit the L2 cache with a panel. */
@@ -286,6 +286,12 @@ export class WasmRecorder implements Kernels {
     const { constants, memory } = this.engine;
     const length = spikeRowsLength(geometry, tables, halfRows);
     const kind = tables ? 'half tables' : 'half rows';
+    // Both of what is packed below are made of it, or neither.
+    let rounded: QuantisedWeights | undefined;
+    const quantised = () => {
+      rounded ??= quantiseWeights(weight, geometry);
+      return rounded;
+    };
     const scaleLength = scalesLength(geometry);
     const scales = constants.pack(
       weight,
@@ -294,7 +300,7 @@ export class WasmRecorder implements Kernels {
       `the scales of ${name}`,
       (target) => {
         target.fill(0);
-        target.set(quantiseWeights(weight, geometry).scales, boundsLength);
+        target.set(quantised().scales, boundsLength);
       },
     );
     const weights = constants.pack(
@@ -303,11 +309,11 @@ export class WasmRecorder implements Kernels {
       Math.ceil(length / 2),
       `the weights of ${name}`,
       (target) => {
-        const quantised = quantiseWeights(weight, geometry).weight;
+        const integers = quantised().weight;
         const rows = new Int16Array(target.buffer, target.byteOffset, length);
-        packSpikeRows(rows, quantised, geometry, tables, halfRows);
+        packSpikeRows(rows, integers, geometry, tables, halfRows);
         const header = memory.float32(scales, boundsLength);
-        header[0] = rowsBeforeOverflow(quantised);
+        header[0] = rowsBeforeOverflow(integers);
         header[1] = rowsBeforeOverflow(rows);
       },
     );

@@ -70,7 +70,8 @@ function foldParameters(parameters: Map<string, Float32Array>, node: Node, norma
   const bias = node.attributes.bias ? parameterOf(parameters, `${node.parameterPrefix}.bias`) : undefined;
   const perOutput = weight.length / scale.length;
   const foldedWeight = new Float32Array(weight.length);
-  for (let i = 0; i < weight.length; i++) foldedWeight[i] = weight[i]! * scale[Math.floor(i / perOutput)]!;
+  for (const [output, factor] of scale.entries())
+    for (let i = output * perOutput; i < (output + 1) * perOutput; i++) foldedWeight[i] = weight[i]! * factor;
   parameters.set(`${node.parameterPrefix}.weight`, foldedWeight);
   parameters.set(
     `${node.parameterPrefix}.bias`,
