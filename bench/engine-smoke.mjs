@@ -27,6 +27,8 @@ const spikeCases = [
 ];
 const denseCases = [
   { title: 'dense 1×1 192→96 56²', size: 56, channels: [192, 96], kernel: 1 },
+  { title: 'dense 1×1 384→384 14²', size: 14, channels: [384, 384], kernel: 1 },
+  { title: 'dense 1×1 480→480 14²', size: 14, channels: [480, 480], kernel: 1 },
   { title: 'dense 1×1 512→512 28²', size: 28, channels: [512, 512], kernel: 1 },
   { title: 'dense 7×7 s2 3→48 224²', size: 224, channels: [3, 48], kernel: 7, stride: 2 },
   { title: '3×3 depthwise real 384 16²', size: 16, channels: [384, 384], kernel: 3, groups: 384, padding: 0 },

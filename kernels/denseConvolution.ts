@@ -72,9 +72,10 @@ function copyPatches(instruction: usize, target: usize, first: u32, last: u32): 
   }
 }
 
+/** Adds the residual where there is one and stores up to eight channels of one position. */
 // @ts-ignore: decorator
 @inline
-function finish(low: v128, high: v128, output: usize, residual: usize, channels: u32): void {
+export function finish(low: v128, high: v128, output: usize, residual: usize, channels: u32): void {
   if (residual != 0) {
     low = f32x4.add(low, loadLanes(residual, channels));
     if (channels > 4) high = f32x4.add(high, loadLanes(residual + 16, channels - 4));

@@ -8,6 +8,7 @@ import { leakyIntegrateAndFire } from './neuron';
 import { spikeAttention } from './attention';
 import { spikeConvolution } from './spikeConvolution';
 import { denseConvolution } from './denseConvolution';
+import { integerConvolution } from './integerConvolution';
 import { depthwiseConvolution } from './depthwiseConvolution';
 import { plainConvolution } from './plainConvolution';
 import { add, pad, repeat, scaleShift, spatialMean, timeMean } from './elements';
@@ -48,6 +49,8 @@ function execute1(instruction: usize, scratch: usize, thread: u32, threads: u32)
       return depthwiseConvolution(instruction, scratch, thread, threads);
     case Opcode.denseConvolution:
       return denseConvolution(instruction, scratch, thread, threads);
+    case Opcode.integerConvolution:
+      return integerConvolution(instruction, scratch, thread, threads);
     case Opcode.plainConvolution:
       return plainConvolution(instruction, thread, threads);
     case Opcode.leakyIntegrateAndFire:

@@ -13,7 +13,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EngineError } from '../../src/engines/errors.js';
 import type { ConvolutionGeometry, Engine, Tensor } from '../../src/engines/kernels.js';
 import { createWasmEngine, type WasmEngineOptions } from '../../src/engines/wasm/index.js';
-import { levels, quantiseWeights, roundToGrid, rowsBeforeOverflow } from '../../src/engines/wasm/quantise.js';
+import { IntegerConvolution } from '../../src/engines/wasm/instructionSet.js';
+import {
+  largestWeightSum,
+  levels,
+  quantiseDenseWeights,
+  quantiseWeights,
+  roundToGrid,
+  rowsBeforeOverflow,
+} from '../../src/engines/wasm/quantise.js';
 import {
   bruteForceConvolution,
   expectClose,
@@ -335,6 +343,244 @@ describe('weights on a grid', () => {
         (value, i) => Math.abs(other.weight[i]! * other.scales[Math.floor(i / perChannel)]! - value) > 1e-4,
       ),
     ).toBe(true);
+  });
+});
+
+interface RealLayer {
+  readonly geometry: ConvolutionGeometry;
+  readonly input: Float32Array;
+  readonly weight: Float32Array;
+  readonly bias?: Float32Array;
+  readonly residual?: Float32Array;
+}
+
+/** A 1×1 layer whose positions and output channels have magnitudes from a thousandth to a thousand. */
+function pointwiseLayer(
+  seed: number,
+  images: number,
+  channels: readonly [number, number],
+  size: readonly [number, number],
+): RealLayer {
+  const numbers = new SeededNumbers(seed);
+  const geometry = geometryOf({ images, channels, size, kernel: [1, 1] });
+  const positions = images * size[0] * size[1];
+  const uneven = (rows: number, length: number) => {
+    const values = numbers.reals(rows * length);
+    for (let row = 0; row < rows; row++) {
+      const factor = 10 ** (6 * numbers.uniform() - 3);
+      for (let i = row * length; i < (row + 1) * length; i++) values[i] = values[i]! * factor;
+    }
+    return values;
+  };
+  return {
+    geometry,
+    input: uneven(positions, channels[0]),
+    weight: uneven(channels[1], channels[0]),
+    bias: numbers.reals(channels[1]),
+    residual: numbers.reals(size[0] * size[1] * channels[1]),
+  };
+}
+
+const pointwiseLayers: readonly (readonly [string, RealLayer])[] = [
+  ['192 → 96 channels, 12 × 12', pointwiseLayer(21, 1, [192, 96], [12, 12])],
+  ['195 → 13 channels, three images of 5 × 7', pointwiseLayer(22, 3, [195, 13], [5, 7])],
+  ['201 → 33 channels, 23 × 19, several blocks', pointwiseLayer(23, 1, [201, 33], [23, 19])],
+  ['1030 → 4 channels, 17 positions', pointwiseLayer(24, 1, [1030, 4], [17, 1])],
+];
+
+async function convolveReals(
+  engine: Engine,
+  { geometry: g, input, weight, bias, residual }: RealLayer,
+): Promise<Float32Array> {
+  const bench = new Workbench(engine);
+  const output = bench.real([g.images, g.outputHeight, g.outputWidth, g.outputChannels]);
+  bench.kernels.convolution({
+    name: 'conv',
+    geometry: g,
+    input: bench.real([g.images, g.inputHeight, g.inputWidth, g.inputChannels], input),
+    output,
+    weight,
+    ...(bias && { bias }),
+    ...(residual && { residual: bench.real([residual.length], residual) }),
+  });
+  await bench.run();
+  const result = await bench.read(output);
+  bench.dispose();
+  return result;
+}
+
+/** The method that the engine says it chose. */
+async function methodOf(options: WasmEngineOptions, { geometry: g, input, weight }: RealLayer): Promise<string> {
+  return withEngine(options, async (engine) => {
+    const kernels = (engine as Awaited<ReturnType<typeof createWasmEngine>>).record();
+    const tensor = (channels: number): Tensor => {
+      const shape = [g.images, g.inputHeight, g.inputWidth, channels];
+      const block = kernels.allocate((4 * input.length * channels) / g.inputChannels);
+      return { shape, storage: 'real', block, byteOffset: 0 };
+    };
+    kernels.convolution({
+      name: 'c',
+      geometry: g,
+      input: tensor(g.inputChannels),
+      output: tensor(g.outputChannels),
+      weight,
+    });
+    return kernels.finish().instructions[0]!.method;
+  });
+}
+
+describe('a pointwise convolution on real numbers in 16-bit integers', () => {
+  const inFloat64 = ({ geometry: g, input, weight, bias, residual }: RealLayer) =>
+    Float64Array.from({ length: (input.length / g.inputChannels) * g.outputChannels }, (_, index) => {
+      const position = Math.floor(index / g.outputChannels);
+      const channel = index % g.outputChannels;
+      let sum = (bias?.[channel] ?? 0) + (residual?.[index % residual.length] ?? 0);
+      for (let i = 0; i < g.inputChannels; i++)
+        sum += input[position * g.inputChannels + i]! * weight[channel * g.inputChannels + i]!;
+      return sum;
+    });
+
+  /** How far each output may be from the true one: half a step of every factor, times the other factor, and what float32 adds. */
+  function bounds(layer: RealLayer): Float64Array {
+    const { geometry: g, input, weight } = layer;
+    const { scales } = quantiseDenseWeights(weight, g);
+    return inFloat64(layer).map((value, index) => {
+      const position = Math.floor(index / g.outputChannels);
+      const channel = index % g.outputChannels;
+      const row = input.subarray(position * g.inputChannels, (position + 1) * g.inputChannels);
+      const inputStep = Math.max(...row.map(Math.abs)) / IntegerConvolution.inputLevels;
+      const weightStep = scales[channel]!;
+      let bound = 1e-6 * (1 + Math.abs(value));
+      for (let i = 0; i < g.inputChannels; i++) {
+        const [x, w] = [Math.abs(row[i]!), Math.abs(weight[channel * g.inputChannels + i]!)];
+        bound += 0.501 * (inputStep * w + weightStep * x) + 0.251 * inputStep * weightStep;
+        bound += 2 ** -22 * x * w;
+      }
+      return bound;
+    });
+  }
+
+  it.each(pointwiseLayers)(
+    'is within half a step of every factor, and nearer on average: %s',
+    async (_title, layer) => {
+      const found = await withEngine({ threads: 2, precision: 'i16' }, (engine) => convolveReals(engine, layer));
+      const expected = inFloat64(layer);
+      const allowed = bounds(layer);
+      let worst = 0;
+      let mean = 0;
+      found.forEach((value, i) => {
+        const distance = Math.abs(value - expected[i]!) / allowed[i]!;
+        // Written so that NaN fails.
+        if (!(distance <= 1)) expect.fail(`element ${i} is ${value}, expected ${expected[i]} within ${allowed[i]}`);
+        worst = Math.max(worst, distance);
+        mean += distance / found.length;
+      });
+      // Hundreds of roundings cancel; a sign or a channel mixed up would not stay below.
+      expect(mean).toBeLessThan(0.1);
+      expect(worst).toBeGreaterThan(0);
+    },
+  );
+
+  it.each(pointwiseLayers)('adds the integers exactly: %s', async (_title, { geometry: g, input }) => {
+    const numbers = new SeededNumbers(31);
+    const most = IntegerConvolution.inputLevels;
+    // Where the largest is so many steps a step is exactly 1, and rounding has nothing to do.
+    const whole = Float32Array.from(input, () => numbers.whole(-most, most));
+    for (let i = 0; i < whole.length; i += g.inputChannels) whole[i] = most;
+    const weight = numbers.reals(g.outputChannels * g.inputChannels);
+    const { weight: quantised, scales } = quantiseDenseWeights(weight, g);
+    const layer = { geometry: g, input: whole, weight };
+    const found = await withEngine({ threads: 1, precision: 'i16' }, (engine) => convolveReals(engine, layer));
+    const exact = inFloat64({ ...layer, weight: Float32Array.from(quantised) });
+    // The sum of integers is exact: only its conversion and the product with the scale round.
+    found.forEach((value, i) => {
+      const expected = exact[i]! * scales[i % g.outputChannels]!;
+      if (!(Math.abs(value - expected) <= 2 ** -21 * Math.abs(expected)))
+        expect.fail(`element ${i} is ${value}, expected ${expected}`);
+    });
+  });
+
+  it.each([192, 193, 384, 1536])('does not overflow at the bound, %i input channels', async (inputChannels) => {
+    const geometry = geometryOf({ channels: [inputChannels, 24], size: [5, 4], kernel: [1, 1] });
+    const sign = (i: number) => (i % 2 === 0 ? 1 : -1);
+    // Outputs by channel: signs equal, opposite, alternating; inputs by position: equal, opposite, alternating; all as large as can be.
+    const pattern = (row: number, i: number) => [1, -1, sign(i)][row % 3]!;
+    const fill = (rows: number, value: number) =>
+      Float32Array.from(
+        { length: rows * inputChannels },
+        (_, i) => value * pattern(Math.floor(i / inputChannels), i % inputChannels),
+      );
+    const layer = { geometry, input: fill(20, 3), weight: fill(24, 0.7) };
+    const found = await withEngine({ threads: 1, precision: 'i16' }, (engine) => convolveReals(engine, layer));
+    const { weight: quantised } = quantiseDenseWeights(layer.weight, geometry);
+    const sum = quantised.subarray(0, inputChannels).reduce((total, value) => total + Math.abs(value), 0);
+    expect(sum * IntegerConvolution.inputLevels).toBeLessThan(2 ** 31);
+    if (inputChannels > 192) expect(sum * IntegerConvolution.inputLevels).toBeGreaterThan(0.99 * 2 ** 31);
+    const expected = inFloat64(layer);
+    found.forEach((value, i) => {
+      expect(Math.abs(value - expected[i]!)).toBeLessThan(1e-3 * 0.7 * 3 * inputChannels);
+    });
+  });
+
+  it('never lets magnitudes of an output channel sum to more than the bound', () => {
+    const numbers = new SeededNumbers(41);
+    for (let round = 0; round < 200; round++) {
+      const inputChannels = numbers.whole(1, 5000);
+      const geometry = geometryOf({ channels: [inputChannels, 2], size: [4, 4], kernel: [1, 1] });
+      // From all alike to one that outweighs the others, of magnitudes that float32 hardly holds.
+      const power = numbers.pick([0, 1, 5, 60]);
+      const scale = numbers.pick([1, 1e-30, 1e-38, 1e30]);
+      const weight = Float32Array.from(
+        { length: 2 * inputChannels },
+        () => numbers.pick([-1, 1]) * scale * numbers.uniform() ** power,
+      );
+      const { weight: quantised } = quantiseDenseWeights(weight, geometry);
+      for (let channel = 0; channel < 2; channel++) {
+        const own = quantised.subarray(channel * inputChannels, (channel + 1) * inputChannels);
+        const sum = own.reduce((total, value) => total + Math.abs(value), 0);
+        expect(sum).toBeLessThanOrEqual(largestWeightSum);
+        own.forEach((value, i) => {
+          if (value !== 0 && Math.sign(value) !== Math.sign(weight[channel * inputChannels + i]!))
+            expect.fail(`weight ${i} changed its sign`);
+        });
+      }
+    }
+    expect(largestWeightSum * IntegerConvolution.inputLevels).toBeLessThan(2 ** 31);
+    expect((largestWeightSum + 1) * IntegerConvolution.inputLevels).toBeGreaterThanOrEqual(2 ** 31);
+  });
+
+  it.each(pointwiseLayers)('gives the same bits with one to four threads: %s', async (_title, layer) => {
+    const results = [];
+    for (const threads of [1, 2, 3, 4])
+      results.push(await withEngine({ threads, precision: 'i16' }, (engine) => convolveReals(engine, layer)));
+    for (const result of results) expect(result).toEqual(results[0]);
+  });
+
+  it('gives a position without inputs its bias, and keeps infinity and NaN to their positions', async () => {
+    const geometry = geometryOf({ channels: [192, 16], size: [4, 5], kernel: [1, 1] });
+    const numbers = new SeededNumbers(51);
+    const input = numbers.reals(20 * 192);
+    const [nothing, tiny, endless, unknown] = [1, 6, 11, 18];
+    input.fill(0, nothing * 192, (nothing + 1) * 192);
+    input.fill(1e-40, tiny * 192, (tiny + 1) * 192);
+    input[endless * 192 + 100] = -Infinity;
+    input[unknown * 192 + 191] = NaN;
+    const bias = numbers.reals(16);
+    const layer = { geometry, input, weight: numbers.reals(16 * 192), bias };
+    const found = await withEngine({ threads: 1, precision: 'i16' }, (engine) => convolveReals(engine, layer));
+    const at = (position: number) => found.subarray(position * 16, (position + 1) * 16);
+    expect(at(nothing)).toEqual(bias);
+    expect(at(tiny)).toEqual(bias);
+    for (let position = 0; position < 20; position++)
+      expect(at(position).some(Number.isFinite)).toBe(position !== endless && position !== unknown);
+  });
+
+  it('is for large layers of the approximate engine only', async () => {
+    const layer = (channels: number, positions: number) => pointwiseLayer(61, 1, [channels, 8], [positions, 1]);
+    expect(await methodOf({ threads: 1, precision: 'i16' }, layer(192, 16))).toBe('4×8 tiles, i16');
+    expect(await methodOf({ threads: 1, precision: 'i16' }, layer(160, 400))).toBe('4×8 tiles');
+    expect(await methodOf({ threads: 1, precision: 'i16' }, layer(192, 15))).toBe('4×8 tiles');
+    expect(await methodOf({ threads: 1 }, layer(384, 196))).toBe('4×8 tiles');
   });
 });
 

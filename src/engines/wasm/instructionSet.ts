@@ -29,6 +29,8 @@ export enum Opcode {
   spatialMean = 10,
   timeMean = 11,
   repeat = 12,
+  /** A 1×1 convolution on real numbers in 16-bit integers. */
+  integerConvolution = 13,
 }
 
 /** Word 0 of every instruction is its opcode; the other words by kernel follow. */
@@ -87,7 +89,7 @@ export enum ConvolutionWord {
   pixelListBytes = 38,
   /** Spike-fed: 1 when rows are 16-bit integers, 48 channels wide. */
   halves = 39,
-  /** 16-bit rows: address of the scale of each output channel. */
+  /** 16-bit weights: address of the scale of each output channel. */
   scales = 40,
   /** 16-bit rows: so many can be added without overflow; single rows, and rows of the tables or single ones. */
   rowsBeforeOverflow = 41,
@@ -156,4 +158,12 @@ export enum Width {
   panel = 8,
   /** Channels that the depthwise convolution treats together: one cache line. */
   depthwise = 16,
+}
+
+/** The convolution in 16-bit integers. */
+export enum IntegerConvolution {
+  /** The largest magnitude of a position's inputs becomes so many steps; `quantise.ts` bounds the weights accordingly. */
+  inputLevels = 4095,
+  /** Positions that are multiplied at once; blocks are made of whole tiles. */
+  tile = 4,
 }

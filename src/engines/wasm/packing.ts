@@ -142,6 +142,30 @@ export function packPanels(target: Float32Array, weight: Float32Array, geometry:
   }
 }
 
+/** Input channels of a row or panel of the convolution in integers: a register holds eight. */
+export function integerRowLength({ inputChannels }: ConvolutionGeometry): number {
+  return roundUp(inputChannels, 8);
+}
+
+export function integerPanelsLength(geometry: ConvolutionGeometry): number {
+  return roundUp(geometry.outputChannels, Width.panel) * integerRowLength(geometry);
+}
+
+/** `[panel][two input channels][8][2]`, of a 1×1 kernel; channels beyond the last are zero. */
+export function packIntegerPanels(target: Int16Array, weight: Int16Array, geometry: ConvolutionGeometry): void {
+  const { inputChannels, outputChannels } = geometry;
+  const rowLength = integerRowLength(geometry);
+  target.fill(0);
+  for (let output = 0; output < outputChannels; output++) {
+    const lane = output % Width.panel;
+    const panel = (output - lane) * rowLength + 2 * lane;
+    for (let input = 0; input < inputChannels; input++) {
+      const pair = input >> 1;
+      target[panel + pair * 2 * Width.panel + (input & 1)] = weight[output * inputChannels + input]!;
+    }
+  }
+}
+
 export function depthwiseLength(geometry: ConvolutionGeometry): number {
   return roundUp(geometry.outputChannels, Width.depthwise) * tapsOf(geometry);
 }

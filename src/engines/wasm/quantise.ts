@@ -1,8 +1,10 @@
 /**
- * Weights of a spike-fed layer as 16-bit integers: one scale per output channel, and how many rows can be added before a sum could leave 16 bits.
- * The bound does not ask the data: it takes the largest number in any row, and so holds for every pattern of spikes.
+ * Weights as 16-bit integers, one scale per output channel. Of a spike-fed layer: how many rows can be added before a sum could leave 16 bits; the bound
+ * takes the largest number in any row, and so holds for every pattern of spikes. Of a dense layer: integers so small that no sum of products with rounded
+ * inputs can leave 32 bits, whatever the inputs.
  */
 import type { ConvolutionGeometry } from '../kernels.js';
+import { IntegerConvolution } from './instructionSet.js';
 import { roundUp } from './packing.js';
 
 /**
@@ -95,4 +97,36 @@ export const boundsLength = 16;
 
 export function scalesLength({ outputChannels }: ConvolutionGeometry): number {
   return boundsLength + roundUp(outputChannels, 16);
+}
+
+/**
+ * What the magnitudes of an output channel's integers may add up to: no input is beyond ±`IntegerConvolution.inputLevels`, so every sum of products, partial ones too,
+ * is at most 2³¹ − 1. Shared by 384 channels it leaves a weight 1,365 steps on average, and the largest of them several times as many.
+ */
+export const largestWeightSum = Math.floor((2 ** 31 - 1) / IntegerConvolution.inputLevels);
+
+/** The smallest number that float32 holds with all its digits: a smaller scale could itself be rounded to half of what it should be. */
+const leastScale = 2 ** -126;
+
+/** Rounds to the nearest step, steps being as small as `largestWeightSum` and 16 bits allow for each output channel. */
+export function quantiseDenseWeights(weight: Float32Array, { outputChannels }: ConvolutionGeometry): QuantisedWeights {
+  const perChannel = weight.length / outputChannels;
+  const quantised = new Int16Array(weight.length);
+  const scales = new Float32Array(outputChannels);
+  for (let channel = 0; channel < outputChannels; channel++) {
+    const own = weight.subarray(channel * perChannel, (channel + 1) * perChannel);
+    let largest = 0;
+    let sum = 0;
+    for (const value of own) {
+      largest = Math.max(largest, Math.abs(value));
+      sum += Math.abs(value);
+    }
+    // Rounding adds up to half a step per weight; one more is set aside for the rounding of the scale itself.
+    const steps = largestWeightSum - perChannel / 2 - 1;
+    if (largest === 0) continue;
+    const scale = Math.fround(Math.max(sum / steps, largest / (largestSum - 1), leastScale));
+    scales[channel] = scale;
+    for (let i = 0; i < perChannel; i++) quantised[channel * perChannel + i] = Math.round(own[i]! / scale);
+  }
+  return { weight: quantised, scales };
 }

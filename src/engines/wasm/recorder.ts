@@ -32,26 +32,47 @@ import {
   tensorAlignment,
 } from '../kernels.js';
 import type { EngineParts } from './engineParts.js';
-import { AttentionWord, ConvolutionWord, ElementWord, NeuronWord, Opcode, Size, Width } from './instructionSet.js';
+import {
+  AttentionWord,
+  ConvolutionWord,
+  ElementWord,
+  IntegerConvolution,
+  NeuronWord,
+  Opcode,
+  Size,
+  Width,
+} from './instructionSet.js';
 import { addressOf, type WasmBlock } from './memory.js';
 import {
   depthwiseLength,
   floatRows,
   halfRows,
+  integerPanelsLength,
+  integerRowLength,
   packDepthwise,
+  packIntegerPanels,
   packPanels,
   packSpikeRows,
   panelsLength,
+  roundUp,
   spikeRowsLength,
 } from './packing.js';
 import { type Instruction, type InstructionNote, type ProgramParts, WasmProgram } from './program.js';
-import { boundsLength, type QuantisedWeights, quantiseWeights, rowsBeforeOverflow, scalesLength } from './quantise.js';
+import {
+  boundsLength,
+  type QuantisedWeights,
+  quantiseDenseWeights,
+  quantiseWeights,
+  rowsBeforeOverflow,
+  scalesLength,
+} from './quantise.js';
 import { planSpikeConvolution, tablesAreUseful } from './spikePlan.js';
 
 /** Patches of a block of positions that the dense convolution copies out: they should fit the L2 cache with a panel. */
 const patchBytes = 256 * 1024;
 const positionsPerDenseBlock = 128;
 const leastPositionsForHalves = 16;
+const leastChannelsForIntegers = 192;
 
 export function bitsOf(value: number): number {
   return new Uint32Array(new Float32Array([value]).buffer)[0]!;
@@ -86,6 +107,7 @@ export class WasmRecorder implements Kernels {
     const addsRows = call.input.storage === 'spikes' && this.engine.spikeKernel === 'table';
     if (groups === 1 && addsRows) this.spikeConvolution(call);
     else if (groups === inputChannels && groups === outputChannels) this.depthwiseConvolution(call);
+    else if (groups === 1 && this.wantsIntegers(call)) this.integerConvolution(call);
     else if (groups === 1) this.denseConvolution(call);
     else this.plainConvolution(call);
   }
@@ -374,6 +396,47 @@ export class WasmRecorder implements Kernels {
     this.append(name, 'denseConvolution', method, Opcode.denseConvolution, {
       ...this.convolutionOperands(call, weights),
       [ConvolutionWord.blocks]: blocks,
+    });
+  }
+
+  /** Only where the multiplication is long: small layers (a network for CIFAR has at most 160 channels here) would gain less than rounding is worth. */
+  private wantsIntegers({ geometry, input }: ConvolutionCall): boolean {
+    const { kernelHeight, kernelWidth, strideHeight, strideWidth, paddingHeight, paddingWidth } = geometry;
+    const pixels = [kernelHeight, kernelWidth, strideHeight, strideWidth].every((length) => length === 1);
+    const whole = pixels && paddingHeight === 0 && paddingWidth === 0;
+    const large = geometry.inputChannels >= leastChannelsForIntegers;
+    return whole && large && input.storage === 'real' && this.wantsHalves(geometry);
+  }
+
+  /** Integers whose sums cannot overflow, in panels, and their scales. */
+  private integerConvolution(call: ConvolutionCall): void {
+    const { geometry, weight, name } = call;
+    const { constants } = this.engine;
+    const rowBytes = 2 * integerRowLength(geometry);
+    const tiles = Math.ceil((geometry.images * geometry.outputHeight * geometry.outputWidth) / IntegerConvolution.tile);
+    const perBlock = Math.max(8, Math.min(positionsPerDenseBlock, Math.floor(patchBytes / rowBytes)));
+    const blocks = Math.ceil((tiles * IntegerConvolution.tile) / perBlock);
+    this.needScratch(Math.ceil(tiles / blocks) * IntegerConvolution.tile * (rowBytes + 4));
+    // Scales first, as many as the panels have channels.
+    const scaleLength = roundUp(geometry.outputChannels, 16);
+    const length = integerPanelsLength(geometry);
+    const scales = constants.pack(
+      weight,
+      packingKey('integer panels', call),
+      scaleLength + length / 2,
+      `the weights of ${name}`,
+      (target) => {
+        const quantised = quantiseDenseWeights(weight, geometry);
+        target.fill(0);
+        target.set(quantised.scales);
+        const panels = new Int16Array(target.buffer, target.byteOffset + 4 * scaleLength, length);
+        packIntegerPanels(panels, quantised.weight, geometry);
+      },
+    );
+    this.append(name, 'denseConvolution', '4×8 tiles, i16', Opcode.integerConvolution, {
+      ...this.convolutionOperands(call, scales + 4 * scaleLength),
+      [ConvolutionWord.blocks]: blocks,
+      [ConvolutionWord.scales]: scales,
     });
   }
 
