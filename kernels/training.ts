@@ -15,7 +15,7 @@ import {
 import { addDepthwiseWeightGradient, depthwiseWeightGradient } from './trainingDepthwise';
 import { addConstant, crop, spatialMeanGradient, timeMeanGradient, zero } from './trainingElements';
 import { inputGradient } from './trainingInputGradient';
-import { neuronGradient } from './trainingNeuron';
+import { neuronGradient, normalisedNeurons } from './trainingNeuron';
 import { packDepthwise, packInputGradient, packPanels, packSpikeRows } from './trainingPacking';
 import { plainInputGradient, plainWeightGradient } from './trainingPlain';
 import { spikeWeightGradient } from './trainingSpikeWeightGradient';
@@ -70,6 +70,8 @@ export function train1(instruction: usize, scratch: usize, thread: u32, threads:
       return crop(instruction, thread, threads);
     case Opcode.neuronGradient:
       return neuronGradient(instruction, scratch, thread, threads);
+    case Opcode.normalisedNeurons:
+      return normalisedNeurons(instruction, thread, threads);
     case Opcode.attentionGradient:
       return attentionGradient(instruction, scratch, thread, threads);
     case Opcode.spatialMeanGradient:

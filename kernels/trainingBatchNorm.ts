@@ -7,6 +7,14 @@ import { BatchNormWord as Word } from '../src/engines/wasm/trainingInstructionSe
 import { shareStart } from './threads';
 import { loadLanes, storeLanes } from './vectors';
 
+/** (value − mean) · inverse deviation · weight + bias of four channels, `at` bytes into each. Whoever normalises does it by this, to the same bits. */
+// @ts-ignore: decorator
+@inline
+export function normalised(value: v128, at: usize, mean: usize, inverseDeviation: usize, weight: usize, bias: usize): v128 {
+  const standard = f32x4.mul(f32x4.sub(value, v128.load(mean + at)), v128.load(inverseDeviation + at));
+  return f32x4.add(f32x4.mul(standard, v128.load(weight + at)), v128.load(bias + at));
+}
+
 // @ts-ignore: decorator
 @inline
 function low(value: v128): v128 {
@@ -131,9 +139,8 @@ export function normalise(instruction: usize, thread: u32, threads: u32): void {
   for (let row: u32 = 0; row < count; row++) {
     for (let at: usize = 0; at < rowBytes; at += 16) {
       const lanes = <u32>(rowBytes - at) >>> 2;
-      const centred = f32x4.sub(loadLanes(input + place + at, lanes), v128.load(mean + at));
-      const normalised = f32x4.mul(centred, v128.load(inverseDeviation + at));
-      storeLanes(output + place + at, f32x4.add(f32x4.mul(normalised, v128.load(weight + at)), v128.load(bias + at)), lanes);
+      const value = loadLanes(input + place + at, lanes);
+      storeLanes(output + place + at, normalised(value, at, mean, inverseDeviation, weight, bias), lanes);
     }
     place += rowBytes;
   }

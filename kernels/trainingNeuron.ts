@@ -1,11 +1,12 @@
 /**
- * Gradient of leaky integrate-and-fire neurons by a surrogate, four neurons at a time: forwards through time for the
+ * Neurons behind a batch normalisation, and the gradient of leaky integrate-and-fire neurons by a surrogate. The gradient goes four neurons at a time: forwards through time for the
  * membranes, which wait in scratch, then backwards. Membranes are computed as in `neuron.ts`, bit for bit. The sigmoid's
  * exponential is 2ⁿ times a polynomial (its Taylor series, relative error below 10⁻⁶ up to exponents of ten).
  */
-import { NeuronGradientWord as Word, SurrogateKind } from '../src/engines/wasm/trainingInstructionSet';
+import { NeuronGradientWord as Word, NormalisedNeuronWord, SurrogateKind } from '../src/engines/wasm/trainingInstructionSet';
 import { charge } from './neuron';
 import { shareStart } from './threads';
+import { normalised } from './trainingBatchNorm';
 import { loadLanes, multiplyAdd, storeLanes } from './vectors';
 
 /**
@@ -88,10 +89,7 @@ function normalisedStep(instruction: usize, kind: u32, divide: bool, accumulate:
   for (let row = first; row < last; row++) {
     for (let at: usize = 0; at < rowBytes; at += 16) {
       const lanes = <u32>(rowBytes - at) >>> 2;
-      // As `normalise` of trainingBatchNorm.ts does it, to the bit.
-      const centred = f32x4.sub(loadLanes(input + place + at, lanes), v128.load(mean + at));
-      const normalised = f32x4.mul(centred, v128.load(inverseDeviation + at));
-      const x = f32x4.add(f32x4.mul(normalised, v128.load(weight + at)), v128.load(bias + at));
+      const x = normalised(loadLanes(input + place + at, lanes), at, mean, inverseDeviation, weight, bias);
       const h = charge(f32x4.splat(0), x, factor, divide);
       const slope = f32x4.mul(inflow, derivative(kind, alpha, f32x4.sub(h, threshold)));
       const result = f32x4.mul(loadLanes(outputGradient + place + at, lanes), slope);
@@ -119,9 +117,9 @@ export function neuronGradient(instruction: usize, scratch: usize, thread: u32, 
   const neurons = load<u32>(instruction + Word.neurons * 4);
   const kind = load<u32>(instruction + Word.surrogate * 4);
   // Whole rows behind a normalisation, else whole cache lines.
-  const normalised = load<u32>(instruction + Word.batchMean * 4) != 0;
-  const unit: u32 = normalised ? 1 : 16;
-  const all = normalised ? neurons / load<u32>(instruction + Word.channels * 4) : neurons;
+  const byRows = load<u32>(instruction + Word.batchMean * 4) != 0;
+  const unit: u32 = byRows ? 1 : 16;
+  const all = byRows ? neurons / load<u32>(instruction + Word.channels * 4) : neurons;
   const units = (all + unit - 1) / unit;
   const first = min<u32>(all, shareStart(units, thread, threads) * unit);
   const last = min<u32>(all, shareStart(units, thread + 1, threads) * unit);
@@ -177,4 +175,68 @@ function severalSteps(instruction: usize, scratch: usize, kind: u32, first: u32,
       afterReset = f32x4.mul(beforeReset, decay);
     }
   }
+}
+
+/** Which of four channels fire, all bits set. */
+// @ts-ignore: decorator
+@inline
+function firing(
+  input: usize, lanes: u32, at: usize, mean: usize, inverseDeviation: usize, weight: usize, bias: usize, factor: v128, threshold: v128, divide: bool,
+): v128 {
+  const x = normalised(loadLanes(input + at, lanes), at, mean, inverseDeviation, weight, bias);
+  return f32x4.ge(charge(f32x4.splat(0), x, factor, divide), threshold);
+}
+
+/** Tasks are positions: 16 spikes at a time, as in `neuron.ts`. */
+// @ts-ignore: decorator
+@inline
+function normalisedPositions(instruction: usize, divide: bool, first: u32, last: u32): void {
+  const channels = load<u32>(instruction + NormalisedNeuronWord.channels * 4);
+  const factor = f32x4.splat(load<f32>(instruction + NormalisedNeuronWord.factor * 4));
+  const threshold = f32x4.splat(load<f32>(instruction + NormalisedNeuronWord.threshold * 4));
+  const mean: usize = load<u32>(instruction + NormalisedNeuronWord.batchMean * 4);
+  const inverseDeviation: usize = load<u32>(instruction + NormalisedNeuronWord.batchInverseDeviation * 4);
+  const weight: usize = load<u32>(instruction + NormalisedNeuronWord.weight * 4);
+  const bias: usize = load<u32>(instruction + NormalisedNeuronWord.bias * 4);
+  const rowBytes: usize = channels * 4;
+  const wordBytes: usize = ((channels + 31) >>> 5) * 4;
+  const whole = channels & ~15;
+  let input: usize = load<u32>(instruction + NormalisedNeuronWord.input * 4) + first * rowBytes;
+  let output: usize = load<u32>(instruction + NormalisedNeuronWord.output * 4) + first * wordBytes;
+  for (let position = first; position < last; position++) {
+    for (let channel: u32 = 0; channel < whole; channel += 16) {
+      const at: usize = channel * 4;
+      const s0 = firing(input, 4, at, mean, inverseDeviation, weight, bias, factor, threshold, divide);
+      const s1 = firing(input, 4, at + 16, mean, inverseDeviation, weight, bias, factor, threshold, divide);
+      const s2 = firing(input, 4, at + 32, mean, inverseDeviation, weight, bias, factor, threshold, divide);
+      const s3 = firing(input, 4, at + 48, mean, inverseDeviation, weight, bias, factor, threshold, divide);
+      const spikes = i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(s0, s1), i16x8.narrow_i32x4_s(s2, s3));
+      store<u16>(output + (channel >>> 3), <u16>i8x16.bitmask(spikes));
+    }
+    // Fewer than 16 channels are left, and words end with bits of no channel: those are zero.
+    for (let channel = whole; channel < <u32>(wordBytes * 8); channel += 16) {
+      let bits: u32 = 0;
+      for (let four = channel; four < min<u32>(channel + 16, channels); four += 4) {
+        const lanes = channels - four;
+        const fired = firing(input, lanes, four * 4, mean, inverseDeviation, weight, bias, factor, threshold, divide);
+        const valid: u32 = lanes >= 4 ? 15 : (1 << lanes) - 1;
+        bits |= (i32x4.bitmask(fired) & valid) << (four - channel);
+      }
+      store<u16>(output + (channel >>> 3), <u16>bits);
+    }
+    input += rowBytes;
+    output += wordBytes;
+  }
+}
+
+/**
+ * One time step of neurons behind a batch normalisation, from its input: its output, which nobody else reads, is neither written nor
+ * read.
+ */
+export function normalisedNeurons(instruction: usize, thread: u32, threads: u32): void {
+  const positions = load<u32>(instruction + NormalisedNeuronWord.positions * 4);
+  const first = shareStart(positions, thread, threads);
+  const last = shareStart(positions, thread + 1, threads);
+  if (load<u32>(instruction + NormalisedNeuronWord.divide * 4) != 0) normalisedPositions(instruction, true, first, last);
+  else normalisedPositions(instruction, false, first, last);
 }

@@ -8,7 +8,6 @@ import { expectReal } from '../checks.js';
 import { EngineError } from '../errors.js';
 import type {
   AddCall,
-  LeakyIntegrateAndFireCall,
   MemoryBlock,
   RepeatCall,
   SpatialMeanCall,
@@ -30,6 +29,7 @@ import type {
   SpikeAttentionGradientCall,
   TimeMeanGradientCall,
   TrainableConvolutionCall,
+  TrainableLeakyIntegrateAndFireCall,
   TrainingKernels,
 } from '../trainingKernels.js';
 import type { EngineParts } from './engineParts.js';
@@ -51,6 +51,7 @@ import {
   checkSpatialMeanGradient,
   checkTimeMeanGradient,
   checkTrainableConvolution,
+  checkTrainableNeuron,
   checkWeightGradient,
 } from './trainingChecks.js';
 import { TrainingConvolutions } from './trainingConvolutions.js';
@@ -58,6 +59,7 @@ import {
   AttentionGradientWord,
   BatchNormWord,
   NeuronGradientWord,
+  NormalisedNeuronWord,
   SurrogateKind,
   TrainingOpcode,
 } from './trainingInstructionSet.js';
@@ -124,6 +126,7 @@ export class WasmTrainingRecorder implements TrainingKernels {
       ...doubleWords(BatchNormWord.epsilon, call.epsilon),
       ...doubleWords(BatchNormWord.momentum, call.momentum),
     });
+    if (!call.output) return;
     this.recorder.append(call.name, 'batchNorm', 'output', TrainingOpcode.normalise, {
       ...operands,
       [BatchNormWord.output]: this.address(call.name, call.output),
@@ -202,9 +205,28 @@ export class WasmTrainingRecorder implements TrainingKernels {
     });
   }
 
-  leakyIntegrateAndFire(call: LeakyIntegrateAndFireCall): void {
+  leakyIntegrateAndFire(call: TrainableLeakyIntegrateAndFireCall): void {
     this.expectSegment(call.name);
-    this.recorder.leakyIntegrateAndFire(call);
+    const { name, tau, normalisation } = call;
+    if (!normalisation) {
+      this.recorder.leakyIntegrateAndFire(call);
+      return;
+    }
+    checkTrainableNeuron(call);
+    const divide = !isPowerOfTwo(Math.fround(tau));
+    this.recorder.append(name, 'leakyIntegrateAndFire', 'normalised', TrainingOpcode.normalisedNeurons, {
+      [NormalisedNeuronWord.input]: this.address(name, call.input),
+      [NormalisedNeuronWord.output]: this.address(name, call.output),
+      [NormalisedNeuronWord.positions]: call.positions,
+      [NormalisedNeuronWord.channels]: call.channels,
+      [NormalisedNeuronWord.factor]: bitsOf(divide ? tau : 1 / tau),
+      [NormalisedNeuronWord.divide]: divide ? 1 : 0,
+      [NormalisedNeuronWord.threshold]: bitsOf(call.threshold),
+      [NormalisedNeuronWord.batchMean]: this.address(name, normalisation.batchMean),
+      [NormalisedNeuronWord.batchInverseDeviation]: this.address(name, normalisation.batchInverseDeviation),
+      [NormalisedNeuronWord.weight]: this.address(name, normalisation.weight),
+      [NormalisedNeuronWord.bias]: this.address(name, normalisation.bias),
+    });
   }
 
   leakyIntegrateAndFireGradient(call: LeakyIntegrateAndFireGradientCall): void {
