@@ -59,7 +59,7 @@ export function train1(instruction: usize, scratch: usize, thread: u32, threads:
     case Opcode.normalise:
       return normalise(instruction, thread, threads);
     case Opcode.batchGradientSums:
-      return batchGradientSums(instruction, thread, threads);
+      return batchGradientSums(instruction, scratch, thread, threads);
     case Opcode.finishGradientSums:
       return finishGradientSums(instruction, thread, threads);
     case Opcode.batchGradient:

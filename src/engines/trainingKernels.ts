@@ -87,7 +87,10 @@ export interface BatchNormAgainCall extends Omit<BatchNormCall, 'output' | 'mome
   readonly output: Tensor;
 }
 
-/** Gradient through the batch statistics. `inputGradient` may be `outputGradient`'s memory. */
+/**
+ * Gradient through the batch statistics. `inputGradient` may be `outputGradient`'s memory. Sums as in `BatchNormCall`, but up to 16 rows may
+ * be added in float32 first.
+ */
 export interface BatchNormGradientCall {
   readonly name: string;
   readonly rows: number;

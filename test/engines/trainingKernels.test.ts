@@ -764,6 +764,53 @@ describe.each(enginesThatMayTrain)('training on the $name engine', ({ create }) 
       bench.dispose();
     });
 
+    it.each(
+      [
+        { rows: 37, channels: 64, tau: 2, accumulate: false },
+        { rows: 5, channels: 10, tau: 1.7, accumulate: true },
+        { rows: 1000, channels: 45, tau: 2, accumulate: true },
+        { rows: 300, channels: 3, tau: 3, accumulate: false },
+      ].flatMap((size) => Object.entries(surrogates).map(([name, surrogate]) => ({ ...size, name, surrogate }))),
+    )(
+      'have the gradients of both, whether or not another call comes between, $rows × $channels, $name, added: $accumulate',
+      async ({ rows, channels, tau, accumulate, surrogate }) => {
+        const results: Float32Array[][] = [];
+        for (const between of [true, false]) {
+          const bench = new TrainingWorkbench(engine());
+          const numbers = new SeededNumbers(19);
+          const data = randomNorm(numbers, rows, channels);
+          const tensors = normTensors(bench, data);
+          const real = (values?: Numbers) => bench.real([rows, channels], values);
+          const input = real(data.input);
+          const neuronGradient = real(numbers.reals(rows * channels));
+          const inputGradient = real();
+          const weightGradient = bench.real([channels], numbers.reals(channels));
+          const biasGradient = bench.real([channels], numbers.reals(channels));
+          const norm = { name: 'bn', rows, channels, input, tensors };
+          bench.kernels.batchNorm({ ...norm, epsilon: data.epsilon, momentum: data.momentum });
+          const { weight, bias, batchMean, batchInverseDeviation } = tensors;
+          bench.kernels.leakyIntegrateAndFireGradient({
+            ...{ name: 'lif', timeSteps: 1, positions: rows, channels, tau, threshold: 0.25, detachReset: true },
+            ...{ input, accumulate, surrogate, normalisation: { weight, bias, batchMean, batchInverseDeviation } },
+            outputGradient: real(data.outputGradient),
+            inputGradient: neuronGradient,
+          });
+          if (between) bench.kernels.zero(bench.real([1]));
+          const gradients = { outputGradient: neuronGradient, inputGradient, weightGradient, biasGradient };
+          bench.kernels.batchNormGradient({ ...norm, ...gradients });
+          await bench.run();
+          const found = [];
+          for (const tensor of Object.values(gradients)) found.push(await bench.read(tensor));
+          results.push(found);
+          bench.dispose();
+        }
+        const [apart, together] = results;
+        together!.forEach((values, index) => {
+          expectSame(values, apart![index]!);
+        });
+      },
+    );
+
     it('fire where the normalised input lands on the threshold', async () => {
       const bench = new TrainingWorkbench(engine());
       const channels = 18;

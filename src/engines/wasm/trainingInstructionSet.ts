@@ -124,6 +124,9 @@ export enum NeuronGradientWord {
   batchInverseDeviation = 17,
   weight = 18,
   bias = 19,
+  /** Partial sums for the gradient of the normalisation, as in `BatchNormWord`; no parts: none. */
+  sums = 20,
+  parts = 21,
 }
 
 /** Neurons behind a batch normalisation, one time step. */

@@ -77,6 +77,10 @@ export class WasmTrainingRecorder implements TrainingKernels {
   private readonly convolutions: TrainingConvolutions;
   private readonly segments = new Map<string, SegmentRange>();
   private current: SegmentRange | undefined;
+  /** The last gradient of neurons, and how many instructions there were after it. */
+  private neuronsBefore:
+    | { readonly call: LeakyIntegrateAndFireGradientCall; readonly instructions: number }
+    | undefined;
 
   constructor(private readonly engine: EngineParts) {
     this.recorder = new WasmRecorder(engine);
@@ -91,6 +95,7 @@ export class WasmTrainingRecorder implements TrainingKernels {
     this.recorder.expectOpen(name);
     if (this.segments.has(name)) throw new EngineError(`${name}: the recording has a segment of this name already`);
     this.endSegment();
+    this.neuronsBefore = undefined;
     const first = this.recorder.instructions.length;
     this.current = { first, last: first };
     this.segments.set(name, this.current);
@@ -160,9 +165,38 @@ export class WasmTrainingRecorder implements TrainingKernels {
     const sumBytes = partialBytes(rows, 2 * channels);
     this.shared.need(sumBytes + 8 * roundUp(channels, 4));
     const operands = { ...partial, [BatchNormWord.means]: sumBytes };
-    this.appendShared(name, 'batchNormGradient', 'sums', TrainingOpcode.batchGradientSums, operands);
+    this.recorder.needScratch(8 * roundUp(channels, 4));
+    if (!this.neuronsSumFor(call)) {
+      this.appendShared(name, 'batchNormGradient', 'sums', TrainingOpcode.batchGradientSums, operands);
+    }
     this.appendShared(name, 'batchNormGradient', 'parameters', TrainingOpcode.finishGradientSums, operands);
     this.appendShared(name, 'batchNormGradient', 'input', TrainingOpcode.batchGradient, operands);
+  }
+
+  /**
+   * Where the instruction before is the gradient of neurons that read through this very normalisation, it makes the sums on its way:
+   * what it writes need not be read again for them.
+   */
+  private neuronsSumFor({ rows, channels, input, outputGradient, tensors }: BatchNormGradientCall): boolean {
+    const { instructions } = this.recorder;
+    const before = this.neuronsBefore;
+    if (before?.instructions !== instructions.length) return false;
+    const { call } = before;
+    const { normalisation } = call;
+    const same =
+      normalisation !== undefined &&
+      call.channels === channels &&
+      call.positions === rows &&
+      sameMemory(call.input, input) &&
+      sameMemory(call.inputGradient, outputGradient) &&
+      sameMemory(normalisation.batchMean, tensors.batchMean) &&
+      sameMemory(normalisation.batchInverseDeviation, tensors.batchInverseDeviation);
+    if (!same) return false;
+    const instruction = instructions.at(-1)!;
+    instructions[instructions.length - 1] = { ...instruction, method: `${instruction.method}, sums` };
+    instruction.words[NeuronGradientWord.parts] = partsOf(rows);
+    this.shared.refer(instruction.words, NeuronGradientWord.sums);
+    return true;
   }
 
   padWithStatistics(call: PadWithStatisticsCall): void {
@@ -259,6 +293,7 @@ export class WasmTrainingRecorder implements TrainingKernels {
         [NeuronGradientWord.bias]: this.address(name, normalisation.bias),
       }),
     });
+    this.neuronsBefore = { call, instructions: this.recorder.instructions.length };
   }
 
   spikeAttention(call: SpikeAttentionCall): void {
@@ -420,6 +455,10 @@ export class WasmTrainingRecorder implements TrainingKernels {
     this.recorder.expectOpen(user);
     if (!this.current) throw new EngineError(`${user}: begin a segment with segment(name) before the first call`);
   }
+}
+
+function sameMemory(a: Tensor, b: Tensor): boolean {
+  return a.block === b.block && a.byteOffset === b.byteOffset;
 }
 
 function partsOf(rows: number): number {
