@@ -14,6 +14,13 @@ export function charge(membrane: v128, input: v128, factor: v128, divide: bool):
   return f32x4.add(membrane, divide ? f32x4.div(difference, factor) : f32x4.mul(difference, factor));
 }
 
+/** The same of an empty membrane: of the first time step. */
+// @ts-ignore: decorator
+@inline
+export function firstCharge(input: v128, factor: v128, divide: bool): v128 {
+  return divide ? f32x4.div(input, factor) : f32x4.mul(input, factor);
+}
+
 // @ts-ignore: decorator
 @inline
 function neurons16(

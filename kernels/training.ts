@@ -15,7 +15,7 @@ import {
 import { addDepthwiseWeightGradient, depthwiseWeightGradient } from './trainingDepthwise';
 import { addConstant, crop, spatialMeanGradient, timeMeanGradient, zero } from './trainingElements';
 import { inputGradient } from './trainingInputGradient';
-import { neuronGradient } from './trainingNeuron';
+import { neuronGradient, normalisedNeurons } from './trainingNeuron';
 import { packDepthwise, packInputGradient, packPanels, packSpikeRows } from './trainingPacking';
 import { plainInputGradient, plainWeightGradient } from './trainingPlain';
 import { spikeWeightGradient } from './trainingSpikeWeightGradient';
@@ -59,7 +59,7 @@ export function train1(instruction: usize, scratch: usize, thread: u32, threads:
     case Opcode.normalise:
       return normalise(instruction, thread, threads);
     case Opcode.batchGradientSums:
-      return batchGradientSums(instruction, thread, threads);
+      return batchGradientSums(instruction, scratch, thread, threads);
     case Opcode.finishGradientSums:
       return finishGradientSums(instruction, thread, threads);
     case Opcode.batchGradient:
@@ -70,6 +70,8 @@ export function train1(instruction: usize, scratch: usize, thread: u32, threads:
       return crop(instruction, thread, threads);
     case Opcode.neuronGradient:
       return neuronGradient(instruction, scratch, thread, threads);
+    case Opcode.normalisedNeurons:
+      return normalisedNeurons(instruction, thread, threads);
     case Opcode.attentionGradient:
       return attentionGradient(instruction, scratch, thread, threads);
     case Opcode.spatialMeanGradient:

@@ -1,11 +1,19 @@
 /**
- * Batch normalisation with the statistics of the batch, and its gradient. Sums are float64; rows are cut into a fixed number
- * of parts whose sums are added in order. Products are exact in float64, so that the variance may be the mean of the
+ * Batch normalisation with the statistics of the batch, and its gradient. Sums are float64 (those of gradients begin with a few rows in
+ * float32); rows are cut into a fixed number of parts whose sums are added in order. Products are exact in float64, so that the variance may be the mean of the
  * squares less the square of the mean: one pass over memory instead of two.
  */
 import { BatchNormWord as Word } from '../src/engines/wasm/trainingInstructionSet';
 import { shareStart } from './threads';
 import { loadLanes, storeLanes } from './vectors';
+
+/** (value − mean) · inverse deviation · weight + bias of four channels, `at` bytes into each. Whoever normalises does it by this, to the same bits. */
+// @ts-ignore: decorator
+@inline
+export function normalised(value: v128, at: usize, mean: usize, inverseDeviation: usize, weight: usize, bias: usize): v128 {
+  const standard = f32x4.mul(f32x4.sub(value, v128.load(mean + at)), v128.load(inverseDeviation + at));
+  return f32x4.add(f32x4.mul(standard, v128.load(weight + at)), v128.load(bias + at));
+}
 
 // @ts-ignore: decorator
 @inline
@@ -22,7 +30,7 @@ function high(value: v128): v128 {
 /** Channels rounded up to whole vectors; partial sums are that wide. */
 // @ts-ignore: decorator
 @inline
-function roundChannels(channels: u32): u32 {
+export function roundChannels(channels: u32): u32 {
   return (channels + 3) & ~3;
 }
 
@@ -34,6 +42,30 @@ const rowsPerSweep: u32 = 32;
 function addSums(target: usize, first: v128, second: v128): void {
   v128.store(target, f64x2.add(v128.load(target), first));
   v128.store(target, f64x2.add(v128.load(target, 16), second), 16);
+}
+
+/**
+ * Rows of gradients that are added up in float32 before their sum is added in float64: gradients are rounded numbers, a few more
+ * roundings are lost among thousands of them, and hardly any work is left to do in float64.
+ */
+export const rowsPerRun: u32 = 16;
+
+/** The sums of a run, `[2][channels]`, go to those of its part and begin again at zero. */
+export function endRun(run: usize, sums: usize, channels: u32): void {
+  const numbers: u32 = 2 * roundChannels(channels);
+  for (let number: u32 = 0; number < numbers; number += 4) {
+    const sum = v128.load(run + number * 4);
+    addSums(sums + number * 8, low(sum), high(sum));
+    v128.store(run + number * 4, f32x4.splat(0));
+  }
+}
+
+/** δ and δ · x̂ of four channels, added to a run. */
+// @ts-ignore: decorator
+@inline
+export function addToRun(run: usize, runBytes: usize, gradient: v128, standard: v128): void {
+  v128.store(run, f32x4.add(v128.load(run), gradient));
+  v128.store(run + runBytes, f32x4.add(v128.load(run + runBytes), f32x4.mul(gradient, standard)));
 }
 
 /** Sums and sums of squares; tasks are parts. Sums: `[part][2][channels]`. */
@@ -131,16 +163,15 @@ export function normalise(instruction: usize, thread: u32, threads: u32): void {
   for (let row: u32 = 0; row < count; row++) {
     for (let at: usize = 0; at < rowBytes; at += 16) {
       const lanes = <u32>(rowBytes - at) >>> 2;
-      const centred = f32x4.sub(loadLanes(input + place + at, lanes), v128.load(mean + at));
-      const normalised = f32x4.mul(centred, v128.load(inverseDeviation + at));
-      storeLanes(output + place + at, f32x4.add(f32x4.mul(normalised, v128.load(weight + at)), v128.load(bias + at)), lanes);
+      const value = loadLanes(input + place + at, lanes);
+      storeLanes(output + place + at, normalised(value, at, mean, inverseDeviation, weight, bias), lanes);
     }
     place += rowBytes;
   }
 }
 
-/** Sums of δy and of δy · x̂ per channel; tasks are parts. Sums: `[part][2][channels]`. */
-export function batchGradientSums(instruction: usize, thread: u32, threads: u32): void {
+/** Sums of δy and of δy · x̂ per channel; tasks are parts. Sums: `[part][2][channels]`. Scratch: the sums of a run. */
+export function batchGradientSums(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
   const rows = load<u32>(instruction + Word.rows * 4);
   const channels = load<u32>(instruction + Word.channels * 4);
   const input: usize = load<u32>(instruction + Word.input * 4);
@@ -149,39 +180,27 @@ export function batchGradientSums(instruction: usize, thread: u32, threads: u32)
   const inverseDeviation: usize = load<u32>(instruction + Word.batchInverseDeviation * 4);
   const sums: usize = load<u32>(instruction + Word.sums * 4);
   const parts = load<u32>(instruction + Word.parts * 4);
-  const stride: usize = channels * 4;
-  const sumBytes: usize = roundChannels(channels) * 8;
+  const rowBytes: usize = channels * 4;
+  const runBytes: usize = roundChannels(channels) * 4;
   const lastPart = shareStart(parts, thread + 1, threads);
+  memory.fill(scratch, 0, 2 * runBytes);
   for (let part = shareStart(parts, thread, threads); part < lastPart; part++) {
     const last = shareStart(rows, part + 1, parts);
-    const target = sums + part * 2 * sumBytes;
-    memory.fill(target, 0, 2 * sumBytes);
-    for (let first = shareStart(rows, part, parts); first < last; first += rowsPerSweep) {
-      const count = min<u32>(rowsPerSweep, last - first);
-      for (let channel: u32 = 0; channel < channels; channel += 4) {
-        const lanes = channels - channel;
-        const offset: usize = channel * 4;
-        const centre = v128.load(mean + offset);
-        const scale = v128.load(inverseDeviation + offset);
-        let source = input + first * stride + offset;
-        let other = gradient + first * stride + offset;
-        let sum0 = f64x2.splat(0);
-        let sum1 = f64x2.splat(0);
-        let product0 = f64x2.splat(0);
-        let product1 = f64x2.splat(0);
-        for (let row: u32 = 0; row < count; row++) {
-          const value = loadLanes(other, lanes);
-          const product = f32x4.mul(value, f32x4.mul(f32x4.sub(loadLanes(source, lanes), centre), scale));
-          sum0 = f64x2.add(sum0, low(value));
-          sum1 = f64x2.add(sum1, high(value));
-          product0 = f64x2.add(product0, low(product));
-          product1 = f64x2.add(product1, high(product));
-          source += stride;
-          other += stride;
+    const target = sums + part * 4 * runBytes;
+    memory.fill(target, 0, 4 * runBytes);
+    for (let first = shareStart(rows, part, parts); first < last; first += rowsPerRun) {
+      const end = min<u32>(first + rowsPerRun, last);
+      let place: usize = first * rowBytes;
+      for (let row = first; row < end; row++) {
+        for (let at: usize = 0; at < rowBytes; at += 16) {
+          const lanes = <u32>(rowBytes - at) >>> 2;
+          const centred = f32x4.sub(loadLanes(input + place + at, lanes), v128.load(mean + at));
+          const standard = f32x4.mul(centred, v128.load(inverseDeviation + at));
+          addToRun(scratch + at, runBytes, loadLanes(gradient + place + at, lanes), standard);
         }
-        addSums(target + channel * 8, sum0, sum1);
-        addSums(target + sumBytes + channel * 8, product0, product1);
+        place += rowBytes;
       }
+      endRun(scratch, target, channels);
     }
   }
 }

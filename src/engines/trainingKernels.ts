@@ -75,16 +75,22 @@ export interface BatchNormCall {
   readonly rows: number;
   readonly channels: number;
   readonly input: Tensor;
-  readonly output: Tensor;
+  /** Without it only the statistics are measured: for readers that normalise on their own. */
+  readonly output?: Tensor;
   readonly tensors: BatchNormTensors;
   readonly epsilon: number;
   readonly momentum: number;
 }
 
 /** Writes the output of a batch normalisation again from its input and the statistics its forward kernel left. */
-export type BatchNormAgainCall = Omit<BatchNormCall, 'momentum'>;
+export interface BatchNormAgainCall extends Omit<BatchNormCall, 'output' | 'momentum'> {
+  readonly output: Tensor;
+}
 
-/** Gradient through the batch statistics. `inputGradient` may be `outputGradient`'s memory. */
+/**
+ * Gradient through the batch statistics. `inputGradient` may be `outputGradient`'s memory. Sums as in `BatchNormCall`, but up to 16 rows may
+ * be added in float32 first.
+ */
 export interface BatchNormGradientCall {
   readonly name: string;
   readonly rows: number;
@@ -135,6 +141,12 @@ export interface CropCall {
 export interface Surrogate {
   readonly kind: 'sigmoid' | 'arctangent' | 'rectangular';
   readonly alpha: number;
+}
+
+/** Neurons that may stand behind a batch normalisation. */
+export interface TrainableLeakyIntegrateAndFireCall extends LeakyIntegrateAndFireCall {
+  /** As in `LeakyIntegrateAndFireGradientCall`: `input` is what the normalisation reads; for one time step only. */
+  readonly normalisation?: NormalisationTensors;
 }
 
 /**
@@ -226,7 +238,7 @@ export interface TrainingKernels extends Pick<Kernels, 'allocate' | 'add' | 'rep
   batchNormGradient(call: BatchNormGradientCall): void;
   padWithStatistics(call: PadWithStatisticsCall): void;
   crop(call: CropCall): void;
-  leakyIntegrateAndFire(call: LeakyIntegrateAndFireCall): void;
+  leakyIntegrateAndFire(call: TrainableLeakyIntegrateAndFireCall): void;
   leakyIntegrateAndFireGradient(call: LeakyIntegrateAndFireGradientCall): void;
   spikeAttention(call: SpikeAttentionCall): void;
   spikeAttentionGradient(call: SpikeAttentionGradientCall): void;

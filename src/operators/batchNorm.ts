@@ -104,6 +104,7 @@ const training: TrainingRules<BatchNormAttributes> = {
     { name: 'batchInverseDeviation', shape: [channels] },
   ],
   forward: (kernels, call) => kernels.batchNorm({ ...trainingCall(call), output: call.output, momentum }),
+  measure: (kernels, call) => kernels.batchNorm({ ...trainingCall(call), momentum }),
   again: (kernels, call) => kernels.batchNormAgain({ ...trainingCall(call), output: call.output }),
   backward: (kernels, call) =>
     kernels.batchNormGradient({

@@ -8,7 +8,7 @@ import type { LeakyIntegrateAndFireCall } from '../engines/kernels.js';
 import type { Attributes, GraphBuilder } from '../graph/graph.js';
 import { channelsOf, elementCount } from '../graph/shape.js';
 import { onnxScalar } from './onnxBuilder.js';
-import { type Call, noCost, type Operator, shapeError, type TrainingRules } from './operator.js';
+import { type Call, noCost, type Operator, shapeError, type TrainingCall, type TrainingRules } from './operator.js';
 
 /** `TensorProto.DataType.FLOAT`. */
 const onnxFloat = 1;
@@ -42,11 +42,15 @@ function neuronCall(
   };
 }
 
+function normalisationOf({ normalisation }: TrainingCall<LifAttributes>) {
+  return normalisation ? { normalisation } : {};
+}
+
 const training: TrainingRules<LifAttributes> = {
   needsInputs: [0],
   normalises: true,
   accumulates: true,
-  forward: (kernels, call) => kernels.leakyIntegrateAndFire(neuronCall(call)),
+  forward: (kernels, call) => kernels.leakyIntegrateAndFire({ ...neuronCall(call), ...normalisationOf(call) }),
   backward: (kernels, call) => {
     const { name, timeSteps, positions, channels, input, tau, threshold } = neuronCall(call);
     const { tensor: inputGradient, accumulate } = call.inputGradients[0]!;
@@ -62,7 +66,7 @@ const training: TrainingRules<LifAttributes> = {
       tau,
       threshold,
       ...call.settings,
-      ...(call.normalisation ? { normalisation: call.normalisation } : {}),
+      ...normalisationOf(call),
     });
   },
 };

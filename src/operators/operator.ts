@@ -54,6 +54,8 @@ export interface TrainingCall<A extends Attributes> {
   parameter(localName: string): Tensor;
   /** A tensor of `TrainingRules.statistics` by its name. */
   statistic(name: string): Tensor;
+  /** For operators that say `normalises`: the first input is the input of a batch normalisation with these tensors, not its output. */
+  readonly normalisation?: NormalisationTensors;
 }
 
 export interface BackwardCall<A extends Attributes> extends TrainingCall<A> {
@@ -62,8 +64,6 @@ export interface BackwardCall<A extends Attributes> extends TrainingCall<A> {
   readonly inputGradients: readonly (GradientTarget | undefined)[];
   parameterGradient(localName: string): Tensor;
   readonly settings: SurrogateSettings;
-  /** For operators that say `normalises`: the first input is the input of a batch normalisation with these tensors, not its output. */
-  readonly normalisation?: NormalisationTensors;
 }
 
 export interface GradientTarget {
@@ -78,13 +78,15 @@ export interface TrainingRules<A extends Attributes = Attributes> {
   readonly passesGradient?: readonly number[];
   /** Inputs that `backward` reads. */
   readonly needsInputs: readonly number[];
-  /** With one time step `backward` can read the input of a batch normalisation in place of its output. */
+  /** With one time step `forward` and `backward` can read the input of a batch normalisation in place of its output. */
   readonly normalises?: boolean;
   /** `backward` can add to input gradients. */
   readonly accumulates?: boolean;
   /** What `forward` leaves for `backward` beside the output: `[channels]` each. */
   statistics?(attributes: A): readonly { readonly name: string; readonly shape: Shape }[];
   forward(kernels: TrainingKernels, call: TrainingCall<A>): void;
+  /** `forward` without the output, for readers that normalise: it only leaves the statistics. */
+  measure?(kernels: TrainingKernels, call: TrainingCall<A>): void;
   backward(kernels: TrainingKernels, call: BackwardCall<A>): void;
   /** Writes the output again from the inputs and statistics: so cheap that it need not be kept until the backward pass. */
   again?(kernels: TrainingKernels, call: TrainingCall<A>): void;

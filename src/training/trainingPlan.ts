@@ -95,6 +95,8 @@ class TrainingRecorder {
   readonly #storages: ReadonlyMap<string, Storage>;
   readonly #producers: ReadonlyMap<string, Node>;
   readonly #position: ReadonlyMap<string, number>;
+  /** Batch norms whose output has no memory: all who read it normalise on their own. */
+  readonly #unwritten: ReadonlySet<string>;
   /** View → value whose memory it shows. */
   readonly #roots = new Map<string, string>();
   readonly #declared = new Map<string, { readonly shape: Shape; readonly storage: Storage }>();
@@ -127,6 +129,7 @@ class TrainingRecorder {
     );
     this.#producers = new Map(graph.nodes.map((node) => [node.name, node]));
     this.#position = new Map(graph.nodes.map((node, index) => [node.name, index]));
+    this.#unwritten = new Set(graph.nodes.map(({ name }) => name).filter((name) => this.#isUnwritten(name)));
   }
 
   record(): TrainingPlan {
@@ -207,10 +210,30 @@ class TrainingRecorder {
       return;
     }
     const rules = rulesOf(node);
+    if (this.#unwritten.has(node.name)) {
+      this.#forward.push({
+        touches: node.inputs,
+        emit: (kernels, tensor) => rules.measure!(kernels, this.#call(node, node.inputs, node.name, tensor)),
+      });
+      return;
+    }
+    const normalised = this.#unwritten.has(node.inputs[0]!) ? this.#producers.get(node.inputs[0]!)! : undefined;
+    const inputs = normalised ? normalised.inputs : node.inputs;
     this.#forward.push({
-      touches: [...node.inputs, node.name],
-      emit: (kernels, tensor) => rules.forward(kernels, this.#call(node, node.inputs, node.name, tensor)),
+      touches: [...inputs, node.name],
+      emit: (kernels, tensor) =>
+        rules.forward(kernels, {
+          ...this.#call(node, inputs, node.name, tensor),
+          ...(normalised ? { normalisation: this.#normalisation(normalised) } : {}),
+        }),
     });
+  }
+
+  #isUnwritten(value: string): boolean {
+    const node = this.#producers.get(value)!;
+    if (!operatorOf(node).training?.measure || [...this.#graph.outputs.values()].includes(value)) return false;
+    const readers = this.#graph.nodes.filter(({ inputs }) => inputs.includes(value));
+    return readers.length > 0 && readers.every((reader) => this.#normalises(reader));
   }
 
   #call(
@@ -244,7 +267,7 @@ class TrainingRecorder {
       return;
     }
     if (this.#offsets && node.operator === 'lif') this.#offset(node, gradient);
-    const normalised = this.#normalised(node, rules);
+    const normalised = this.#normalised(node);
     const inputs = node.inputs.map((value, index) => {
       if (index === 0 && normalised) return this.#available(normalised.inputs[0]!);
       return rules.needsInputs.includes(index) ? this.#available(value) : value;
@@ -274,12 +297,16 @@ class TrainingRecorder {
   }
 
   /** The batch normalisation that makes a node's input, where the node's backward call can do without its output. */
-  #normalised(node: Node, rules: TrainingRules): Node | undefined {
+  #normalised(node: Node): Node | undefined {
     const value = node.inputs[0]!;
-    const producer = this.#producers.get(value);
+    return this.#normalises(node) && !this.#again.has(value) ? this.#producers.get(value) : undefined;
+  }
+
+  /** Whether a node can read the input of the batch normalisation before it in place of its output. */
+  #normalises(node: Node): boolean {
+    const value = node.inputs[0]!;
     const once = this.#shapes.get(value)![0] === 1 && this.#shapes.get(node.name)![0] === 1;
-    if (!rules.normalises || !once || producer?.operator !== 'batchNorm' || this.#again.has(value)) return undefined;
-    return producer;
+    return once && this.#producers.get(value)?.operator === 'batchNorm' && rulesOf(node).normalises === true;
   }
 
   #normalisation(node: Node): NormalisationTensors {
@@ -418,7 +445,8 @@ class TrainingRecorder {
       byteLength: plan.byteLength,
       tensor: (id) => {
         const { shape, storage } = this.#declared.get(id)!;
-        return { shape, storage, block, byteOffset: plan.offsets.get(this.#rootOf(id))! };
+        // What no step touches has a shape and no place: an engine refuses to read it.
+        return { shape, storage, block, byteOffset: plan.offsets.get(this.#rootOf(id)) ?? Number.NaN };
       },
     };
   }

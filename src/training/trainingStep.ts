@@ -152,12 +152,13 @@ export class TrainedNetwork {
   update(learningRate: number): number {
     const gradients = this.plan.program.view(this.plan.trainable.gradients);
     const layout = this.#layout;
-    const bad = firstNonFiniteGradient(gradients, layout);
-    if (bad !== undefined) {
-      throw new TrainingError(`the gradient of ${bad} is not finite; lower the learning rate or set clipNorm`);
-    }
     const { clipNorm } = this.#recipe;
     const norm = clipNorm === null ? globalNorm(gradients, layout) : clipByGlobalNorm(gradients, layout, clipNorm);
+    // The norm is finite exactly if every gradient is; only else somebody has to look which is not.
+    if (!Number.isFinite(norm)) {
+      const bad = firstNonFiniteGradient(gradients, layout);
+      throw new TrainingError(`the gradient of ${bad} is not finite; lower the learning rate or set clipNorm`);
+    }
     this.optimizer.step(this.weights, gradients, learningRate);
     return norm;
   }

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { EngineError } from '../../src/engines/errors.js';
 import type { ConvolutionGeometry, Engine, Tensor } from '../../src/engines/kernels.js';
-import type { Surrogate, TrainingEngine } from '../../src/engines/trainingKernels.js';
+import type { BatchNormTensors, Surrogate, TrainingEngine } from '../../src/engines/trainingKernels.js';
 import { sharedPath } from '../shared.js';
 import { readFixtureJson, readFixtureTensors } from '../support/safetensors.js';
 import {
@@ -500,6 +500,18 @@ interface NormResult {
   readonly batchInverseDeviation: Float32Array;
 }
 
+function normTensors(bench: TrainingWorkbench, data: NormData): BatchNormTensors {
+  const perChannel = (values?: Numbers): Tensor => bench.real([data.channels], values);
+  return {
+    weight: perChannel(data.weight),
+    bias: perChannel(data.bias),
+    runningMean: perChannel(data.runningMean),
+    runningVariance: perChannel(data.runningVariance),
+    batchMean: perChannel(),
+    batchInverseDeviation: perChannel(),
+  };
+}
+
 /** Forward, forward again, gradient, gradient over its own input; parameter gradients come from the first of the two. */
 async function normalise(
   engine: TrainingEngine,
@@ -510,14 +522,7 @@ async function normalise(
   const bench = new TrainingWorkbench(engine);
   const perChannel = (values?: Numbers): Tensor => bench.real([channels], values);
   const rowsOf = (values?: Numbers): Tensor => bench.real([rows, channels], values);
-  const tensors = {
-    weight: perChannel(data.weight),
-    bias: perChannel(data.bias),
-    runningMean: perChannel(data.runningMean),
-    runningVariance: perChannel(data.runningVariance),
-    batchMean: perChannel(),
-    batchInverseDeviation: perChannel(),
-  };
+  const tensors = normTensors(bench, data);
   const input = rowsOf(data.input);
   const written = {
     ...tensors,
@@ -720,6 +725,111 @@ describe.each(enginesThatMayTrain)('training on the $name engine', ({ create }) 
         // At the threshold every one of the three has its peak, 1; the share 1/τ of it reaches the input.
         expectClose([found[2]!], [0.5]);
       }
+    });
+  });
+
+  describe('neurons behind a batch normalisation', () => {
+    const sizes = [
+      { rows: 37, channels: 64, tau: 2 },
+      { rows: 5, channels: 10, tau: 1.7 },
+      { rows: 130, channels: 45, tau: 2 },
+      { rows: 9, channels: 3, tau: 3 },
+    ];
+    it.each(sizes)('fire as they do from its output, $rows × $channels, τ $tau', async ({ rows, channels, tau }) => {
+      const bench = new TrainingWorkbench(engine());
+      const data = randomNorm(new SeededNumbers(18), rows, channels);
+      const measure = (name: string, output: Tensor | undefined) => {
+        const tensors = normTensors(bench, data);
+        const input = bench.real([rows, channels], data.input);
+        const { epsilon, momentum } = data;
+        bench.kernels.batchNorm({ name, rows, channels, epsilon, momentum, tensors, input, ...(output && { output }) });
+        return { tensors, input };
+      };
+      const output = bench.real([rows, channels]);
+      const written = measure('written', output);
+      const unwritten = measure('unwritten', undefined);
+      const neuron = { name: 'lif', timeSteps: 1, inputTimeSteps: 1, positions: rows, channels, tau, threshold: 0.25 };
+      const spikes = [bench.spikeOutput([rows, channels]), bench.spikeOutput([rows, channels])] as const;
+      bench.kernels.leakyIntegrateAndFire({ ...neuron, input: output, output: spikes[0] });
+      const { weight, bias, batchMean, batchInverseDeviation } = unwritten.tensors;
+      const normalisation = { weight, bias, batchMean, batchInverseDeviation };
+      bench.kernels.leakyIntegrateAndFire({ ...neuron, input: unwritten.input, normalisation, output: spikes[1] });
+      await bench.run();
+      const [expected, found] = [await bench.readBits(spikes[0]), await bench.readBits(spikes[1])];
+      expect(found).toEqual(expected);
+      expect(new Set(found)).toEqual(new Set([0, 1]));
+      for (const name of ['runningMean', 'runningVariance', 'batchMean', 'batchInverseDeviation'] as const) {
+        expectSame(await bench.read(unwritten.tensors[name]), await bench.read(written.tensors[name]));
+      }
+      bench.dispose();
+    });
+
+    it.each(
+      [
+        { rows: 37, channels: 64, tau: 2, accumulate: false },
+        { rows: 5, channels: 10, tau: 1.7, accumulate: true },
+        { rows: 1000, channels: 45, tau: 2, accumulate: true },
+        { rows: 300, channels: 3, tau: 3, accumulate: false },
+      ].flatMap((size) => Object.entries(surrogates).map(([name, surrogate]) => ({ ...size, name, surrogate }))),
+    )(
+      'have the gradients of both, whether or not another call comes between, $rows × $channels, $name, added: $accumulate',
+      async ({ rows, channels, tau, accumulate, surrogate }) => {
+        const results: Float32Array[][] = [];
+        for (const between of [true, false]) {
+          const bench = new TrainingWorkbench(engine());
+          const numbers = new SeededNumbers(19);
+          const data = randomNorm(numbers, rows, channels);
+          const tensors = normTensors(bench, data);
+          const real = (values?: Numbers) => bench.real([rows, channels], values);
+          const input = real(data.input);
+          const neuronGradient = real(numbers.reals(rows * channels));
+          const inputGradient = real();
+          const weightGradient = bench.real([channels], numbers.reals(channels));
+          const biasGradient = bench.real([channels], numbers.reals(channels));
+          const norm = { name: 'bn', rows, channels, input, tensors };
+          bench.kernels.batchNorm({ ...norm, epsilon: data.epsilon, momentum: data.momentum });
+          const { weight, bias, batchMean, batchInverseDeviation } = tensors;
+          bench.kernels.leakyIntegrateAndFireGradient({
+            ...{ name: 'lif', timeSteps: 1, positions: rows, channels, tau, threshold: 0.25, detachReset: true },
+            ...{ input, accumulate, surrogate, normalisation: { weight, bias, batchMean, batchInverseDeviation } },
+            outputGradient: real(data.outputGradient),
+            inputGradient: neuronGradient,
+          });
+          if (between) bench.kernels.zero(bench.real([1]));
+          const gradients = { outputGradient: neuronGradient, inputGradient, weightGradient, biasGradient };
+          bench.kernels.batchNormGradient({ ...norm, ...gradients });
+          await bench.run();
+          const found = [];
+          for (const tensor of Object.values(gradients)) found.push(await bench.read(tensor));
+          results.push(found);
+          bench.dispose();
+        }
+        const [apart, together] = results;
+        together!.forEach((values, index) => {
+          expectSame(values, apart![index]!);
+        });
+      },
+    );
+
+    it('fire where the normalised input lands on the threshold', async () => {
+      const bench = new TrainingWorkbench(engine());
+      const channels = 18;
+      const perChannel = (value: number) => bench.real([channels], new Float32Array(channels).fill(value));
+      // (x − 1) · 2 · 0.5 + 0.5 is 2θ for x = 2.5.
+      const normalisation = {
+        batchMean: perChannel(1),
+        batchInverseDeviation: perChannel(2),
+        weight: perChannel(0.5),
+        bias: perChannel(0.5),
+      };
+      const values = Float32Array.from({ length: channels }, (_, channel) => 2.5 + ((channel % 3) - 1) * 2 ** -22);
+      const input = bench.real([1, channels], values);
+      const output = bench.spikeOutput([1, channels]);
+      const neuron = { name: 'lif', timeSteps: 1, inputTimeSteps: 1, positions: 1, channels, tau: 2, threshold: 1 };
+      bench.kernels.leakyIntegrateAndFire({ ...neuron, normalisation, input, output });
+      await bench.run();
+      expect(await bench.readBits(output)).toEqual([...values].map((value) => Number(value >= 2.5)));
+      bench.dispose();
     });
   });
 
@@ -1508,6 +1618,22 @@ describe.each(enginesThatMayTrain)('training on the $name engine', ({ create }) 
             outputGradient: bench.real([2, 3, 5]),
             inputGradient: bench.real([2, 3, 5]),
             accumulate: false,
+          }),
+      },
+      {
+        title: 'neurons behind a normalisation with several time steps',
+        record: (bench) =>
+          bench.kernels.leakyIntegrateAndFire({
+            ...neuron,
+            inputTimeSteps: 2,
+            input: bench.real([2, 3, 5]),
+            normalisation: {
+              weight: bench.real([5]),
+              bias: bench.real([5]),
+              batchMean: bench.real([5]),
+              batchInverseDeviation: bench.real([5]),
+            },
+            output: bench.spikeOutput([2, 3, 5]),
           }),
       },
       {

@@ -18,8 +18,8 @@ import { expectApart, expectApartOrSame, expectSize, expectWhole, realView } fro
 
 /** Checks the call and returns what runs it. Throws EngineError. */
 export function batchNorm(call: BatchNormCall): () => void {
+  const { name, rows, epsilon, momentum, output } = call;
   checkForward(call);
-  const { name, rows, epsilon, momentum } = call;
   if (rows < 2) {
     throw new EngineError(`${name}: 1 row has no unbiased variance, expected at least 2; use a larger batch or image`);
   }
@@ -31,7 +31,7 @@ export function batchNorm(call: BatchNormCall): () => void {
   const batchInverseDeviation = realView(name, call.tensors.batchInverseDeviation);
   const runningMean = realView(name, call.tensors.runningMean);
   const runningVariance = realView(name, call.tensors.runningVariance);
-  const normalise = batchNormAgain(call);
+  const normalise = output ? batchNormAgain({ ...call, output }) : () => {};
 
   return () => {
     const mean = columnMeans(input, rows);
@@ -159,15 +159,16 @@ export function padWithStatistics(call: PadWithStatisticsCall): () => void {
   };
 }
 
-function checkForward(call: BatchNormAgainCall): void {
-  const { name, rows, channels, tensors } = call;
+function checkForward(call: Omit<BatchNormCall, 'momentum'>): void {
+  const { name, rows, channels, tensors, output } = call;
   expectWhole(name, { rows, channels });
   checkEpsilon(name, call.epsilon);
   expectSize(name, 'input', call.input, rows * channels, channels);
-  expectSize(name, 'output', call.output, rows * channels, channels);
   checkPerChannel(name, channels, { ...tensors });
-  expectApartOrSame(name, call.output, [call.input]);
-  expectApart(name, call.output, Object.values(tensors));
+  if (!output) return;
+  expectSize(name, 'output', output, rows * channels, channels);
+  expectApartOrSame(name, output, [call.input]);
+  expectApart(name, output, Object.values(tensors));
 }
 
 function checkGradient(call: BatchNormGradientCall): void {

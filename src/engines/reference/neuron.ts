@@ -6,13 +6,18 @@
  */
 import { EngineError } from '../errors.js';
 import { type LeakyIntegrateAndFireCall, spikeWords } from '../kernels.js';
-import type { LeakyIntegrateAndFireGradientCall, Surrogate } from '../trainingKernels.js';
+import type {
+  LeakyIntegrateAndFireGradientCall,
+  Surrogate,
+  TrainableLeakyIntegrateAndFireCall,
+} from '../trainingKernels.js';
 import { normalisation } from './batchNorm.js';
 import { expectApart, expectApartOrSame, expectSize, expectWhole, realView, spikeView } from './memory.js';
 
 /** Checks the call and returns what runs it. Throws EngineError. */
-export function leakyIntegrateAndFire(call: LeakyIntegrateAndFireCall): () => void {
+export function leakyIntegrateAndFire(call: TrainableLeakyIntegrateAndFireCall): () => void {
   checkNeuron(call);
+  checkNormalisation(call);
   const { timeSteps, positions, channels } = call;
   const input = realView(call.name, call.input);
   const output = spikeView(call.name, call.output);
@@ -20,6 +25,7 @@ export function leakyIntegrateAndFire(call: LeakyIntegrateAndFireCall): () => vo
   const tau = Math.fround(call.tau);
   const threshold = Math.fround(call.threshold);
   const neurons = positions * channels;
+  const normalise = normaliseOf(call);
   const membrane = call.membrane ? realView(call.name, call.membrane) : new Float32Array(neurons);
 
   return () => {
@@ -27,7 +33,7 @@ export function leakyIntegrateAndFire(call: LeakyIntegrateAndFireCall): () => vo
     output.fill(0);
     for (let step = 0; step < timeSteps; step++) {
       for (let neuron = 0; neuron < neurons; neuron++) {
-        const x = input[(step * neurons + neuron) % input.length]!;
+        const x = normalise(input[(step * neurons + neuron) % input.length]!, neuron % channels);
         const v = membrane[neuron]!;
         const h = charge(v, x, tau);
         const fires = h >= threshold;
@@ -40,6 +46,11 @@ export function leakyIntegrateAndFire(call: LeakyIntegrateAndFireCall): () => vo
       }
     }
   };
+}
+
+/** What becomes of an input's number of a channel on its way to the neuron. */
+function normaliseOf(call: TrainableLeakyIntegrateAndFireCall | LeakyIntegrateAndFireGradientCall) {
+  return call.normalisation ? normalisation(call.name, call.normalisation) : (value: number) => value;
 }
 
 /** The membrane before the reset, `v + (x − v)/τ`, as float32 arithmetic makes it. */
@@ -59,7 +70,7 @@ export function leakyIntegrateAndFireGradient(call: LeakyIntegrateAndFireGradien
   const derivative = surrogateDerivative(call.surrogate);
   const neurons = call.positions * call.channels;
   const membranes = new Float32Array(timeSteps);
-  const normalise = call.normalisation ? normalisation(call.name, call.normalisation) : (value: number) => value;
+  const normalise = normaliseOf(call);
 
   return () => {
     for (let neuron = 0; neuron < neurons; neuron++) {
@@ -135,6 +146,11 @@ function checkNeuronGradient(call: LeakyIntegrateAndFireGradientCall): void {
   expectSize(name, 'inputGradient', call.inputGradient, count, channels);
   expectApart(name, call.inputGradient, [call.input]);
   expectApartOrSame(name, call.inputGradient, [call.outputGradient]);
+  checkNormalisation(call);
+}
+
+function checkNormalisation(call: TrainableLeakyIntegrateAndFireCall | LeakyIntegrateAndFireGradientCall): void {
+  const { name, timeSteps, channels } = call;
   if (!call.normalisation) return;
   if (timeSteps > 1) throw new EngineError(`${name}: ${timeSteps} time steps, expected 1 with a normalisation`);
   for (const [role, tensor] of Object.entries(call.normalisation)) expectSize(name, role, tensor, channels, 1);

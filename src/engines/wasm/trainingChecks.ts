@@ -5,6 +5,7 @@
  */
 import {
   checkConvolution,
+  checkNeuron,
   expectApart,
   expectApartOrSame,
   expectReal,
@@ -16,7 +17,6 @@ import { EngineError } from '../errors.js';
 import type { ConvolutionGeometry, Tensor } from '../kernels.js';
 import type {
   AddConstantCall,
-  BatchNormAgainCall,
   BatchNormCall,
   BatchNormGradientCall,
   ConvolutionInputGradientCall,
@@ -28,6 +28,7 @@ import type {
   SpikeAttentionGradientCall,
   TimeMeanGradientCall,
   TrainableConvolutionCall,
+  TrainableLeakyIntegrateAndFireCall,
 } from '../trainingKernels.js';
 
 function weightLength(g: ConvolutionGeometry): number {
@@ -77,13 +78,14 @@ export function checkWeightGradient(call: ConvolutionWeightGradientCall): void {
   expectApart(name, biasGradient, [input, outputGradient, weightGradient]);
 }
 
-export function checkBatchNormAgain(call: BatchNormAgainCall): void {
+export function checkBatchNormAgain(call: Omit<BatchNormCall, 'momentum'>): void {
   const { name, rows, channels, input, output, tensors } = call;
   expectWhole(name, { rows, channels });
   expectEpsilon(name, call.epsilon);
   expectRealSize(name, 'input', input, rows * channels);
-  expectRealSize(name, 'output', output, rows * channels);
   expectPerChannel(name, channels, { ...tensors });
+  if (!output) return;
+  expectRealSize(name, 'output', output, rows * channels);
   expectApartOrSame(name, output, [input]);
   expectApart(name, output, Object.values(tensors));
 }
@@ -135,6 +137,11 @@ export function checkCrop(call: CropCall): void {
   expectApart(name, call.output, [call.input]);
 }
 
+export function checkTrainableNeuron(call: TrainableLeakyIntegrateAndFireCall): void {
+  checkNeuron(call);
+  checkNormalisation(call);
+}
+
 export function checkNeuronGradient(call: LeakyIntegrateAndFireGradientCall): void {
   const { name, timeSteps, positions, channels, tau, threshold, surrogate } = call;
   expectWhole(name, { timeSteps, positions, channels });
@@ -152,9 +159,14 @@ export function checkNeuronGradient(call: LeakyIntegrateAndFireGradientCall): vo
   }
   expectApart(name, inputGradient, [input]);
   expectApartOrSame(name, inputGradient, [outputGradient]);
-  if (!call.normalisation) return;
+  checkNormalisation(call);
+}
+
+function checkNormalisation(call: TrainableLeakyIntegrateAndFireCall | LeakyIntegrateAndFireGradientCall): void {
+  const { name, timeSteps, channels, normalisation } = call;
+  if (!normalisation) return;
   if (timeSteps > 1) throw new EngineError(`${name}: ${timeSteps} time steps, expected 1 with a normalisation`);
-  expectPerChannel(name, channels, { ...call.normalisation });
+  expectPerChannel(name, channels, { ...normalisation });
 }
 
 export function checkAttentionGradient(call: SpikeAttentionGradientCall): void {

@@ -36,6 +36,7 @@ export enum TrainingOpcode {
   addConstant = 91,
   packWinograd = 92,
   winogradInputGradient = 93,
+  normalisedNeurons = 94,
 }
 
 /** Operands of a convolution's instructions beyond `ConvolutionWord`. */
@@ -123,6 +124,26 @@ export enum NeuronGradientWord {
   batchInverseDeviation = 17,
   weight = 18,
   bias = 19,
+  /** Partial sums for the gradient of the normalisation, as in `BatchNormWord`; no parts: none. */
+  sums = 20,
+  parts = 21,
+}
+
+/** Neurons behind a batch normalisation, one time step. */
+export enum NormalisedNeuronWord {
+  input = 1,
+  output = 2,
+  positions = 3,
+  channels = 4,
+  /** Float32: as in `NeuronWord`. */
+  factor = 5,
+  divide = 6,
+  /** Float32. */
+  threshold = 7,
+  batchMean = 8,
+  batchInverseDeviation = 9,
+  weight = 10,
+  bias = 11,
 }
 
 export enum SurrogateKind {

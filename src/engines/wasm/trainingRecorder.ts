@@ -8,7 +8,6 @@ import { expectReal } from '../checks.js';
 import { EngineError } from '../errors.js';
 import type {
   AddCall,
-  LeakyIntegrateAndFireCall,
   MemoryBlock,
   RepeatCall,
   SpatialMeanCall,
@@ -30,6 +29,7 @@ import type {
   SpikeAttentionGradientCall,
   TimeMeanGradientCall,
   TrainableConvolutionCall,
+  TrainableLeakyIntegrateAndFireCall,
   TrainingKernels,
 } from '../trainingKernels.js';
 import type { EngineParts } from './engineParts.js';
@@ -51,6 +51,7 @@ import {
   checkSpatialMeanGradient,
   checkTimeMeanGradient,
   checkTrainableConvolution,
+  checkTrainableNeuron,
   checkWeightGradient,
 } from './trainingChecks.js';
 import { TrainingConvolutions } from './trainingConvolutions.js';
@@ -58,6 +59,7 @@ import {
   AttentionGradientWord,
   BatchNormWord,
   NeuronGradientWord,
+  NormalisedNeuronWord,
   SurrogateKind,
   TrainingOpcode,
 } from './trainingInstructionSet.js';
@@ -75,6 +77,10 @@ export class WasmTrainingRecorder implements TrainingKernels {
   private readonly convolutions: TrainingConvolutions;
   private readonly segments = new Map<string, SegmentRange>();
   private current: SegmentRange | undefined;
+  /** The last gradient of neurons, and how many instructions there were after it. */
+  private neuronsBefore:
+    | { readonly call: LeakyIntegrateAndFireGradientCall; readonly instructions: number }
+    | undefined;
 
   constructor(private readonly engine: EngineParts) {
     this.recorder = new WasmRecorder(engine);
@@ -89,6 +95,7 @@ export class WasmTrainingRecorder implements TrainingKernels {
     this.recorder.expectOpen(name);
     if (this.segments.has(name)) throw new EngineError(`${name}: the recording has a segment of this name already`);
     this.endSegment();
+    this.neuronsBefore = undefined;
     const first = this.recorder.instructions.length;
     this.current = { first, last: first };
     this.segments.set(name, this.current);
@@ -124,6 +131,7 @@ export class WasmTrainingRecorder implements TrainingKernels {
       ...doubleWords(BatchNormWord.epsilon, call.epsilon),
       ...doubleWords(BatchNormWord.momentum, call.momentum),
     });
+    if (!call.output) return;
     this.recorder.append(call.name, 'batchNorm', 'output', TrainingOpcode.normalise, {
       ...operands,
       [BatchNormWord.output]: this.address(call.name, call.output),
@@ -157,9 +165,38 @@ export class WasmTrainingRecorder implements TrainingKernels {
     const sumBytes = partialBytes(rows, 2 * channels);
     this.shared.need(sumBytes + 8 * roundUp(channels, 4));
     const operands = { ...partial, [BatchNormWord.means]: sumBytes };
-    this.appendShared(name, 'batchNormGradient', 'sums', TrainingOpcode.batchGradientSums, operands);
+    this.recorder.needScratch(8 * roundUp(channels, 4));
+    if (!this.neuronsSumFor(call)) {
+      this.appendShared(name, 'batchNormGradient', 'sums', TrainingOpcode.batchGradientSums, operands);
+    }
     this.appendShared(name, 'batchNormGradient', 'parameters', TrainingOpcode.finishGradientSums, operands);
     this.appendShared(name, 'batchNormGradient', 'input', TrainingOpcode.batchGradient, operands);
+  }
+
+  /**
+   * Where the instruction before is the gradient of neurons that read through this very normalisation, it makes the sums on its way:
+   * what it writes need not be read again for them.
+   */
+  private neuronsSumFor({ rows, channels, input, outputGradient, tensors }: BatchNormGradientCall): boolean {
+    const { instructions } = this.recorder;
+    const before = this.neuronsBefore;
+    if (before?.instructions !== instructions.length) return false;
+    const { call } = before;
+    const { normalisation } = call;
+    const same =
+      normalisation !== undefined &&
+      call.channels === channels &&
+      call.positions === rows &&
+      sameMemory(call.input, input) &&
+      sameMemory(call.inputGradient, outputGradient) &&
+      sameMemory(normalisation.batchMean, tensors.batchMean) &&
+      sameMemory(normalisation.batchInverseDeviation, tensors.batchInverseDeviation);
+    if (!same) return false;
+    const instruction = instructions.at(-1)!;
+    instructions[instructions.length - 1] = { ...instruction, method: `${instruction.method}, sums` };
+    instruction.words[NeuronGradientWord.parts] = partsOf(rows);
+    this.shared.refer(instruction.words, NeuronGradientWord.sums);
+    return true;
   }
 
   padWithStatistics(call: PadWithStatisticsCall): void {
@@ -202,9 +239,28 @@ export class WasmTrainingRecorder implements TrainingKernels {
     });
   }
 
-  leakyIntegrateAndFire(call: LeakyIntegrateAndFireCall): void {
+  leakyIntegrateAndFire(call: TrainableLeakyIntegrateAndFireCall): void {
     this.expectSegment(call.name);
-    this.recorder.leakyIntegrateAndFire(call);
+    const { name, tau, normalisation } = call;
+    if (!normalisation) {
+      this.recorder.leakyIntegrateAndFire(call);
+      return;
+    }
+    checkTrainableNeuron(call);
+    const divide = !isPowerOfTwo(Math.fround(tau));
+    this.recorder.append(name, 'leakyIntegrateAndFire', 'normalised', TrainingOpcode.normalisedNeurons, {
+      [NormalisedNeuronWord.input]: this.address(name, call.input),
+      [NormalisedNeuronWord.output]: this.address(name, call.output),
+      [NormalisedNeuronWord.positions]: call.positions,
+      [NormalisedNeuronWord.channels]: call.channels,
+      [NormalisedNeuronWord.factor]: bitsOf(divide ? tau : 1 / tau),
+      [NormalisedNeuronWord.divide]: divide ? 1 : 0,
+      [NormalisedNeuronWord.threshold]: bitsOf(call.threshold),
+      [NormalisedNeuronWord.batchMean]: this.address(name, normalisation.batchMean),
+      [NormalisedNeuronWord.batchInverseDeviation]: this.address(name, normalisation.batchInverseDeviation),
+      [NormalisedNeuronWord.weight]: this.address(name, normalisation.weight),
+      [NormalisedNeuronWord.bias]: this.address(name, normalisation.bias),
+    });
   }
 
   leakyIntegrateAndFireGradient(call: LeakyIntegrateAndFireGradientCall): void {
@@ -237,6 +293,7 @@ export class WasmTrainingRecorder implements TrainingKernels {
         [NeuronGradientWord.bias]: this.address(name, normalisation.bias),
       }),
     });
+    this.neuronsBefore = { call, instructions: this.recorder.instructions.length };
   }
 
   spikeAttention(call: SpikeAttentionCall): void {
@@ -398,6 +455,10 @@ export class WasmTrainingRecorder implements TrainingKernels {
     this.recorder.expectOpen(user);
     if (!this.current) throw new EngineError(`${user}: begin a segment with segment(name) before the first call`);
   }
+}
+
+function sameMemory(a: Tensor, b: Tensor): boolean {
+  return a.block === b.block && a.byteOffset === b.byteOffset;
 }
 
 function partsOf(rows: number): number {
