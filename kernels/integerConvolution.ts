@@ -2,7 +2,7 @@
  * A 1×1 convolution of stride 1 on real numbers in 16-bit integers: approximate, for `precision: 'i16'` only. Every position's inputs become integers of
  * a scale of its own, once per block and before the panels pass over them; weights are integers with a scale per output channel since they were packed
  * (`quantise.ts`, which also says why no sum leaves 32 bits). One instruction multiplies eight pairs and adds neighbours; with the addition that follows it
- * takes as long as a fused multiply-add of four numbers: 38 to 47 G multiply-accumulates a second and thread, where `denseConvolution` has 22 to 24. Two
+ * takes as long as a fused multiply-add of four numbers (AMD EPYC): 38 to 47 G multiply-accumulates a second and thread, where `denseConvolution` has 22 to 24. Two
  * steps in one turn of the loop spill (27), rows interleaved by fours change nothing, and one load of four pairs with shuffles is slower (40).
  */
 import { IntegerConvolution, Width, ConvolutionWord as Word } from '../src/engines/wasm/instructionSet';

@@ -12,7 +12,7 @@ export interface EngineOptions {
   readonly engine?: EngineName;
   /** Threads that work, the caller's included; by default as many as there are processors. `reference` has one. */
   readonly threads?: number;
-  /** Of the spike-fed layers' weights: `f32` (default) is exact; `i16`, 16-bit integers with scales, is faster. `wasm` only. */
+  /** `f32` (default) is exact; `i16` is faster: spike-fed layers' weights, and large pointwise convolutions altogether, in 16-bit integers with scales. `wasm` only. */
   readonly precision?: 'f32' | 'i16';
   /** How layers fed by spikes are computed: `table` (default) by adding rows of weights, `dense` by multiplying zeros and ones, for comparison. `wasm` and `f32` only. */
   readonly spikeKernel?: 'table' | 'dense';

@@ -34,7 +34,7 @@ export interface WasmEngineOptions {
   readonly tableBudgetBytes?: number;
   /**
    * `i16` rounds the weights of spike-fed layers to 16-bit integers with a scale per output channel: half the memory, more additions at a
-   * time, and nearly the same spikes. Training ignores it. Default `f32`, exact.
+   * time, and nearly the same spikes. Large pointwise convolutions on real numbers are multiplied in such integers altogether. Training ignores it. Default `f32`, exact.
    */
   readonly precision?: Precision;
   /**
