@@ -5,13 +5,13 @@
  * the layers behind make up for that, so that the mean over all layers is the rate asked for.
  */
 import type { Engine } from '../engines/kernels.js';
-import type { Graph, Node, Parameters } from '../graph/graph.js';
+import type { Node, Parameters } from '../graph/graph.js';
 import { elementCount, type Shape } from '../graph/shape.js';
 import { inferShapes } from '../operators/registry.js';
-import { compile } from './compile.js';
 import { fires } from './layout.js';
 import { hoistTime } from './passes/hoistTime.js';
 import type { Network } from './passes/pass.js';
+import { PrefixRuns } from './prefixRuns.js';
 
 /** Neurons looked at per layer: enough for a rate to half a per cent. */
 const sampled = 20_000;
@@ -48,6 +48,7 @@ export async function calibrateFiringRates(
   const producers = new Map(graph.nodes.map((node) => [node.name, node]));
   const layers = graph.nodes.filter((node) => node.operator === 'lif');
   const found = new Map<string, number>();
+  const runs = new PrefixRuns(engine, graph, parameters, shapes, input.data);
 
   const move = (norm: Node, shift: number) => {
     const key = `${norm.parameterPrefix}.bias`;
@@ -55,6 +56,7 @@ export async function calibrateFiringRates(
       key,
       parameters.get(key)!.map((bias) => bias + shift),
     );
+    runs.changed(norm);
   };
   const driveOf = (node: Node, values: Float32Array): Drive => {
     const valueShape = shapes.get(node.inputs[0]!)!;
@@ -75,23 +77,22 @@ export async function calibrateFiringRates(
     const [query, key, value] = attends ? attention.inputs.map((name) => producers.get(name)!) : [];
     const read = value ? value.inputs[0]! : node.inputs[0]!;
     const kept = query && key ? [query.name, key.name, read] : [read];
-    const executable = compile(engine, { graph: upTo(graph, node), parameters }, shape, kept);
-    const { program } = executable;
-    await program.write(executable.tensor(graph.input), input.data);
-    await program.run();
-    const values = await program.read(executable.tensor(read));
-    const spikes = async (layer: Node) => program.readSpikes(executable.tensor(layer.name));
+    const { values, querySpikes, keySpikes } = await runs.upTo(node, kept, async ({ program, tensor }) => ({
+      values: await program.read(tensor(read)),
+      querySpikes: query ? await program.readSpikes(tensor(query.name)) : undefined,
+      keySpikes: key ? await program.readSpikes(tensor(key.name)) : undefined,
+    }));
     if (norm) {
       const drive = driveOf(node, values);
       const shift = bisect((moved) => rateAt(drive, moved), wanted, bisections);
       move(norm, shift);
       found.set(node.name, rateAt(drive, shift));
-    } else if (query && key && value) {
+    } else if (querySpikes && keySpikes && value) {
       const drive = driveOf(value, values);
       const [, images, tokens, channels] = shapes.get(attention!.name)! as [number, number, number, number];
       const { heads, scale } = attention!.attributes as unknown as { heads: number; scale: number };
       const sizes = { images: drive.timeSteps * images, tokens, channels, heads };
-      const packed = { query: await spikes(query), key: await spikes(key) };
+      const packed = { query: querySpikes, key: keySpikes };
       const sums = (moved: number) => attend(sizes, packed, firing(drive, moved), scale);
       const rateOf = (moved: number) => rateAt(driveOf(node, sums(moved)), 0);
       // Few tokens, or rare queries and keys, may not be enough however often the values fire.
@@ -101,7 +102,6 @@ export async function calibrateFiringRates(
       found.set(value.name, rateAt(drive, shift));
       found.set(node.name, rateOf(shift));
     }
-    executable.dispose();
   }
   return parameters;
 }
@@ -111,11 +111,6 @@ function normBefore(value: string, producers: ReadonlyMap<string, Node>): Node |
   const node = producers.get(value);
   if (!node || node.operator === 'lif' || node.operator === 'spikeAttention') return undefined;
   return node.operator === 'batchNorm' ? node : normBefore(node.inputs[0]!, producers);
-}
-
-function upTo(graph: Graph, last: Node): Graph {
-  const nodes = graph.nodes.slice(0, graph.nodes.indexOf(last));
-  return { ...graph, nodes, outputs: new Map(), stages: new Map() };
 }
 
 /** One neuron over all time steps, with `shift` added to all that flows in; `fire` is told the steps at which it fires. */
