@@ -129,6 +129,7 @@ function plot({ title, unit, points }) {
     return `<line x1="${left}" x2="${width - 16}" y1="${y(value)}" y2="${y(value)}" stroke="#8884"/><text x="${left - 6}" y="${y(value) + 4}" text-anchor="end">${value.toFixed(0)}</text>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="sans-serif" font-size="12" fill="#777">
+<title>${title}</title>
 <text x="${left}" y="18" font-size="14">${title}</text>
 ${levels.join('\n')}
 ${ticks.join('\n')}
