@@ -325,7 +325,8 @@ describe.skipIf(!hasChromium)(`the lab in Chromium${skipNote}`, patience, () => 
       'kernel=dense',
     );
     await change(() => page.getByLabel('Threads').fill('1'), /1 thread$/, 'threads=1');
-    expect(energies.size).toBeGreaterThan(2);
+    // The threshold moves the energy. The bundled model's 16-bit rows hold its weights as they are, so that precision does not, nor the kernel or threads.
+    expect(energies.size).toBeGreaterThan(1);
     expect(complaints).toEqual([]);
   });
 
