@@ -72,6 +72,15 @@ function copyPatches(instruction: usize, target: usize, first: u32, last: u32): 
   }
 }
 
+/** Of the output, in all images. */
+export function positionsOf(instruction: usize): u32 {
+  return (
+    load<u32>(instruction + Word.images * 4) *
+    load<u32>(instruction + Word.outputHeight * 4) *
+    load<u32>(instruction + Word.outputWidth * 4)
+  );
+}
+
 /** Adds the residual where there is one and stores up to eight channels of one position. */
 // @ts-ignore: decorator
 @inline
@@ -178,10 +187,7 @@ function multiplyPanel(instruction: usize, rows: usize, rowBytes: usize, panelIn
 
 /** Tasks are (block of positions, panel of channels), blocks outermost. Scratch: the patches of one block. */
 export function denseConvolution(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
-  const positions =
-    load<u32>(instruction + Word.images * 4) *
-    load<u32>(instruction + Word.outputHeight * 4) *
-    load<u32>(instruction + Word.outputWidth * 4);
+  const positions = positionsOf(instruction);
   const taps = load<u32>(instruction + Word.kernelHeight * 4) * load<u32>(instruction + Word.kernelWidth * 4);
   const rowBytes: usize = taps * load<u32>(instruction + Word.inputChannels * 4) * 4;
   const inPlace =

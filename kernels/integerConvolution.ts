@@ -6,7 +6,7 @@
  * steps in one turn of the loop spill (27), rows interleaved by fours change nothing, and one load of four pairs with shuffles is slower (40).
  */
 import { IntegerConvolution, Width, ConvolutionWord as Word } from '../src/engines/wasm/instructionSet';
-import { finish } from './denseConvolution';
+import { finish, positionsOf } from './denseConvolution';
 import { shareStart } from './threads';
 import { loadLanes, multiplyAdd } from './vectors';
 
@@ -145,10 +145,7 @@ function multiplyPanel(instruction: usize, rows: usize, rowScales: usize, rowByt
  * block's positions, then their scales. Where a block is shared both threads round it, which costs about as much as two panels.
  */
 export function integerConvolution(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
-  const positions =
-    load<u32>(instruction + Word.images * 4) *
-    load<u32>(instruction + Word.outputHeight * 4) *
-    load<u32>(instruction + Word.outputWidth * 4);
+  const positions = positionsOf(instruction);
   const inputChannels = load<u32>(instruction + Word.inputChannels * 4);
   const input: usize = load<u32>(instruction + Word.input * 4);
   const rowBytes: usize = ((inputChannels + 7) & ~7) * 2;

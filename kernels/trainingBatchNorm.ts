@@ -7,12 +7,25 @@ import { BatchNormWord as Word } from '../src/engines/wasm/trainingInstructionSe
 import { shareStart } from './threads';
 import { loadLanes, storeLanes } from './vectors';
 
-/** (value − mean) · inverse deviation · weight + bias of four channels, `at` bytes into each. Whoever normalises does it by this, to the same bits. */
+/** x̂: (value − mean) · inverse deviation of four channels, `at` bytes into each. */
+// @ts-ignore: decorator
+@inline
+export function standardised(value: v128, at: usize, mean: usize, inverseDeviation: usize): v128 {
+  return f32x4.mul(f32x4.sub(value, v128.load(mean + at)), v128.load(inverseDeviation + at));
+}
+
+/** x̂ · weight + bias. */
+// @ts-ignore: decorator
+@inline
+export function scaledAndShifted(standard: v128, at: usize, weight: usize, bias: usize): v128 {
+  return f32x4.add(f32x4.mul(standard, v128.load(weight + at)), v128.load(bias + at));
+}
+
+/** Whoever normalises does it by this, to the same bits. */
 // @ts-ignore: decorator
 @inline
 export function normalised(value: v128, at: usize, mean: usize, inverseDeviation: usize, weight: usize, bias: usize): v128 {
-  const standard = f32x4.mul(f32x4.sub(value, v128.load(mean + at)), v128.load(inverseDeviation + at));
-  return f32x4.add(f32x4.mul(standard, v128.load(weight + at)), v128.load(bias + at));
+  return scaledAndShifted(standardised(value, at, mean, inverseDeviation), at, weight, bias);
 }
 
 // @ts-ignore: decorator
@@ -194,8 +207,7 @@ export function batchGradientSums(instruction: usize, scratch: usize, thread: u3
       for (let row = first; row < end; row++) {
         for (let at: usize = 0; at < rowBytes; at += 16) {
           const lanes = <u32>(rowBytes - at) >>> 2;
-          const centred = f32x4.sub(loadLanes(input + place + at, lanes), v128.load(mean + at));
-          const standard = f32x4.mul(centred, v128.load(inverseDeviation + at));
+          const standard = standardised(loadLanes(input + place + at, lanes), at, mean, inverseDeviation);
           addToRun(scratch + at, runBytes, loadLanes(gradient + place + at, lanes), standard);
         }
         place += rowBytes;
@@ -246,11 +258,10 @@ export function batchGradient(instruction: usize, thread: u32, threads: u32): vo
   for (let row: u32 = 0; row < count; row++) {
     for (let at: usize = 0; at < rowBytes; at += 16) {
       const lanes = <u32>(rowBytes - at) >>> 2;
-      const scale = v128.load(inverseDeviation + at);
-      const normalised = f32x4.mul(f32x4.sub(loadLanes(input + place + at, lanes), v128.load(mean + at)), scale);
+      const standard = standardised(loadLanes(input + place + at, lanes), at, mean, inverseDeviation);
       const centred = f32x4.sub(loadLanes(gradient + place + at, lanes), v128.load(means + at));
-      const factor = f32x4.mul(v128.load(weight + at), scale);
-      storeLanes(output + place + at, f32x4.mul(factor, f32x4.sub(centred, f32x4.mul(normalised, v128.load(products + at)))), lanes);
+      const factor = f32x4.mul(v128.load(weight + at), v128.load(inverseDeviation + at));
+      storeLanes(output + place + at, f32x4.mul(factor, f32x4.sub(centred, f32x4.mul(standard, v128.load(products + at)))), lanes);
     }
     place += rowBytes;
   }

@@ -6,7 +6,7 @@
 import { NeuronGradientWord as Word, NormalisedNeuronWord, SurrogateKind } from '../src/engines/wasm/trainingInstructionSet';
 import { charge, firstCharge } from './neuron';
 import { shareStart } from './threads';
-import { addToRun, endRun, normalised, roundChannels, rowsPerRun } from './trainingBatchNorm';
+import { addToRun, endRun, normalised, roundChannels, rowsPerRun, scaledAndShifted, standardised } from './trainingBatchNorm';
 import { loadLanes, multiplyAdd, storeLanes } from './vectors';
 
 /**
@@ -152,9 +152,8 @@ function normalisedStepWithSums(instruction: usize, kind: u32, divide: bool, acc
       for (let row = first; row < end; row++) {
         for (let at: usize = 0; at < rowBytes; at += 16) {
           const lanes = <u32>(rowBytes - at) >>> 2;
-          const centred = f32x4.sub(loadLanes(input + place + at, lanes), v128.load(mean + at));
-          const standard = f32x4.mul(centred, v128.load(inverseDeviation + at));
-          const x = f32x4.add(f32x4.mul(standard, v128.load(weight + at)), v128.load(bias + at));
+          const standard = standardised(loadLanes(input + place + at, lanes), at, mean, inverseDeviation);
+          const x = scaledAndShifted(standard, at, weight, bias);
           const reached = loadLanes(outputGradient + place + at, lanes);
           let value = passed(reached, x, kind, stretch, height, factor, threshold, divide);
           if (accumulate) value = f32x4.add(loadLanes(inputGradient + place + at, lanes), value);

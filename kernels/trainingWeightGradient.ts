@@ -5,6 +5,7 @@
  */
 import { ConvolutionWord as Word, Width } from '../src/engines/wasm/instructionSet';
 import { TrainingConvolutionWord as Extra } from '../src/engines/wasm/trainingInstructionSet';
+import { positionsOf } from './denseConvolution';
 import { shareStart } from './threads';
 import { multiplyAdd } from './vectors';
 
@@ -132,10 +133,7 @@ function multiply(patches: usize, panel: usize, count: u32, target: usize, add: 
  * gradient, a patch, patches. Sums: `[part][panel][tap, input channel][8]`.
  */
 export function denseWeightGradient(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
-  const positions =
-    load<u32>(instruction + Word.images * 4) *
-    load<u32>(instruction + Word.outputHeight * 4) *
-    load<u32>(instruction + Word.outputWidth * 4);
+  const positions = positionsOf(instruction);
   const elements =
     load<u32>(instruction + Word.kernelHeight * 4) *
     load<u32>(instruction + Word.kernelWidth * 4) *

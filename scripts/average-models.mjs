@@ -21,6 +21,8 @@ for (const input of inputs) {
   const checkpoint = await openCheckpointFile(input);
   for (const [name, tensor] of checkpoint.tensors) {
     const values = await tensor.readFloat32();
+    if (mean.size > 0 && input !== inputs[0] && mean.get(name)?.data.length !== values.length)
+      throw new Error(`${input}: ${name} is not in ${inputs[0]}, or has another shape there`);
     const entry = mean.get(name) ?? { dtype: 'float32', shape: tensor.shape, data: new Float32Array(values.length) };
     for (const [i, value] of values.entries()) entry.data[i] = (entry.data[i] ?? 0) + value / inputs.length;
     mean.set(name, entry);

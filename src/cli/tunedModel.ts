@@ -3,15 +3,9 @@ import { choicesFolder, savedChoices } from '../library/choices.js';
 import type { Model } from '../library/model.js';
 import type { Io } from './io.js';
 
-/**
- * Gives the model the forms that were measured for it.
- *
- * @returns how many of its layers were chosen so.
- */
-export async function applyChoices(io: Io, model: Model): Promise<number> {
+/** Gives the model the forms that were measured for it. */
+export async function applyChoices(io: Io, model: Model): Promise<void> {
   const folder = choicesFolder(io.environment);
   const choices = folder === undefined ? undefined : await savedChoices(folder, model);
-  if (!choices) return 0;
-  await model.chooseForms(new Map(choices.layers.map(({ layer, form }) => [layer, form])));
-  return choices.layers.length;
+  if (choices) await model.chooseForms(new Map(choices.layers.map(({ layer, form }) => [layer, form])));
 }

@@ -2,7 +2,7 @@
  * What `tune` measured, kept between runs of the program: one small JSON file for each network, image size, precision and number of threads, in a
  * folder of the user's. For Node. A file that is damaged or of another version is as good as none: it is only a measurement.
  */
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { UsageError } from '../errors.js';
@@ -81,6 +81,24 @@ function parsedJson(text: string): unknown {
     return JSON.parse(text);
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * Makes the folder if it is not there.
+ *
+ * @throws UsageError when it cannot be made or written to.
+ */
+export async function checkFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+    await access(folder, constants.W_OK);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UsageError(
+      `${folder}: choices cannot be kept there (${reason}); set SPIKEFORMER_CACHE to another folder`,
+      { cause },
+    );
   }
 }
 

@@ -17,7 +17,7 @@ import { compile, type Executable } from '../runtime/compile.js';
 import { countSpikes, realToChannelsFirst, spikesToBits, toChannelsLast } from '../runtime/layout.js';
 import { mergeByEngine } from '../runtime/mergeByEngine.js';
 import { foldBatchNorm } from '../runtime/passes/foldBatchNorm.js';
-import type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
+import { type RepConvForm, repConvForms } from '../runtime/passes/mergeRepConv.js';
 import type { Network } from '../runtime/passes/pass.js';
 import { type PrepareOptions, prepareNetwork } from '../runtime/prepare.js';
 import { type RepConvChoice, type TuneOptions, tuneRepConvs } from '../runtime/tune.js';
@@ -184,28 +184,26 @@ export class Model {
   }
 
   /**
-   * Measures which form of each RepConv is faster for inputs like this one, at the firing rates that it brings. Changes nothing; `chooseForms` does.
+   * Measures which form of each RepConv is faster for inputs like these, at the firing rates that they bring. Changes nothing; `chooseForms` does.
    *
    * @param inputs As for `run`, all of one shape.
    * @param engine One of its own, of this model's precision and threads; it keeps both forms of all weights, so dispose of it afterwards.
-   * @throws UsageError as `run`, and for an engine that cannot measure layers.
+   * @throws UsageError as `run`; for no inputs, inputs of several shapes, and an engine that cannot measure layers.
    */
-  tune(
-    inputs: readonly [FieldTensor, ...FieldTensor[]],
-    engine: Engine,
-    options: TuneOptions = {},
-  ): Promise<RepConvChoice[]> {
-    const [first, ...others] = inputs;
-    const converted = [this.#channelsLast(first), ...others.map((input) => this.#channelsLast(input))] as const;
+  async tune(inputs: readonly FieldTensor[], engine: Engine, options: TuneOptions = {}): Promise<RepConvChoice[]> {
+    const converted = inputs.map((input) => this.#channelsLast(input));
     return tuneRepConvs(engine, this.#source, converted, options);
   }
 
   /**
    * From the next run on RepConvs have these forms, by name (`block3.0.attn.q_conv`); others have what suits their shape. Spikes can differ only
    * where rounding decides.
+   *
+   * @throws UsageError for a name that no RepConv has, or a form that there is not; then everything stays as it was.
    */
   chooseForms(forms: ReadonlyMap<string, RepConvForm>): Promise<void> {
     const result = this.#queue.then(async () => {
+      checkForms(this.#source.graph, forms);
       const full = new Set([...forms].filter(([, form]) => form === 'full').map(([name]) => name));
       // Folding a network of the paper's size takes half a second.
       const merged = full.size > 0 ? await mergeByEngine(this.engine, foldBatchNorm(this.#source), full) : new Map();
@@ -491,6 +489,16 @@ export class Model {
       ...(firingRates ? { firingRates: rates } : {}),
       ...(layerMilliseconds ? { layerMilliseconds } : {}),
     };
+  }
+}
+
+function checkForms(graph: Graph, forms: ReadonlyMap<string, RepConvForm>): void {
+  const layers = new Set(graph.nodes.map(({ name }) => name));
+  for (const [name, form] of forms) {
+    if (!layers.has(`${name}.0.body.0`))
+      throw new UsageError(`forms: ${name}: no RepConv of this network is called so; block3.0.attn.q_conv may be one`);
+    if (!repConvForms.includes(form))
+      throw new UsageError(`forms: ${name}: found ${form}, expected ${repConvForms.join(' or ')}`);
   }
 }
 

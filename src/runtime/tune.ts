@@ -5,7 +5,7 @@
 import type { Engine, Program } from '../engines/kernels.js';
 import { UsageError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
-import type { Shape } from '../graph/shape.js';
+import { formatShape, type Shape } from '../graph/shape.js';
 import { compile, type Executable } from './compile.js';
 import { countSpikes } from './layout.js';
 import { medianOf } from './median.js';
@@ -30,14 +30,14 @@ export interface RepConvChoice {
 }
 
 export interface TuneOptions {
-  /** Runs of each network; default 5. */
+  /** Runs of each network; default `defaultTuneRounds`. */
   readonly rounds?: number;
   readonly onRound?: (round: number, rounds: number) => void;
 }
 
 /** A merged layer must be so much faster: it takes nine times the memory. */
 const worthMerging = 0.95;
-const defaultRounds = 5;
+export const defaultTuneRounds = 5;
 
 /** `[T or 1, B, H, W, C]`. */
 export interface TuneInput {
@@ -49,15 +49,24 @@ export interface TuneInput {
  * @param engine One whose weights may be thrown away: it keeps both forms of every layer.
  * @param network As the authors define it.
  * @param inputs Images of the kind that will come, all of one shape; each round takes the next.
- * @throws UsageError for an engine that cannot measure its layers.
+ * @throws UsageError for an engine that cannot measure its layers, no inputs or inputs of several shapes, and a number of rounds that cannot be.
  */
 export async function tuneRepConvs(
   engine: Engine,
   network: Network,
-  inputs: readonly [TuneInput, ...TuneInput[]],
-  { rounds = defaultRounds, onRound }: TuneOptions = {},
+  inputs: readonly TuneInput[],
+  { rounds = defaultTuneRounds, onRound }: TuneOptions = {},
 ): Promise<RepConvChoice[]> {
-  const { shape } = inputs[0];
+  const [first] = inputs;
+  if (!first) throw new UsageError('tune: no inputs; give at least one');
+  if (!Number.isSafeInteger(rounds) || rounds < 1)
+    throw new UsageError(`tune: ${rounds} rounds, expected a whole number, 1 or more`);
+  const { shape } = first;
+  const other = inputs.find((input) => formatShape(input.shape) !== formatShape(shape));
+  if (other)
+    throw new UsageError(
+      `tune: inputs of shape ${formatShape(shape)} and ${formatShape(other.shape)} [T or 1, B, H, W, C]; give inputs of one shape`,
+    );
   const folded = foldBatchNorm(network);
   const repConvs = findRepConvs(folded.graph);
   const merged = await mergeByEngine(engine, folded, new Set(repConvs.map(({ name }) => name)));

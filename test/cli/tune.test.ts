@@ -65,6 +65,18 @@ describe('tune', () => {
     }
   });
 
+  it('refuses a folder that cannot be one, before anything is measured', async () => {
+    const file = join(folder.path, 'file');
+    await writeFile(file, '');
+    for (const place of [file, join(file, 'below')]) {
+      const { code, stderr } = await spikeformer(['tune', ...network], { environment: { SPIKEFORMER_CACHE: place } });
+      expect([code, stderr]).toEqual([
+        2,
+        expect.stringMatching(/choices cannot be kept there[^\n]*SPIKEFORMER_CACHE[^\n]*\n$/),
+      ]);
+    }
+  });
+
   it('says where nothing can be kept, and what cannot be measured', async () => {
     const nowhere = await spikeformer(['tune', ...network], { environment: {} });
     expect([nowhere.code, nowhere.stderr]).toEqual([2, expect.stringMatching(/SPIKEFORMER_CACHE/)]);

@@ -70,13 +70,20 @@ function spikeLayer(seed: number, geometry: ConvolutionGeometry, rates: readonly
 }
 
 async function convolveSpikes(engine: Engine, layer: SpikeLayer): Promise<Float32Array> {
-  const { geometry: g, bits, weight, bias, residual } = layer;
+  return convolve(engine, layer, (bench, shape) => bench.spikes(shape, layer.bits));
+}
+
+async function convolve(
+  engine: Engine,
+  { geometry: g, weight, bias, residual }: Omit<SpikeLayer, 'bits'>,
+  inputOn: (bench: Workbench, shape: number[]) => Tensor,
+): Promise<Float32Array> {
   const bench = new Workbench(engine);
   const output = bench.real([g.images, g.outputHeight, g.outputWidth, g.outputChannels]);
   bench.kernels.convolution({
     name: 'conv',
     geometry: g,
-    input: bench.spikes([g.images, g.inputHeight, g.inputWidth, g.inputChannels], bits),
+    input: inputOn(bench, [g.images, g.inputHeight, g.inputWidth, g.inputChannels]),
     output,
     weight,
     ...(bias && { bias }),
@@ -388,25 +395,8 @@ const pointwiseLayers: readonly (readonly [string, RealLayer])[] = [
   ['1030 → 4 channels, 17 positions', pointwiseLayer(24, 1, [1030, 4], [17, 1])],
 ];
 
-async function convolveReals(
-  engine: Engine,
-  { geometry: g, input, weight, bias, residual }: RealLayer,
-): Promise<Float32Array> {
-  const bench = new Workbench(engine);
-  const output = bench.real([g.images, g.outputHeight, g.outputWidth, g.outputChannels]);
-  bench.kernels.convolution({
-    name: 'conv',
-    geometry: g,
-    input: bench.real([g.images, g.inputHeight, g.inputWidth, g.inputChannels], input),
-    output,
-    weight,
-    ...(bias && { bias }),
-    ...(residual && { residual: bench.real([residual.length], residual) }),
-  });
-  await bench.run();
-  const result = await bench.read(output);
-  bench.dispose();
-  return result;
+async function convolveReals(engine: Engine, layer: RealLayer): Promise<Float32Array> {
+  return convolve(engine, layer, (bench, shape) => bench.real(shape, layer.input));
 }
 
 /** The method that the engine says it chose. */

@@ -66,11 +66,35 @@ describe('merging by an engine', () => {
   });
 });
 
-/** What the library records of the same input. */
-async function ratesOf(engine: Engine): Promise<ReadonlyMap<string, number>> {
+describe('what cannot be tuned or chosen', () => {
+  it('is refused by name, and the model answers as before', async () => {
+    const engine = await createWasmEngine({ threads: 1 });
+    const model = modelOn(engine);
+    const image = { shape: [1, 3, 16, 16], data: new Float32Array(768) };
+    const larger = { shape: [1, 3, 24, 24], data: new Float32Array(1728) };
+    await expect(model.tune([], engine)).rejects.toThrow(/no inputs/);
+    await expect(model.tune([image, larger], engine)).rejects.toThrow(/give inputs of one shape/);
+    await expect(model.tune([image], engine, { rounds: 0 })).rejects.toThrow(/0 rounds, expected a whole number/);
+    const before = await model.run(image);
+    await expect(model.chooseForms(new Map([['block9.attn.q_conv', 'full']]))).rejects.toThrow(
+      /block9.attn.q_conv: no RepConv/,
+    );
+    const wrong = new Map([['block3.0.attn.q_conv', 'whole' as 'full']]);
+    await expect(model.chooseForms(wrong)).rejects.toThrow(/found whole, expected none or first or full/);
+    expect((await model.run(image)).logits.data).toEqual(before.logits.data);
+    await model.dispose();
+  });
+});
+
+function modelOn(engine: Engine): Model {
   const provenance = { name: 'test', randomWeights: true, description: '' };
   const parts = { configuration, parameters: network.parameters, engine, provenance };
-  const model = new Model({ ...parts, preprocessing: imagenetPreprocessing, prepare: { repConv: 'none' } });
+  return new Model({ ...parts, preprocessing: imagenetPreprocessing, prepare: { repConv: 'none' } });
+}
+
+/** What the library records of the same input. */
+async function ratesOf(engine: Engine): Promise<ReadonlyMap<string, number>> {
+  const model = modelOn(engine);
   const data = Float32Array.from({ length: 768 }, (_, i) => input.data[(i % 256) * 3 + Math.floor(i / 256)]!);
   const { firingRates } = await model.run({ shape: [1, 3, 16, 16], data }, { record: { firingRates: true } });
   return firingRates!;

@@ -1,7 +1,5 @@
 /** `energy`: what a network would cost on hardware that adds for a spike: counted from spikes that flowed, or from given rates. */
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import {
@@ -44,6 +42,7 @@ import {
   wholeNumber,
 } from '../options.js';
 import { checkOutput } from '../outputFile.js';
+import { bundledPhotographs } from '../photographs.js';
 import { startProgress } from '../progress.js';
 import type { Session } from '../session.js';
 import { counted, giga, oneLine, table } from '../text.js';
@@ -201,9 +200,8 @@ interface Measured {
 async function measure(io: Io, model: Model, options: Options, constants: EnergyConstants): Promise<Measured> {
   const meter = new EnergyMeter(model, constants);
   if (options.data === undefined) {
-    const folder = fileURLToPath(new URL('../../../assets/photographs/', import.meta.url));
-    const names = (await readdir(folder)).filter((file) => /\.jpg$/.test(file)).sort();
-    for (const name of names.slice(0, options.images)) await meter.run(await model.inputOf([join(folder, name)]));
+    const paths = await bundledPhotographs();
+    for (const path of paths.slice(0, options.images)) await meter.run(await model.inputOf([path]));
     return { measured: meter.result(), data: 'the bundled photographs', correct: undefined };
   }
   const data = await openEvaluationData(options.data);

@@ -1,11 +1,7 @@
 /**
- * `tune`: which form of each RepConv is faster on this machine at the firing rates that images bring; the answer is kept, and `predict`, `eval`
- * and `bench` go by it.
+ * `tune`: which form of each RepConv is faster on this machine at the firing rates that images bring; the answer is kept, and `predict` goes by it.
  */
-import { mkdir, readdir } from 'node:fs/promises';
 import { cpus } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { decodeImage } from '../../data/decode.js';
@@ -13,6 +9,7 @@ import { UsageError } from '../../errors.js';
 import { loadModel } from '../../index.js';
 import {
   type Choices,
+  checkFolder,
   choicesFolder,
   choicesOf,
   forgetChoices,
@@ -21,8 +18,9 @@ import {
 } from '../../library/choices.js';
 import type { FieldTensor, Model } from '../../library/model.js';
 import { createEngine } from '../../runtime/engines.js';
+import { defaultTuneRounds } from '../../runtime/tune.js';
 import type { Io } from '../io.js';
-import { modelNote, printModelNote } from '../modelNote.js';
+import { printModelNote } from '../modelNote.js';
 import {
   addEngineOptions,
   addNetworkOptions,
@@ -35,6 +33,7 @@ import {
   sourceOptions,
   wholeNumber,
 } from '../options.js';
+import { bundledPhotographs } from '../photographs.js';
 import { startProgress } from '../progress.js';
 import type { Session } from '../session.js';
 import { percent, table } from '../text.js';
@@ -54,8 +53,6 @@ const schema = z
 
 type Options = z.output<typeof schema>;
 
-const defaultRounds = 5;
-
 export function registerTune(program: Command, session: Session): void {
   const command = program
     .command('tune')
@@ -63,7 +60,7 @@ export function registerTune(program: Command, session: Session): void {
     .argument('[IMAGE...]', 'images of the kind that will come (default: the photographs that come with the program)');
   addEngineOptions(addNetworkOptions(addSourceOptions(command)))
     .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
-    .option('--rounds <N>', `measurements of each form, taken in turn (default: ${defaultRounds})`)
+    .option('--rounds <N>', `measurements of each form, taken in turn (default: ${defaultTuneRounds})`)
     .option('--show', 'print what was measured before')
     .option('--forget', 'throw away what was measured before')
     .option('--json', 'print one JSON document')
@@ -71,7 +68,7 @@ export function registerTune(program: Command, session: Session): void {
 }
 
 async function tune({ io }: Session, images: readonly string[], options: Options): Promise<void> {
-  const { model: name, checkpoint, show, forget, json, rounds = defaultRounds, ...settings } = options;
+  const { model: name, checkpoint, show, forget, json, rounds = defaultTuneRounds, ...settings } = options;
   const folder = choicesFolder(io.environment);
   if (folder === undefined)
     throw new UsageError('tune: no folder to keep the choices in; set SPIKEFORMER_CACHE to one (and not to "off")');
@@ -85,9 +82,10 @@ async function tune({ io }: Session, images: readonly string[], options: Options
         throw new UsageError('tune: nothing was measured for this network and these settings; leave out --show');
       return print(io, json, { command: 'tune', ...saved });
     }
-    const inputs = await inputsOf(model, images.length > 0 ? images : await photographs());
+    // Before anything is measured, which would be lost.
+    await checkFolder(folder);
+    const inputs = await inputsOf(model, images.length > 0 ? images : await bundledPhotographs());
     const choices = await measure(io, model, inputs, settings, rounds);
-    await mkdir(folder, { recursive: true });
     const file = await saveChoices(folder, model, choices);
     print(io, json, { command: 'tune', ...choices, file });
   } finally {
@@ -98,13 +96,13 @@ async function tune({ io }: Session, images: readonly string[], options: Options
 async function measure(
   io: Io,
   model: Model,
-  inputs: readonly [FieldTensor, ...FieldTensor[]],
+  inputs: readonly FieldTensor[],
   settings: Pick<Options, 'threads' | 'engine' | 'precision'>,
   rounds: number,
 ): Promise<Choices> {
   const { threads, engine: kind, precision } = settings;
   const engine = await createEngine(given({ threads, engine: kind, precision }));
-  const progress = startProgress(io, `tune ${modelNote(model).name}`, rounds, 'rounds');
+  const progress = startProgress(io, `tune ${model.provenance.name}`, rounds, 'rounds');
   try {
     const layers = await model.tune(inputs, engine, { rounds, onRound: (round) => progress.update(round) });
     const processor = cpus()[0]?.model ?? 'unknown';
@@ -116,16 +114,10 @@ async function measure(
 }
 
 /** One image each: what is tuned is the answer to one image. */
-async function inputsOf(model: Model, paths: readonly string[]): Promise<readonly [FieldTensor, ...FieldTensor[]]> {
+async function inputsOf(model: Model, paths: readonly string[]): Promise<readonly FieldTensor[]> {
   const inputs: FieldTensor[] = [];
   for (const path of paths) inputs.push(await model.inputOf([await decodeImage(path)]));
-  return inputs as [FieldTensor, ...FieldTensor[]];
-}
-
-async function photographs(): Promise<string[]> {
-  const folder = fileURLToPath(new URL('../../../assets/photographs', import.meta.url));
-  const names = (await readdir(folder)).filter((name) => /\.(jpe?g|png|webp)$/i.test(name));
-  return names.sort().map((name) => join(folder, name));
+  return inputs;
 }
 
 type Document =

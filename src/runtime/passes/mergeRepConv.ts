@@ -8,7 +8,8 @@ import { consumersOf, type Graph, type Node, namedValues } from '../../graph/gra
 import type { Conv2dAttributes } from '../../operators/conv2d.js';
 import { type Network, type Pass, parameterOf } from './pass.js';
 
-export type RepConvForm = 'full' | 'first' | 'none';
+export const repConvForms = ['none', 'first', 'full'] as const;
+export type RepConvForm = (typeof repConvForms)[number];
 
 /** The four nodes of a RepConv whose batch norms are folded. */
 export interface RepConv {
