@@ -4,7 +4,7 @@
  * Heads may begin at any bit and have any number of channels.
  */
 import { AttentionWord as Word } from '../src/engines/wasm/instructionSet';
-import { shareStart } from './threads';
+import { claimStart } from './threads';
 import { storeLanes } from './vectors';
 
 // @ts-ignore: decorator
@@ -88,7 +88,7 @@ function listRows(spikes: usize, firstChannel: u32, width: u32, counts: usize, c
 }
 
 /** Scratch: key sets, value sets, counts, one list. */
-export function spikeAttention(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
+export function spikeAttention(instruction: usize, scratch: usize, from: u32, until: u32): void {
   const tokens = load<u32>(instruction + Word.tokens * 4);
   const channels = load<u32>(instruction + Word.channels * 4);
   const heads = load<u32>(instruction + Word.heads * 4);
@@ -104,8 +104,8 @@ export function spikeAttention(instruction: usize, scratch: usize, thread: u32, 
   // Lanes beyond the head's width are loaded with the rest of their vector and dropped on storing.
   memory.fill(counts, 0, width * countBytes);
   const tasks = load<u32>(instruction + Word.images * 4) * heads;
-  const last = shareStart(tasks, thread + 1, threads);
-  for (let task = shareStart(tasks, thread, threads); task < last; task++) {
+  const last = claimStart(tasks, until);
+  for (let task = claimStart(tasks, from); task < last; task++) {
     const image = task / heads;
     const firstChannel = (task % heads) * width;
     const offset = image * tokens * rowBytes;

@@ -5,7 +5,7 @@
  * zeros and ones on the way: what an engine that knows no spikes does, kept so that the difference can be shown.
  */
 import { ConvolutionWord as Word, Width } from '../src/engines/wasm/instructionSet';
-import { shareStart } from './threads';
+import { claimStart, isPrepared, shareStart } from './threads';
 import { loadLanes, multiplyAdd, storeLanes } from './vectors';
 
 const panelBytes: u32 = Width.panel * 4;
@@ -186,7 +186,7 @@ function multiplyPanel(instruction: usize, rows: usize, rowBytes: usize, panelIn
 }
 
 /** Tasks are (block of positions, panel of channels), blocks outermost. Scratch: the patches of one block. */
-export function denseConvolution(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
+export function denseConvolution(instruction: usize, scratch: usize, from: u32, until: u32): void {
   const positions = positionsOf(instruction);
   const taps = load<u32>(instruction + Word.kernelHeight * 4) * load<u32>(instruction + Word.kernelWidth * 4);
   const rowBytes: usize = taps * load<u32>(instruction + Word.inputChannels * 4) * 4;
@@ -199,15 +199,15 @@ export function denseConvolution(instruction: usize, scratch: usize, thread: u32
     load<u32>(instruction + Word.paddingWidth * 4) == 0;
   const blocks = load<u32>(instruction + Word.blocks * 4);
   const panels = (load<u32>(instruction + Word.outputChannels * 4) + Width.panel - 1) / Width.panel;
-  const end = shareStart(blocks * panels, thread + 1, threads);
-  let task = shareStart(blocks * panels, thread, threads);
+  const end = claimStart(blocks * panels, until);
+  let task = claimStart(blocks * panels, from);
   while (task < end) {
     const block = task / panels;
     const first = shareStart(positions, block, blocks);
     const last = shareStart(positions, block + 1, blocks);
     let rows = scratch;
     if (inPlace) rows = load<u32>(instruction + Word.input * 4) + first * rowBytes;
-    else copyPatches(instruction, scratch, first, last);
+    else if (!isPrepared(scratch, block)) copyPatches(instruction, scratch, first, last);
     const blockEnd = min<u32>(end, (block + 1) * panels);
     for (; task < blockEnd; task++) multiplyPanel(instruction, rows, rowBytes, task - block * panels, first, last);
   }

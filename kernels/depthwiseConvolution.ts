@@ -5,7 +5,7 @@
  * or seven neighbouring outputs share each load of a weight.
  */
 import { ConvolutionWord as Word, Width } from '../src/engines/wasm/instructionSet';
-import { shareStart } from './threads';
+import { claimStart } from './threads';
 import { loadLanes, multiplyAdd, storeLanes } from './vectors';
 
 const lineBytes: u32 = Width.depthwise * 4;
@@ -171,7 +171,7 @@ function computeRow(
 }
 
 /** Tasks are output rows of (image, sixteen channels); a share is consecutive rows, which reuse the ring. */
-export function depthwiseConvolution(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
+export function depthwiseConvolution(instruction: usize, scratch: usize, from: u32, until: u32): void {
   const channels = load<u32>(instruction + Word.inputChannels * 4);
   const outputHeight = load<u32>(instruction + Word.outputHeight * 4);
   const outputWidth = load<u32>(instruction + Word.outputWidth * 4);
@@ -185,11 +185,11 @@ export function depthwiseConvolution(instruction: usize, scratch: usize, thread:
     (load<u32>(instruction + Word.inputWidth * 4) + 2 * load<u32>(instruction + Word.paddingWidth * 4)) * lineBytes;
   const lines = (channels + Width.depthwise - 1) / Width.depthwise;
   const tasks = load<u32>(instruction + Word.images * 4) * lines * outputHeight;
-  const last = shareStart(tasks, thread + 1, threads);
+  const last = claimStart(tasks, until);
   let plane: u32 = u32.MAX_VALUE;
   // Rows are counted from the top of the padding. Rows before `filled` are in the ring, as far as it reaches.
   let filled: u32 = 0;
-  for (let task = shareStart(tasks, thread, threads); task < last; task++) {
+  for (let task = claimStart(tasks, from); task < last; task++) {
     const y = task % outputHeight;
     const image = task / outputHeight / lines;
     const firstChannel = ((task / outputHeight) % lines) * Width.depthwise;

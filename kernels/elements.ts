@@ -3,26 +3,26 @@
  * cut into equal ranges and otherwise kept simple. Reductions add in index order, whatever the number of threads.
  */
 import { ElementWord as Word } from '../src/engines/wasm/instructionSet';
-import { shareStart } from './threads';
+import { claimStart } from './threads';
 import { loadLanes, storeLanes } from './vectors';
 
-/** Start of a thread's range of elements: a multiple of 16 (a cache line), or the end. */
+/** The first element of a claim that begins at `at`: a multiple of 16 (a cache line), or the end. */
 // @ts-ignore: decorator
 @inline
-export function rangeStart(elements: u32, thread: u32, threads: u32): u32 {
-  return min<u32>(elements, shareStart((elements + 15) >>> 4, thread, threads) << 4);
+export function rangeStart(elements: u32, at: u32): u32 {
+  return min<u32>(elements, claimStart((elements + 15) >>> 4, at) << 4);
 }
 
 /** output = a + b, each index taken modulo the addend's own length. */
-export function add(instruction: usize, thread: u32, threads: u32): void {
+export function add(instruction: usize, from: u32, until: u32): void {
   const a: usize = load<u32>(instruction + Word.input * 4);
   const b: usize = load<u32>(instruction + Word.second * 4);
   const output: usize = load<u32>(instruction + Word.output * 4);
   const elements = load<u32>(instruction + Word.elements * 4);
   const aElements = load<u32>(instruction + Word.inputElements * 4);
   const bElements = load<u32>(instruction + Word.secondElements * 4);
-  const end = rangeStart(elements, thread + 1, threads);
-  let at = rangeStart(elements, thread, threads);
+  const end = rangeStart(elements, until);
+  let at = rangeStart(elements, from);
   while (at < end) {
     const aAt = at % aElements;
     const bAt = at % bElements;
@@ -41,14 +41,14 @@ function addRun(a: usize, b: usize, output: usize, elements: u32): void {
   for (; at < elements; at++) store<f32>(output + at * 4, load<f32>(a + at * 4) + load<f32>(b + at * 4));
 }
 
-export function scaleShift(instruction: usize, thread: u32, threads: u32): void {
+export function scaleShift(instruction: usize, from: u32, until: u32): void {
   const rows = load<u32>(instruction + Word.rows * 4);
   const channels = load<u32>(instruction + Word.channels * 4);
   const scale: usize = load<u32>(instruction + Word.second * 4);
   const shift: usize = load<u32>(instruction + Word.third * 4);
   const rowBytes: usize = channels * 4;
-  const first = shareStart(rows, thread, threads);
-  const last = shareStart(rows, thread + 1, threads);
+  const first = claimStart(rows, from);
+  const last = claimStart(rows, until);
   let input: usize = load<u32>(instruction + Word.input * 4) + first * rowBytes;
   let output: usize = load<u32>(instruction + Word.output * 4) + first * rowBytes;
   for (let row = first; row < last; row++) {
@@ -63,7 +63,7 @@ export function scaleShift(instruction: usize, thread: u32, threads: u32): void 
 }
 
 /** Surrounds each image with pixels that hold the given values; cut by rows of the output. */
-export function pad(instruction: usize, thread: u32, threads: u32): void {
+export function pad(instruction: usize, from: u32, until: u32): void {
   const input: usize = load<u32>(instruction + Word.input * 4);
   const output: usize = load<u32>(instruction + Word.output * 4);
   const values: usize = load<u32>(instruction + Word.second * 4);
@@ -75,8 +75,8 @@ export function pad(instruction: usize, thread: u32, threads: u32): void {
   const outputHeight = height + 2 * padding;
   const outputWidth = width + 2 * padding;
   const rows = images * outputHeight;
-  const last = shareStart(rows, thread + 1, threads);
-  for (let row = shareStart(rows, thread, threads); row < last; row++) {
+  const last = claimStart(rows, until);
+  for (let row = claimStart(rows, from); row < last; row++) {
     const target = output + row * outputWidth * pixelBytes;
     const image = row / outputHeight;
     const y = row % outputHeight;
@@ -95,7 +95,7 @@ function fillPixels(target: usize, count: u32, values: usize, pixelBytes: usize)
 }
 
 /** output[i, c] = mean over p of input[i, p, c]; cut by images and cache lines of channels. */
-export function spatialMean(instruction: usize, thread: u32, threads: u32): void {
+export function spatialMean(instruction: usize, from: u32, until: u32): void {
   const input: usize = load<u32>(instruction + Word.input * 4);
   const output: usize = load<u32>(instruction + Word.output * 4);
   const images = load<u32>(instruction + Word.rows * 4);
@@ -104,8 +104,8 @@ export function spatialMean(instruction: usize, thread: u32, threads: u32): void
   const lines = (channels + 15) >>> 4;
   const divisor = f32x4.splat(<f32>positions);
   const tasks = images * lines;
-  const last = shareStart(tasks, thread + 1, threads);
-  for (let task = shareStart(tasks, thread, threads); task < last; task++) {
+  const last = claimStart(tasks, until);
+  for (let task = claimStart(tasks, from); task < last; task++) {
     const image = task / lines;
     const firstChannel = (task % lines) << 4;
     const lastChannel = min<u32>(channels, firstChannel + 16);
@@ -123,14 +123,14 @@ export function spatialMean(instruction: usize, thread: u32, threads: u32): void
 }
 
 /** output[j] = mean over t of input[t, j]. */
-export function timeMean(instruction: usize, thread: u32, threads: u32): void {
+export function timeMean(instruction: usize, from: u32, until: u32): void {
   const input: usize = load<u32>(instruction + Word.input * 4);
   const output: usize = load<u32>(instruction + Word.output * 4);
   const elements = load<u32>(instruction + Word.elements * 4);
   const timeSteps = load<u32>(instruction + Word.timeSteps * 4);
   const divisor = f32x4.splat(<f32>timeSteps);
-  const end = rangeStart(elements, thread + 1, threads);
-  for (let at = rangeStart(elements, thread, threads); at < end; at += 4) {
+  const end = rangeStart(elements, until);
+  for (let at = rangeStart(elements, from); at < end; at += 4) {
     const lanes = end - at;
     let sum = f32x4.splat(0);
     for (let step: u32 = 0; step < timeSteps; step++) {
@@ -141,13 +141,13 @@ export function timeMean(instruction: usize, thread: u32, threads: u32): void {
 }
 
 /** Writes the input over and over until the output is full. Elements are 32-bit words, numbers or spikes alike. */
-export function repeat(instruction: usize, thread: u32, threads: u32): void {
+export function repeat(instruction: usize, from: u32, until: u32): void {
   const input: usize = load<u32>(instruction + Word.input * 4);
   const output: usize = load<u32>(instruction + Word.output * 4);
   const elements = load<u32>(instruction + Word.elements * 4);
   const inputElements = load<u32>(instruction + Word.inputElements * 4);
-  const end = rangeStart(elements, thread + 1, threads);
-  let at = rangeStart(elements, thread, threads);
+  const end = rangeStart(elements, until);
+  let at = rangeStart(elements, from);
   while (at < end) {
     const inputAt = at % inputElements;
     const run = min<u32>(end - at, inputElements - inputAt);

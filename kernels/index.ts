@@ -13,7 +13,7 @@ import { depthwiseConvolution } from './depthwiseConvolution';
 import { plainConvolution } from './plainConvolution';
 import { add, pad, repeat, scaleShift, spatialMean, timeMean } from './elements';
 import { train1 } from './training';
-import { announce, barrier, current, isStopped, nextProgram } from './threads';
+import { announce, barrier, claim, current, isStopped, nextProgram, unitStart, whole } from './threads';
 
 export { stop } from './threads';
 
@@ -36,40 +36,49 @@ export function work(thread: u32): void {
 
 function execute(program: usize, count: u32, scratch: usize, thread: u32, threads: u32, maySleep: bool): void {
   for (let index: u32 = 0; index < count; index++) {
-    execute1(program + index * Size.instruction, scratch, thread, threads);
-    if (threads > 1) barrier(threads, maySleep);
+    const instruction = program + index * Size.instruction;
+    store<u32>(scratch, 0);
+    if (threads == 1) {
+      execute1(instruction, scratch + Size.prepared, 0, whole);
+      continue;
+    }
+    for (let units = claim(thread, threads); units != 0; units = claim(thread, threads)) {
+      execute1(instruction, scratch + Size.prepared, unitStart(units >>> 16, threads), unitStart(units & 0xffff, threads));
+    }
+    barrier(threads, maySleep);
   }
 }
 
-function execute1(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
+/** The part of an instruction that lies between two fractions of it. */
+function execute1(instruction: usize, scratch: usize, from: u32, until: u32): void {
   switch (load<u32>(instruction)) {
     case Opcode.spikeConvolution:
-      return spikeConvolution(instruction, scratch, thread, threads);
+      return spikeConvolution(instruction, scratch, from, until);
     case Opcode.depthwiseConvolution:
-      return depthwiseConvolution(instruction, scratch, thread, threads);
+      return depthwiseConvolution(instruction, scratch, from, until);
     case Opcode.denseConvolution:
-      return denseConvolution(instruction, scratch, thread, threads);
+      return denseConvolution(instruction, scratch, from, until);
     case Opcode.integerConvolution:
-      return integerConvolution(instruction, scratch, thread, threads);
+      return integerConvolution(instruction, scratch, from, until);
     case Opcode.plainConvolution:
-      return plainConvolution(instruction, thread, threads);
+      return plainConvolution(instruction, from, until);
     case Opcode.leakyIntegrateAndFire:
-      return leakyIntegrateAndFire(instruction, thread, threads);
+      return leakyIntegrateAndFire(instruction, from, until);
     case Opcode.spikeAttention:
-      return spikeAttention(instruction, scratch, thread, threads);
+      return spikeAttention(instruction, scratch, from, until);
     case Opcode.add:
-      return add(instruction, thread, threads);
+      return add(instruction, from, until);
     case Opcode.scaleShift:
-      return scaleShift(instruction, thread, threads);
+      return scaleShift(instruction, from, until);
     case Opcode.pad:
-      return pad(instruction, thread, threads);
+      return pad(instruction, from, until);
     case Opcode.spatialMean:
-      return spatialMean(instruction, thread, threads);
+      return spatialMean(instruction, from, until);
     case Opcode.timeMean:
-      return timeMean(instruction, thread, threads);
+      return timeMean(instruction, from, until);
     case Opcode.repeat:
-      return repeat(instruction, thread, threads);
+      return repeat(instruction, from, until);
     default:
-      return train1(instruction, scratch, thread, threads);
+      return train1(instruction, scratch, from, until);
   }
 }

@@ -7,7 +7,7 @@
  */
 import { IntegerConvolution, Width, ConvolutionWord as Word } from '../src/engines/wasm/instructionSet';
 import { finish, positionsOf } from './denseConvolution';
-import { shareStart } from './threads';
+import { claimStart, isPrepared, shareStart } from './threads';
 import { loadLanes, multiplyAdd } from './vectors';
 
 const tile: u32 = IntegerConvolution.tile;
@@ -144,7 +144,7 @@ function multiplyPanel(instruction: usize, rows: usize, rowScales: usize, rowByt
  * Tasks are (block of positions, panel of channels), blocks outermost; blocks are whole tiles but for the end of the last. Scratch: the integers of a
  * block's positions, then their scales. Where a block is shared both threads round it, which costs about as much as two panels.
  */
-export function integerConvolution(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
+export function integerConvolution(instruction: usize, scratch: usize, from: u32, until: u32): void {
   const positions = positionsOf(instruction);
   const inputChannels = load<u32>(instruction + Word.inputChannels * 4);
   const input: usize = load<u32>(instruction + Word.input * 4);
@@ -152,8 +152,8 @@ export function integerConvolution(instruction: usize, scratch: usize, thread: u
   const tiles = (positions + tile - 1) / tile;
   const blocks = load<u32>(instruction + Word.blocks * 4);
   const panels = (load<u32>(instruction + Word.outputChannels * 4) + Width.panel - 1) / Width.panel;
-  const end = shareStart(blocks * panels, thread + 1, threads);
-  let task = shareStart(blocks * panels, thread, threads);
+  const end = claimStart(blocks * panels, until);
+  let task = claimStart(blocks * panels, from);
   while (task < end) {
     const block = task / panels;
     const firstTile = shareStart(tiles, block, blocks);
@@ -161,7 +161,7 @@ export function integerConvolution(instruction: usize, scratch: usize, thread: u
     const first = firstTile * tile;
     const last = min<u32>(positions, endTile * tile);
     const rowScales = scratch + (endTile - firstTile) * tile * rowBytes;
-    for (let position = first; position < last; position++) {
+    if (!isPrepared(scratch, block)) for (let position = first; position < last; position++) {
       const row = scratch + (position - first) * rowBytes;
       const scale = roundRow(row, input + <usize>position * inputChannels * 4, inputChannels);
       store<f32>(rowScales + (position - first) * 4, scale);

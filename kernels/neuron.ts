@@ -5,7 +5,7 @@
  * product only when τ is a power of two.
  */
 import { NeuronWord as Word } from '../src/engines/wasm/instructionSet';
-import { shareStart } from './threads';
+import { claimStart } from './threads';
 
 // @ts-ignore: decorator
 @inline
@@ -81,7 +81,7 @@ function neuronsTail(
   }
 }
 
-export function leakyIntegrateAndFire(instruction: usize, thread: u32, threads: u32): void {
+export function leakyIntegrateAndFire(instruction: usize, from: u32, until: u32): void {
   const timeSteps = load<u32>(instruction + Word.timeSteps * 4);
   const positions = load<u32>(instruction + Word.positions * 4);
   const channels = load<u32>(instruction + Word.channels * 4);
@@ -97,8 +97,8 @@ export function leakyIntegrateAndFire(instruction: usize, thread: u32, threads: 
   const halves = wordBytes >>> 1;
   const factor = f32x4.splat(scalarFactor);
   const threshold = f32x4.splat(scalarThreshold);
-  const first = shareStart(positions, thread, threads);
-  const last = shareStart(positions, thread + 1, threads);
+  const first = claimStart(positions, from);
+  const last = claimStart(positions, until);
   let input: usize = load<u32>(instruction + Word.input * 4) + first * positionBytes;
   let output: usize = load<u32>(instruction + Word.output * 4) + first * wordBytes;
   const membranes: usize = load<u32>(instruction + Word.membrane * 4);

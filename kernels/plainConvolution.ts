@@ -3,7 +3,7 @@
  * PyTorch stores them. It serves the geometries that no fast kernel covers (grouped, but not depthwise) and is slow.
  */
 import { ConvolutionWord as Word } from '../src/engines/wasm/instructionSet';
-import { shareStart } from './threads';
+import { claimStart } from './threads';
 
 function element(instruction: usize, image: u32, y: u32, x: u32, channel: u32): f32 {
   const inputHeight = load<u32>(instruction + Word.inputHeight * 4);
@@ -43,7 +43,7 @@ function element(instruction: usize, image: u32, y: u32, x: u32, channel: u32): 
   return sum;
 }
 
-export function plainConvolution(instruction: usize, thread: u32, threads: u32): void {
+export function plainConvolution(instruction: usize, from: u32, until: u32): void {
   const outputHeight = load<u32>(instruction + Word.outputHeight * 4);
   const outputWidth = load<u32>(instruction + Word.outputWidth * 4);
   const outputChannels = load<u32>(instruction + Word.outputChannels * 4);
@@ -51,8 +51,8 @@ export function plainConvolution(instruction: usize, thread: u32, threads: u32):
   const residual: usize = load<u32>(instruction + Word.residual * 4);
   const residualPositions = load<u32>(instruction + Word.residualPositions * 4);
   const positions = load<u32>(instruction + Word.images * 4) * outputHeight * outputWidth;
-  const last = shareStart(positions, thread + 1, threads);
-  for (let position = shareStart(positions, thread, threads); position < last; position++) {
+  const last = claimStart(positions, until);
+  for (let position = claimStart(positions, from); position < last; position++) {
     const x = position % outputWidth;
     const y = (position / outputWidth) % outputHeight;
     const image = position / outputWidth / outputHeight;

@@ -12,7 +12,7 @@
  * 192 → 768, 28²): single rows 290, 100, 33; with tables 180, 100, 60.
  */
 import { ConvolutionWord as Word, Size, Width } from '../src/engines/wasm/instructionSet';
-import { shareStart } from './threads';
+import { claimStart, isFirstClaim, isPrepared, shareStart } from './threads';
 import { loadLanes, storeLanes } from './vectors';
 
 /** Patterns of four spikes with two spikes or more, hence rows of a group of four channels in the tables. */
@@ -792,7 +792,7 @@ function anyUsesTables(instruction: usize, modes: usize, first: u32, last: u32):
  * and end inside a block, so that both threads have equal work even when there is only one block. Scratch: lookup
  * tables, a byte per image, sums between segments, starts, and the same of pixels, lists of pixels, lists.
  */
-export function spikeConvolution(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
+export function spikeConvolution(instruction: usize, scratch: usize, from: u32, until: u32): void {
   const images = load<u32>(instruction + Word.images * 4);
   const positions = images * load<u32>(instruction + Word.outputHeight * 4) * load<u32>(instruction + Word.outputWidth * 4);
   const blocks = load<u32>(instruction + Word.blocks * 4);
@@ -800,15 +800,17 @@ export function spikeConvolution(instruction: usize, scratch: usize, thread: u32
   const chunkWidth: u32 = halves ? Width.halfChunk : Width.chunk;
   const chunks = (load<u32>(instruction + Word.outputChannels * 4) + chunkWidth - 1) / chunkWidth;
   const tables = load<u32>(instruction + Word.tables * 4) != 0;
-  let task = shareStart(blocks * chunks, thread, threads);
-  const end = shareStart(blocks * chunks, thread + 1, threads);
+  let task = claimStart(blocks * chunks, from);
+  const end = claimStart(blocks * chunks, until);
   if (task >= end) return;
   const modes = scratch + Size.lookup;
   const partial = modes + load<u32>(instruction + Word.modeBytes * 4);
   const starts = partial + load<u32>(instruction + Word.partialBytes * 4);
   const pixelStarts = starts + load<u32>(instruction + Word.startBytes * 4);
-  prepareLookup(scratch, load<u32>(instruction + Word.rowBytes * 4));
-  memory.fill(modes, 0, images);
+  if (isFirstClaim(scratch)) {
+    prepareLookup(scratch, load<u32>(instruction + Word.rowBytes * 4));
+    memory.fill(modes, 0, images);
+  }
   while (task < end) {
     const block = task / chunks;
     const first = shareStart(positions, block, blocks);
@@ -819,9 +821,9 @@ export function spikeConvolution(instruction: usize, scratch: usize, thread: u32
     const tapsPerSegment = load<u32>(cut);
     const wordsPerSegment = load<u32>(cut, 4);
     const segments = load<u32>(cut, 8);
-    buildLists(
-      instruction, scratch, modes, starts, pixelStarts, first, last, tapsPerSegment, wordsPerSegment, segments,
-    );
+    if (!isPrepared(scratch, block)) {
+      buildLists(instruction, scratch, modes, starts, pixelStarts, first, last, tapsPerSegment, wordsPerSegment, segments);
+    }
     const blockEnd = min<u32>(end, (block + 1) * chunks);
     for (; task < blockEnd; task++) {
       const chunk = task - block * chunks;

@@ -22,69 +22,69 @@ import { spikeWeightGradient } from './trainingSpikeWeightGradient';
 import { addWeightGradient, denseWeightGradient } from './trainingWeightGradient';
 import { packWinograd, winogradInputGradient } from './trainingWinograd';
 
-export function train1(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
+export function train1(instruction: usize, scratch: usize, from: u32, until: u32): void {
   switch (load<u32>(instruction)) {
     case Opcode.packSpikeRows:
-      return packSpikeRows(instruction, thread, threads);
+      return packSpikeRows(instruction, from, until);
     case Opcode.packPanels:
-      return packPanels(instruction, thread, threads);
+      return packPanels(instruction, from, until);
     case Opcode.packDepthwise:
-      return packDepthwise(instruction, thread, threads);
+      return packDepthwise(instruction, from, until);
     case Opcode.packInputGradient:
-      return packInputGradient(instruction, thread, threads);
+      return packInputGradient(instruction, from, until);
     case Opcode.inputGradient:
-      return inputGradient(instruction, scratch, thread, threads);
+      return inputGradient(instruction, scratch, from, until);
     case Opcode.plainInputGradient:
-      return plainInputGradient(instruction, thread, threads);
+      return plainInputGradient(instruction, from, until);
     case Opcode.denseWeightGradient:
-      return denseWeightGradient(instruction, scratch, thread, threads);
+      return denseWeightGradient(instruction, scratch, from, until);
     case Opcode.spikeWeightGradient:
-      return spikeWeightGradient(instruction, scratch, thread, threads);
+      return spikeWeightGradient(instruction, scratch, from, until);
     case Opcode.depthwiseWeightGradient:
-      return depthwiseWeightGradient(instruction, scratch, thread, threads);
+      return depthwiseWeightGradient(instruction, scratch, from, until);
     case Opcode.plainWeightGradient:
-      return plainWeightGradient(instruction, thread, threads);
+      return plainWeightGradient(instruction, from, until);
     case Opcode.addWeightGradient:
-      return addWeightGradient(instruction, thread, threads);
+      return addWeightGradient(instruction, from, until);
     case Opcode.addDepthwiseWeightGradient:
-      return addDepthwiseWeightGradient(instruction, thread, threads);
+      return addDepthwiseWeightGradient(instruction, from, until);
     case Opcode.columnSums:
-      return columnSums(instruction, thread, threads);
+      return columnSums(instruction, from, until);
     case Opcode.addColumnSums:
-      return addColumnSums(instruction, thread, threads);
+      return addColumnSums(instruction, from, until);
     case Opcode.batchStatistics:
-      return batchStatistics(instruction, thread, threads);
+      return batchStatistics(instruction, from, until);
     case Opcode.finishStatistics:
-      return finishStatistics(instruction, thread, threads);
+      return finishStatistics(instruction, from, until);
     case Opcode.normalise:
-      return normalise(instruction, thread, threads);
+      return normalise(instruction, from, until);
     case Opcode.batchGradientSums:
-      return batchGradientSums(instruction, scratch, thread, threads);
+      return batchGradientSums(instruction, scratch, from, until);
     case Opcode.finishGradientSums:
-      return finishGradientSums(instruction, thread, threads);
+      return finishGradientSums(instruction, from, until);
     case Opcode.batchGradient:
-      return batchGradient(instruction, thread, threads);
+      return batchGradient(instruction, from, until);
     case Opcode.borderValues:
-      return borderValues(instruction, thread, threads);
+      return borderValues(instruction, from, until);
     case Opcode.crop:
-      return crop(instruction, thread, threads);
+      return crop(instruction, from, until);
     case Opcode.neuronGradient:
-      return neuronGradient(instruction, scratch, thread, threads);
+      return neuronGradient(instruction, scratch, from, until);
     case Opcode.normalisedNeurons:
-      return normalisedNeurons(instruction, thread, threads);
+      return normalisedNeurons(instruction, from, until);
     case Opcode.attentionGradient:
-      return attentionGradient(instruction, scratch, thread, threads);
+      return attentionGradient(instruction, scratch, from, until);
     case Opcode.spatialMeanGradient:
-      return spatialMeanGradient(instruction, thread, threads);
+      return spatialMeanGradient(instruction, from, until);
     case Opcode.timeMeanGradient:
-      return timeMeanGradient(instruction, thread, threads);
+      return timeMeanGradient(instruction, from, until);
     case Opcode.zero:
-      return zero(instruction, thread, threads);
+      return zero(instruction, from, until);
     case Opcode.addConstant:
-      return addConstant(instruction, thread, threads);
+      return addConstant(instruction, from, until);
     case Opcode.packWinograd:
-      return packWinograd(instruction, scratch, thread, threads);
+      return packWinograd(instruction, scratch, from, until);
     case Opcode.winogradInputGradient:
-      return winogradInputGradient(instruction, scratch, thread, threads);
+      return winogradInputGradient(instruction, scratch, from, until);
   }
 }

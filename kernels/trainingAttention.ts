@@ -3,7 +3,7 @@
  * the gradient of Q multiplies, by counts. With G = scale · δO and B = Qᵀ G: `δQ = G (Kᵀ V)ᵀ`, `δK = V Bᵀ`, `δV = K B`.
  */
 import { AttentionGradientWord as Word } from '../src/engines/wasm/trainingInstructionSet';
-import { shareStart } from './threads';
+import { claimStart } from './threads';
 import { loadLanes, storeLanes } from './vectors';
 
 /** Lists the channels of a head that fire at one token, as offsets of rows. Returns the list's end. */
@@ -111,7 +111,7 @@ function unpackRow(list: usize, end: usize, strideOfOffsets: usize, target: usiz
  * Tasks are (image, head). Scratch: Vᵀ K, B and its transpose, a row, a list. Matrices are `width` rows of whole vectors,
  * what lies beyond `width` being zero.
  */
-export function attentionGradient(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
+export function attentionGradient(instruction: usize, scratch: usize, from: u32, until: u32): void {
   const tokens = load<u32>(instruction + Word.tokens * 4);
   const channels = load<u32>(instruction + Word.channels * 4);
   const heads = load<u32>(instruction + Word.heads * 4);
@@ -126,8 +126,8 @@ export function attentionGradient(instruction: usize, scratch: usize, thread: u3
   const row = transposed + matrixBytes;
   const list = row + rowBytes;
   const tasks = load<u32>(instruction + Word.images * 4) * heads;
-  const last = shareStart(tasks, thread + 1, threads);
-  for (let task = shareStart(tasks, thread, threads); task < last; task++) {
+  const last = claimStart(tasks, until);
+  for (let task = claimStart(tasks, from); task < last; task++) {
     const firstToken = (task / heads) * tokens;
     const firstChannel = (task % heads) * width;
     const query = <usize>load<u32>(instruction + Word.query * 4) + firstToken * spikeBytes;

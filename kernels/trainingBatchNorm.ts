@@ -4,7 +4,7 @@
  * squares less the square of the mean: one pass over memory instead of two.
  */
 import { BatchNormWord as Word } from '../src/engines/wasm/trainingInstructionSet';
-import { shareStart } from './threads';
+import { claimStart, shareStart } from './threads';
 import { loadLanes, storeLanes } from './vectors';
 
 /** x̂: (value − mean) · inverse deviation of four channels, `at` bytes into each. */
@@ -82,7 +82,7 @@ export function addToRun(run: usize, runBytes: usize, gradient: v128, standard: 
 }
 
 /** Sums and sums of squares; tasks are parts. Sums: `[part][2][channels]`. */
-export function batchStatistics(instruction: usize, thread: u32, threads: u32): void {
+export function batchStatistics(instruction: usize, from: u32, until: u32): void {
   const rows = load<u32>(instruction + Word.rows * 4);
   const channels = load<u32>(instruction + Word.channels * 4);
   const input: usize = load<u32>(instruction + Word.input * 4);
@@ -90,8 +90,8 @@ export function batchStatistics(instruction: usize, thread: u32, threads: u32): 
   const parts = load<u32>(instruction + Word.parts * 4);
   const stride: usize = channels * 4;
   const sumBytes: usize = roundChannels(channels) * 8;
-  const lastPart = shareStart(parts, thread + 1, threads);
-  for (let part = shareStart(parts, thread, threads); part < lastPart; part++) {
+  const lastPart = claimStart(parts, until);
+  for (let part = claimStart(parts, from); part < lastPart; part++) {
     const last = shareStart(rows, part + 1, parts);
     const target = sums + part * 2 * sumBytes;
     memory.fill(target, 0, 2 * sumBytes);
@@ -132,7 +132,7 @@ function total(sums: usize, parts: u32, partBytes: usize): f64 {
 }
 
 /** Makes mean, inverse deviation and running statistics of the sums; tasks are channels. */
-export function finishStatistics(instruction: usize, thread: u32, threads: u32): void {
+export function finishStatistics(instruction: usize, from: u32, until: u32): void {
   const rows = <f64>load<u32>(instruction + Word.rows * 4);
   const channels = load<u32>(instruction + Word.channels * 4);
   const sums: usize = load<u32>(instruction + Word.sums * 4);
@@ -144,8 +144,8 @@ export function finishStatistics(instruction: usize, thread: u32, threads: u32):
   const runningMean: usize = load<u32>(instruction + Word.runningMean * 4);
   const runningVariance: usize = load<u32>(instruction + Word.runningVariance * 4);
   const sumBytes: usize = roundChannels(channels) * 8;
-  const last = shareStart(channels, thread + 1, threads);
-  for (let channel = shareStart(channels, thread, threads); channel < last; channel++) {
+  const last = claimStart(channels, until);
+  for (let channel = claimStart(channels, from); channel < last; channel++) {
     const mean = total(sums + channel * 8, parts, 2 * sumBytes) / rows;
     const square = total(sums + sumBytes + channel * 8, parts, 2 * sumBytes) / rows;
     const variance = max<f64>(0, square - mean * mean);
@@ -159,7 +159,7 @@ export function finishStatistics(instruction: usize, thread: u32, threads: u32):
 }
 
 /** output = (input − mean) · inverse deviation · weight + bias; tasks are rows. */
-export function normalise(instruction: usize, thread: u32, threads: u32): void {
+export function normalise(instruction: usize, from: u32, until: u32): void {
   const rows = load<u32>(instruction + Word.rows * 4);
   const channels = load<u32>(instruction + Word.channels * 4);
   const mean: usize = load<u32>(instruction + Word.batchMean * 4);
@@ -167,8 +167,8 @@ export function normalise(instruction: usize, thread: u32, threads: u32): void {
   const weight: usize = load<u32>(instruction + Word.weight * 4);
   const bias: usize = load<u32>(instruction + Word.bias * 4);
   const rowBytes: usize = channels * 4;
-  const first = shareStart(rows, thread, threads);
-  const count = shareStart(rows, thread + 1, threads) - first;
+  const first = claimStart(rows, from);
+  const count = claimStart(rows, until) - first;
   const input = <usize>load<u32>(instruction + Word.input * 4) + first * rowBytes;
   const output = <usize>load<u32>(instruction + Word.output * 4) + first * rowBytes;
   // Row by row, parameters loaded again for each: as fast as blocks of rows that keep them in registers, and simpler.
@@ -184,7 +184,7 @@ export function normalise(instruction: usize, thread: u32, threads: u32): void {
 }
 
 /** Sums of δy and of δy · x̂ per channel; tasks are parts. Sums: `[part][2][channels]`. Scratch: the sums of a run. */
-export function batchGradientSums(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
+export function batchGradientSums(instruction: usize, scratch: usize, from: u32, until: u32): void {
   const rows = load<u32>(instruction + Word.rows * 4);
   const channels = load<u32>(instruction + Word.channels * 4);
   const input: usize = load<u32>(instruction + Word.input * 4);
@@ -195,9 +195,9 @@ export function batchGradientSums(instruction: usize, scratch: usize, thread: u3
   const parts = load<u32>(instruction + Word.parts * 4);
   const rowBytes: usize = channels * 4;
   const runBytes: usize = roundChannels(channels) * 4;
-  const lastPart = shareStart(parts, thread + 1, threads);
+  const lastPart = claimStart(parts, until);
   memory.fill(scratch, 0, 2 * runBytes);
-  for (let part = shareStart(parts, thread, threads); part < lastPart; part++) {
+  for (let part = claimStart(parts, from); part < lastPart; part++) {
     const last = shareStart(rows, part + 1, parts);
     const target = sums + part * 4 * runBytes;
     memory.fill(target, 0, 4 * runBytes);
@@ -218,7 +218,7 @@ export function batchGradientSums(instruction: usize, scratch: usize, thread: u3
 }
 
 /** Adds to the gradients of the parameters and leaves both sums divided by the rows, `[2][channels]`; tasks are channels. */
-export function finishGradientSums(instruction: usize, thread: u32, threads: u32): void {
+export function finishGradientSums(instruction: usize, from: u32, until: u32): void {
   const rows = <f64>load<u32>(instruction + Word.rows * 4);
   const channels = load<u32>(instruction + Word.channels * 4);
   const sums: usize = load<u32>(instruction + Word.sums * 4);
@@ -227,8 +227,8 @@ export function finishGradientSums(instruction: usize, thread: u32, threads: u32
   const weightGradient: usize = load<u32>(instruction + Word.weightGradient * 4);
   const biasGradient: usize = load<u32>(instruction + Word.biasGradient * 4);
   const sumBytes: usize = roundChannels(channels) * 8;
-  const last = shareStart(channels, thread + 1, threads);
-  for (let channel = shareStart(channels, thread, threads); channel < last; channel++) {
+  const last = claimStart(channels, until);
+  for (let channel = claimStart(channels, from); channel < last; channel++) {
     const sum = total(sums + channel * 8, parts, 2 * sumBytes);
     const product = total(sums + sumBytes + channel * 8, parts, 2 * sumBytes);
     const at: usize = channel * 4;
@@ -240,7 +240,7 @@ export function finishGradientSums(instruction: usize, thread: u32, threads: u32
 }
 
 /** δx = weight · inverse deviation · (δy − mean δy − x̂ · mean (δy · x̂)); tasks are rows. */
-export function batchGradient(instruction: usize, thread: u32, threads: u32): void {
+export function batchGradient(instruction: usize, from: u32, until: u32): void {
   const rows = load<u32>(instruction + Word.rows * 4);
   const channels = load<u32>(instruction + Word.channels * 4);
   const mean: usize = load<u32>(instruction + Word.batchMean * 4);
@@ -249,8 +249,8 @@ export function batchGradient(instruction: usize, thread: u32, threads: u32): vo
   const means: usize = load<u32>(instruction + Word.means * 4);
   const products = means + roundChannels(channels) * 4;
   const rowBytes: usize = channels * 4;
-  const first = shareStart(rows, thread, threads);
-  const count = shareStart(rows, thread + 1, threads) - first;
+  const first = claimStart(rows, from);
+  const count = claimStart(rows, until) - first;
   const input = <usize>load<u32>(instruction + Word.input * 4) + first * rowBytes;
   const gradient = <usize>load<u32>(instruction + Word.outputGradient * 4) + first * rowBytes;
   const output = <usize>load<u32>(instruction + Word.output * 4) + first * rowBytes;
@@ -268,7 +268,7 @@ export function batchGradient(instruction: usize, thread: u32, threads: u32): vo
 }
 
 /** What the running statistics make of 0, per channel. */
-export function borderValues(instruction: usize, thread: u32, threads: u32): void {
+export function borderValues(instruction: usize, from: u32, until: u32): void {
   const channels = load<u32>(instruction + Word.channels * 4);
   const epsilon = load<f64>(instruction + Word.epsilon * 4);
   const weight: usize = load<u32>(instruction + Word.weight * 4);
@@ -276,8 +276,8 @@ export function borderValues(instruction: usize, thread: u32, threads: u32): voi
   const runningMean: usize = load<u32>(instruction + Word.runningMean * 4);
   const runningVariance: usize = load<u32>(instruction + Word.runningVariance * 4);
   const output: usize = load<u32>(instruction + Word.output * 4);
-  const last = shareStart(channels, thread + 1, threads);
-  for (let channel = shareStart(channels, thread, threads); channel < last; channel++) {
+  const last = claimStart(channels, until);
+  for (let channel = claimStart(channels, from); channel < last; channel++) {
     const at: usize = channel * 4;
     const scale = <f64>load<f32>(weight + at) / sqrt(<f64>load<f32>(runningVariance + at) + epsilon);
     store<f32>(output + at, <f32>(<f64>load<f32>(bias + at) - <f64>load<f32>(runningMean + at) * scale));
@@ -285,15 +285,15 @@ export function borderValues(instruction: usize, thread: u32, threads: u32): voi
 }
 
 /** Sums of the rows of `input` per channel, float64; tasks are parts. Sums: `[part][channels]`. */
-export function columnSums(instruction: usize, thread: u32, threads: u32): void {
+export function columnSums(instruction: usize, from: u32, until: u32): void {
   const rows = load<u32>(instruction + Word.rows * 4);
   const channels = load<u32>(instruction + Word.channels * 4);
   const input: usize = load<u32>(instruction + Word.input * 4);
   const sums: usize = load<u32>(instruction + Word.sums * 4);
   const parts = load<u32>(instruction + Word.parts * 4);
   const sumBytes: usize = roundChannels(channels) * 8;
-  const last = shareStart(parts, thread + 1, threads);
-  for (let part = shareStart(parts, thread, threads); part < last; part++) {
+  const last = claimStart(parts, until);
+  for (let part = claimStart(parts, from); part < last; part++) {
     const first = shareStart(rows, part, parts);
     const count = shareStart(rows, part + 1, parts) - first;
     for (let channel: u32 = 0; channel < channels; channel += 4) {
@@ -314,13 +314,13 @@ export function columnSums(instruction: usize, thread: u32, threads: u32): void 
 }
 
 /** Adds the sums of all parts to `output`; tasks are channels. */
-export function addColumnSums(instruction: usize, thread: u32, threads: u32): void {
+export function addColumnSums(instruction: usize, from: u32, until: u32): void {
   const channels = load<u32>(instruction + Word.channels * 4);
   const output: usize = load<u32>(instruction + Word.output * 4);
   const sums: usize = load<u32>(instruction + Word.sums * 4);
   const parts = load<u32>(instruction + Word.parts * 4);
-  const last = shareStart(channels, thread + 1, threads);
-  for (let channel = shareStart(channels, thread, threads); channel < last; channel++) {
+  const last = claimStart(channels, until);
+  for (let channel = claimStart(channels, from); channel < last; channel++) {
     const sum = total(sums + channel * 8, parts, roundChannels(channels) * 8);
     store<f32>(output + channel * 4, <f32>(<f64>load<f32>(output + channel * 4) + sum));
   }

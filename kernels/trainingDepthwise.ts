@@ -6,7 +6,7 @@
 import { ConvolutionWord as Word, Width } from '../src/engines/wasm/instructionSet';
 import { TrainingConvolutionWord as Extra } from '../src/engines/wasm/trainingInstructionSet';
 import { fillRow } from './depthwiseConvolution';
-import { shareStart } from './threads';
+import { claimStart, shareStart } from './threads';
 import { loadLanes, multiplyAdd } from './vectors';
 
 const lineBytes: u32 = Width.depthwise * 4;
@@ -85,7 +85,7 @@ function addRow(gradient: usize, input: usize, step: usize, width: u32, kernelWi
 }
 
 /** Tasks are (part of the images, sixteen channels). Scratch: a ring of input rows, one row of the gradient. */
-export function depthwiseWeightGradient(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
+export function depthwiseWeightGradient(instruction: usize, scratch: usize, from: u32, until: u32): void {
   const images = load<u32>(instruction + Word.images * 4);
   const channels = load<u32>(instruction + Word.inputChannels * 4);
   const outputHeight = load<u32>(instruction + Word.outputHeight * 4);
@@ -103,8 +103,8 @@ export function depthwiseWeightGradient(instruction: usize, scratch: usize, thre
   const gradient = scratch + kernelHeight * slotBytes;
   const lines = (channels + Width.depthwise - 1) / Width.depthwise;
   const sumBytes: usize = kernelHeight * kernelWidth * lineBytes;
-  const last = shareStart(parts * lines, thread + 1, threads);
-  for (let task = shareStart(parts * lines, thread, threads); task < last; task++) {
+  const last = claimStart(parts * lines, until);
+  for (let task = claimStart(parts * lines, from); task < last; task++) {
     const part = task / lines;
     const line = task % lines;
     const firstChannel = line * Width.depthwise;
@@ -133,15 +133,15 @@ export function depthwiseWeightGradient(instruction: usize, scratch: usize, thre
 }
 
 /** Adds the sums of all parts to the gradient `[channel][tap]`. */
-export function addDepthwiseWeightGradient(instruction: usize, thread: u32, threads: u32): void {
+export function addDepthwiseWeightGradient(instruction: usize, from: u32, until: u32): void {
   const channels = load<u32>(instruction + Word.outputChannels * 4);
   const taps = load<u32>(instruction + Word.kernelHeight * 4) * load<u32>(instruction + Word.kernelWidth * 4);
   const output: usize = load<u32>(instruction + Word.output * 4);
   const packed: usize = load<u32>(instruction + Extra.packed * 4);
   const parts = load<u32>(instruction + Extra.parts * 4);
   const partBytes: usize = load<u32>(instruction + Extra.partBytes * 4);
-  const last = shareStart(channels, thread + 1, threads);
-  for (let channel = shareStart(channels, thread, threads); channel < last; channel++) {
+  const last = claimStart(channels, until);
+  for (let channel = claimStart(channels, from); channel < last; channel++) {
     const line = channel / Width.depthwise;
     for (let tap: u32 = 0; tap < taps; tap++) {
       const source = packed + ((line * taps + tap) * Width.depthwise + (channel % Width.depthwise)) * 4;

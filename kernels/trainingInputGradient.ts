@@ -6,7 +6,7 @@
  */
 import { ConvolutionWord as Word, Width } from '../src/engines/wasm/instructionSet';
 import { TrainingConvolutionWord as Extra } from '../src/engines/wasm/trainingInstructionSet';
-import { shareStart } from './threads';
+import { claimStart, isPrepared, shareStart } from './threads';
 import { phaseTaps } from './trainingPacking';
 import { loadLanes, multiplyAdd, storeLanes } from './vectors';
 
@@ -192,7 +192,7 @@ function copyPatches(
  * `input` is the output's gradient, `output` the input's. Tasks are (block of pixels of a phase, panel of input channels).
  * Scratch: places of four pixels, a row of zeros, a place for results that nobody reads, addresses of the results, patches.
  */
-export function inputGradient(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
+export function inputGradient(instruction: usize, scratch: usize, from: u32, until: u32): void {
   const images = load<u32>(instruction + Word.images * 4);
   const inputHeight = load<u32>(instruction + Word.inputHeight * 4);
   const inputWidth = load<u32>(instruction + Word.inputWidth * 4);
@@ -215,6 +215,7 @@ export function inputGradient(instruction: usize, scratch: usize, thread: u32, t
   const targets = sink + ((inputChannels + 15) & ~15) * 4;
   const patches = targets + ((perBlock + 3 + 15) & ~15) * 4;
   memory.fill(zeros, 0, outputChannels * 4);
+  let firstBlock: u32 = 0;
   let phaseStart: usize = load<u32>(instruction + Extra.packed * 4);
   for (let phaseY: u32 = 0; phaseY < strideHeight; phaseY++) {
     const tapsY = phaseTaps(kernelHeight, strideHeight, phaseY);
@@ -228,20 +229,22 @@ export function inputGradient(instruction: usize, scratch: usize, thread: u32, t
       const panelBytes = taps * tapBytes;
       const pixels = images * rows * columns;
       const blocks = (pixels + perBlock - 1) / perBlock;
-      const end = shareStart(blocks * panels, thread + 1, threads);
-      let task = shareStart(blocks * panels, thread, threads);
+      const end = claimStart(blocks * panels, until);
+      let task = claimStart(blocks * panels, from);
       while (task < end) {
         const block = task / panels;
         const firstPanel = task - block * panels;
         const lastPanel = min<u32>(panels, firstPanel + end - task);
         const first = shareStart(pixels, block, blocks);
         const last = shareStart(pixels, block + 1, blocks);
-        listTargets(instruction, targets, first, last, firstY, firstX, rows, columns, sink);
+        // Phases have blocks of their own; patches outlast a claim where all taps fit one slice.
+        const prepared = isPrepared(scratch, firstBlock + block);
+        if (!prepared) listTargets(instruction, targets, first, last, firstY, firstX, rows, columns, sink);
         let firstTap: u32 = 0;
         do {
           const lastTap = min<u32>(taps, firstTap + tapsPerSlice);
           const elements = (lastTap - firstTap) * outputChannels;
-          copyPatches(
+          if (!prepared || taps > tapsPerSlice) copyPatches(
             instruction, patches, first, last, firstY, firstX, rows, columns, phaseY, phaseX, tapsX, firstTap, lastTap, places, zeros,
           );
           for (let panel = firstPanel; panel < lastPanel; panel++) {
@@ -259,6 +262,7 @@ export function inputGradient(instruction: usize, scratch: usize, thread: u32, t
         task += lastPanel - firstPanel;
       }
       phaseStart += panels * panelBytes;
+      firstBlock += blocks;
     }
   }
 }

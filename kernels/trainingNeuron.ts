@@ -5,7 +5,7 @@
  */
 import { NeuronGradientWord as Word, NormalisedNeuronWord, SurrogateKind } from '../src/engines/wasm/trainingInstructionSet';
 import { charge, firstCharge } from './neuron';
-import { shareStart } from './threads';
+import { claimStart, shareStart } from './threads';
 import { addToRun, endRun, normalised, roundChannels, rowsPerRun, scaledAndShifted, standardised } from './trainingBatchNorm';
 import { loadLanes, multiplyAdd, storeLanes } from './vectors';
 
@@ -122,7 +122,7 @@ function normalisedStep(instruction: usize, kind: u32, divide: bool, accumulate:
  */
 // @ts-ignore: decorator
 @inline
-function normalisedStepWithSums(instruction: usize, kind: u32, divide: bool, accumulate: bool, scratch: usize, thread: u32, threads: u32): void {
+function normalisedStepWithSums(instruction: usize, kind: u32, divide: bool, accumulate: bool, scratch: usize, from: u32, until: u32): void {
   const factor = f32x4.splat(load<f32>(instruction + Word.factor * 4));
   const threshold = f32x4.splat(load<f32>(instruction + Word.threshold * 4));
   const stretch = stretchOf(kind, load<f32>(instruction + Word.alpha * 4));
@@ -140,9 +140,9 @@ function normalisedStepWithSums(instruction: usize, kind: u32, divide: bool, acc
   const parts = load<u32>(instruction + Word.parts * 4);
   const rowBytes: usize = channels * 4;
   const runBytes: usize = roundChannels(channels) * 4;
-  const lastPart = shareStart(parts, thread + 1, threads);
+  const lastPart = claimStart(parts, until);
   memory.fill(scratch, 0, 2 * runBytes);
-  for (let part = shareStart(parts, thread, threads); part < lastPart; part++) {
+  for (let part = claimStart(parts, from); part < lastPart; part++) {
     const last = shareStart(rows, part + 1, parts);
     const target = sums + part * 4 * runBytes;
     memory.fill(target, 0, 4 * runBytes);
@@ -170,10 +170,10 @@ function normalisedStepWithSums(instruction: usize, kind: u32, divide: bool, acc
 /** Chooses the loop that has no question left to ask. */
 // @ts-ignore: decorator
 @inline
-function withSumsOf(instruction: usize, kind: u32, scratch: usize, thread: u32, threads: u32): void {
+function withSumsOf(instruction: usize, kind: u32, scratch: usize, from: u32, until: u32): void {
   const divide = load<u32>(instruction + Word.divide * 4) != 0;
-  if (load<u32>(instruction + Word.accumulate * 4) != 0) normalisedStepWithSums(instruction, kind, divide, true, scratch, thread, threads);
-  else normalisedStepWithSums(instruction, kind, divide, false, scratch, thread, threads);
+  if (load<u32>(instruction + Word.accumulate * 4) != 0) normalisedStepWithSums(instruction, kind, divide, true, scratch, from, until);
+  else normalisedStepWithSums(instruction, kind, divide, false, scratch, from, until);
 }
 
 // @ts-ignore: decorator
@@ -189,13 +189,13 @@ function singleStepOf(instruction: usize, kind: u32, first: u32, last: u32): voi
   else singleStep(instruction, kind, divide, false, first, last);
 }
 
-export function neuronGradient(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
+export function neuronGradient(instruction: usize, scratch: usize, from: u32, until: u32): void {
   const neurons = load<u32>(instruction + Word.neurons * 4);
   const kind = load<u32>(instruction + Word.surrogate * 4);
   if (load<u32>(instruction + Word.parts * 4) != 0) {
-    if (kind == <u32>SurrogateKind.sigmoid) withSumsOf(instruction, SurrogateKind.sigmoid, scratch, thread, threads);
-    else if (kind == <u32>SurrogateKind.arctangent) withSumsOf(instruction, SurrogateKind.arctangent, scratch, thread, threads);
-    else withSumsOf(instruction, SurrogateKind.rectangular, scratch, thread, threads);
+    if (kind == <u32>SurrogateKind.sigmoid) withSumsOf(instruction, SurrogateKind.sigmoid, scratch, from, until);
+    else if (kind == <u32>SurrogateKind.arctangent) withSumsOf(instruction, SurrogateKind.arctangent, scratch, from, until);
+    else withSumsOf(instruction, SurrogateKind.rectangular, scratch, from, until);
     return;
   }
   // Whole rows behind a normalisation, else whole cache lines.
@@ -203,8 +203,8 @@ export function neuronGradient(instruction: usize, scratch: usize, thread: u32, 
   const unit: u32 = byRows ? 1 : 16;
   const all = byRows ? neurons / load<u32>(instruction + Word.channels * 4) : neurons;
   const units = (all + unit - 1) / unit;
-  const first = min<u32>(all, shareStart(units, thread, threads) * unit);
-  const last = min<u32>(all, shareStart(units, thread + 1, threads) * unit);
+  const first = min<u32>(all, claimStart(units, from) * unit);
+  const last = min<u32>(all, claimStart(units, until) * unit);
   if (load<u32>(instruction + Word.timeSteps * 4) > 1) {
     if (kind == <u32>SurrogateKind.sigmoid) severalSteps(instruction, scratch, SurrogateKind.sigmoid, first, last);
     else if (kind == <u32>SurrogateKind.arctangent) severalSteps(instruction, scratch, SurrogateKind.arctangent, first, last);
@@ -316,10 +316,10 @@ function normalisedPositions(instruction: usize, divide: bool, first: u32, last:
  * One time step of neurons behind a batch normalisation, from its input: its output, which nobody else reads, is neither written nor
  * read.
  */
-export function normalisedNeurons(instruction: usize, thread: u32, threads: u32): void {
+export function normalisedNeurons(instruction: usize, from: u32, until: u32): void {
   const positions = load<u32>(instruction + NormalisedNeuronWord.positions * 4);
-  const first = shareStart(positions, thread, threads);
-  const last = shareStart(positions, thread + 1, threads);
+  const first = claimStart(positions, from);
+  const last = claimStart(positions, until);
   if (load<u32>(instruction + NormalisedNeuronWord.divide * 4) != 0) normalisedPositions(instruction, true, first, last);
   else normalisedPositions(instruction, false, first, last);
 }

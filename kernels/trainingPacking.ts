@@ -4,7 +4,7 @@
  */
 import { ConvolutionWord as Word, Width } from '../src/engines/wasm/instructionSet';
 import { TrainingConvolutionWord as Extra } from '../src/engines/wasm/trainingInstructionSet';
-import { shareStart } from './threads';
+import { claimStart } from './threads';
 
 /** Patterns of four spikes with two spikes or more. */
 const patterns: u32 = 11;
@@ -49,7 +49,7 @@ function fillTable(rows: usize, rowBytes: usize, present: u32, table: usize): vo
 }
 
 /** Rows and tables of the spike-fed convolution; tasks are (chunk of output channels, four input channels). */
-export function packSpikeRows(instruction: usize, thread: u32, threads: u32): void {
+export function packSpikeRows(instruction: usize, from: u32, until: u32): void {
   const inputChannels = load<u32>(instruction + Word.inputChannels * 4);
   const outputChannels = load<u32>(instruction + Word.outputChannels * 4);
   const taps = load<u32>(instruction + Word.kernelHeight * 4) * load<u32>(instruction + Word.kernelWidth * 4);
@@ -62,8 +62,8 @@ export function packSpikeRows(instruction: usize, thread: u32, threads: u32): vo
   const width = <u32>(rowBytes >>> 2);
   const groups = (inputChannels + 3) >>> 2;
   const chunks = (outputChannels + Width.chunk - 1) / Width.chunk;
-  const last = shareStart(chunks * groups, thread + 1, threads);
-  for (let task = shareStart(chunks * groups, thread, threads); task < last; task++) {
+  const last = claimStart(chunks * groups, until);
+  for (let task = claimStart(chunks * groups, from); task < last; task++) {
     const chunk = task / groups;
     const group = task % groups;
     const firstInput = group * 4;
@@ -91,15 +91,15 @@ export function packSpikeRows(instruction: usize, thread: u32, threads: u32): vo
 }
 
 /** Panels of the dense convolution; tasks are (panel, input channel). */
-export function packPanels(instruction: usize, thread: u32, threads: u32): void {
+export function packPanels(instruction: usize, from: u32, until: u32): void {
   const inputChannels = load<u32>(instruction + Word.inputChannels * 4);
   const outputChannels = load<u32>(instruction + Word.outputChannels * 4);
   const taps = load<u32>(instruction + Word.kernelHeight * 4) * load<u32>(instruction + Word.kernelWidth * 4);
   const weights: usize = load<u32>(instruction + Word.weights * 4);
   const packed: usize = load<u32>(instruction + Extra.packed * 4);
   const panels = (outputChannels + Width.panel - 1) / Width.panel;
-  const last = shareStart(panels * inputChannels, thread + 1, threads);
-  for (let task = shareStart(panels * inputChannels, thread, threads); task < last; task++) {
+  const last = claimStart(panels * inputChannels, until);
+  for (let task = claimStart(panels * inputChannels, from); task < last; task++) {
     const panel = task / inputChannels;
     const input = task % inputChannels;
     for (let lane: u32 = 0; lane < <u32>Width.panel; lane++) {
@@ -116,15 +116,15 @@ export function packPanels(instruction: usize, thread: u32, threads: u32): void 
 }
 
 /** Lines of sixteen channels of the depthwise convolution, the kernel turned around where the input gradient asks for it. */
-export function packDepthwise(instruction: usize, thread: u32, threads: u32): void {
+export function packDepthwise(instruction: usize, from: u32, until: u32): void {
   const channels = load<u32>(instruction + Word.outputChannels * 4);
   const taps = load<u32>(instruction + Word.kernelHeight * 4) * load<u32>(instruction + Word.kernelWidth * 4);
   const weights: usize = load<u32>(instruction + Word.weights * 4);
   const packed: usize = load<u32>(instruction + Extra.packed * 4);
   const turned = load<u32>(instruction + Extra.tapsPerSlice * 4) != 0;
   const lines = (channels + Width.depthwise - 1) / Width.depthwise;
-  const last = shareStart(lines, thread + 1, threads);
-  for (let line = shareStart(lines, thread, threads); line < last; line++) {
+  const last = claimStart(lines, until);
+  for (let line = claimStart(lines, from); line < last; line++) {
     for (let lane: u32 = 0; lane < <u32>Width.depthwise; lane++) {
       const channel = line * Width.depthwise + lane;
       for (let tap: u32 = 0; tap < taps; tap++) {
@@ -147,7 +147,7 @@ export function phaseTaps(kernel: u32, stride: u32, phase: u32): u32 {
  * Panels of the input gradient: `[phase][panel of input channels][tap of the phase][output channel][8]`, see
  * `trainingInputGradient.ts`. Tasks are (panel, output channel).
  */
-export function packInputGradient(instruction: usize, thread: u32, threads: u32): void {
+export function packInputGradient(instruction: usize, from: u32, until: u32): void {
   const inputChannels = load<u32>(instruction + Word.inputChannels * 4);
   const outputChannels = load<u32>(instruction + Word.outputChannels * 4);
   const kernelHeight = load<u32>(instruction + Word.kernelHeight * 4);
@@ -159,8 +159,8 @@ export function packInputGradient(instruction: usize, thread: u32, threads: u32)
   const taps = kernelHeight * kernelWidth;
   const panels = (inputChannels + Width.panel - 1) / Width.panel;
   const tapBytes: usize = outputChannels * Width.panel * 4;
-  const last = shareStart(panels * outputChannels, thread + 1, threads);
-  for (let task = shareStart(panels * outputChannels, thread, threads); task < last; task++) {
+  const last = claimStart(panels * outputChannels, until);
+  for (let task = claimStart(panels * outputChannels, from); task < last; task++) {
     const panel = task / outputChannels;
     const output = task % outputChannels;
     const firstInput = panel * Width.panel;

@@ -4,10 +4,10 @@
  */
 import { ConvolutionWord as Word } from '../src/engines/wasm/instructionSet';
 import { TrainingConvolutionWord as Extra } from '../src/engines/wasm/trainingInstructionSet';
-import { shareStart } from './threads';
+import { claimStart } from './threads';
 
 /** `input` is the output's gradient, `output` the input's; tasks are input pixels. */
-export function plainInputGradient(instruction: usize, thread: u32, threads: u32): void {
+export function plainInputGradient(instruction: usize, from: u32, until: u32): void {
   const inputHeight = load<u32>(instruction + Word.inputHeight * 4);
   const inputWidth = load<u32>(instruction + Word.inputWidth * 4);
   const inputChannels = load<u32>(instruction + Word.inputChannels * 4);
@@ -28,8 +28,8 @@ export function plainInputGradient(instruction: usize, thread: u32, threads: u32
   const groupInputs = inputChannels / groups;
   const groupOutputs = outputChannels / groups;
   const pixels = load<u32>(instruction + Word.images * 4) * inputHeight * inputWidth;
-  const last = shareStart(pixels, thread + 1, threads);
-  for (let pixel = shareStart(pixels, thread, threads); pixel < last; pixel++) {
+  const last = claimStart(pixels, until);
+  for (let pixel = claimStart(pixels, from); pixel < last; pixel++) {
     const x = (pixel % inputWidth) + paddingWidth;
     const y = ((pixel / inputWidth) % inputHeight) + paddingHeight;
     const image = pixel / inputWidth / inputHeight;
@@ -62,7 +62,7 @@ function element(input: usize, pixel: u32, channels: u32, channel: u32, spikes: 
 }
 
 /** `output` is the output's gradient, `packed` the weights'; tasks are weights. */
-export function plainWeightGradient(instruction: usize, thread: u32, threads: u32): void {
+export function plainWeightGradient(instruction: usize, from: u32, until: u32): void {
   const images = load<u32>(instruction + Word.images * 4);
   const inputHeight = load<u32>(instruction + Word.inputHeight * 4);
   const inputWidth = load<u32>(instruction + Word.inputWidth * 4);
@@ -84,8 +84,8 @@ export function plainWeightGradient(instruction: usize, thread: u32, threads: u3
   const groupInputs = inputChannels / groups;
   const groupOutputs = outputChannels / groups;
   const weights = outputChannels * groupInputs * kernelHeight * kernelWidth;
-  const last = shareStart(weights, thread + 1, threads);
-  for (let weight = shareStart(weights, thread, threads); weight < last; weight++) {
+  const last = claimStart(weights, until);
+  for (let weight = claimStart(weights, from); weight < last; weight++) {
     const tapX = weight % kernelWidth;
     const tapY = (weight / kernelWidth) % kernelHeight;
     const output = weight / kernelWidth / kernelHeight / groupInputs;

@@ -10,7 +10,7 @@
  */
 import { ConvolutionWord as Word, Width } from '../src/engines/wasm/instructionSet';
 import { TrainingConvolutionWord as Extra } from '../src/engines/wasm/trainingInstructionSet';
-import { shareStart } from './threads';
+import { claimStart, shareStart } from './threads';
 import { loadLanes } from './vectors';
 
 /** Selections of four spikes that are not empty. */
@@ -322,7 +322,7 @@ function sumTap(tables: usize, lists: usize, listBytes: usize, ends: usize, chan
  * `output` is the output's gradient. Tasks are (part of the blocks of units, chunk of output channels). Scratch: the lists'
  * ends, a row of words, lists, tables. Sums: `[part][chunk][tap, input channel][width]`.
  */
-export function spikeWeightGradient(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
+export function spikeWeightGradient(instruction: usize, scratch: usize, from: u32, until: u32): void {
   const channels = load<u32>(instruction + Word.inputChannels * 4);
   const outputChannels = load<u32>(instruction + Word.outputChannels * 4);
   const kernelHeight = load<u32>(instruction + Word.kernelHeight * 4);
@@ -343,8 +343,8 @@ export function spikeWeightGradient(instruction: usize, scratch: usize, thread: 
   const words = ends + load<u32>(instruction + Extra.startBytes * 4);
   const lists = words + load<u32>(instruction + Extra.wordBytes * 4);
   const tables = (lists + kernelWidth * channels * <u32>listBytes + 63) & ~63;
-  const end = shareStart(parts * chunks, thread + 1, threads);
-  let task = shareStart(parts * chunks, thread, threads);
+  const end = claimStart(parts * chunks, until);
+  let task = claimStart(parts * chunks, from);
   while (task < end) {
     const part = task / chunks;
     const firstChunk = task - part * chunks;

@@ -6,7 +6,7 @@
 import { ConvolutionWord as Word, Width } from '../src/engines/wasm/instructionSet';
 import { TrainingConvolutionWord as Extra } from '../src/engines/wasm/trainingInstructionSet';
 import { positionsOf } from './denseConvolution';
-import { shareStart } from './threads';
+import { claimStart, shareStart } from './threads';
 import { multiplyAdd } from './vectors';
 
 // @ts-ignore: decorator
@@ -132,7 +132,7 @@ function multiply(patches: usize, panel: usize, count: u32, target: usize, add: 
  * `output` is the output's gradient. Tasks are (part of the positions, panel of output channels). Scratch: a panel of the
  * gradient, a patch, patches. Sums: `[part][panel][tap, input channel][8]`.
  */
-export function denseWeightGradient(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
+export function denseWeightGradient(instruction: usize, scratch: usize, from: u32, until: u32): void {
   const positions = positionsOf(instruction);
   const elements =
     load<u32>(instruction + Word.kernelHeight * 4) *
@@ -149,8 +149,8 @@ export function denseWeightGradient(instruction: usize, scratch: usize, thread: 
   const groupBytes: usize = perBlock * 16 + 64;
   const row = scratch + perBlock * Width.panel * 4;
   const patches = row + groups * 16 + 64;
-  const end = shareStart(parts * panels, thread + 1, threads);
-  let task = shareStart(parts * panels, thread, threads);
+  const end = claimStart(parts * panels, until);
+  let task = claimStart(parts * panels, from);
   while (task < end) {
     const part = task / panels;
     const firstPanel = task - part * panels;
@@ -183,7 +183,7 @@ export function denseWeightGradient(instruction: usize, scratch: usize, thread: 
  * Adds the sums of all parts, `[part][chunk of output channels][tap, input channel][width]`, to the gradient
  * `[outputChannel][inputChannel][tap]` at `output`. Tasks are (four output channels, input channel).
  */
-export function addWeightGradient(instruction: usize, thread: u32, threads: u32): void {
+export function addWeightGradient(instruction: usize, from: u32, until: u32): void {
   const inputChannels = load<u32>(instruction + Word.inputChannels * 4);
   const outputChannels = load<u32>(instruction + Word.outputChannels * 4);
   const taps = load<u32>(instruction + Word.kernelHeight * 4) * load<u32>(instruction + Word.kernelWidth * 4);
@@ -194,8 +194,8 @@ export function addWeightGradient(instruction: usize, thread: u32, threads: u32)
   const width = load<u32>(instruction + Extra.width * 4);
   const chunkBytes: usize = load<u32>(instruction + Extra.chunkBytes * 4);
   const quads = (outputChannels + 3) >>> 2;
-  const last = shareStart(quads * inputChannels, thread + 1, threads);
-  for (let task = shareStart(quads * inputChannels, thread, threads); task < last; task++) {
+  const last = claimStart(quads * inputChannels, until);
+  for (let task = claimStart(quads * inputChannels, from); task < last; task++) {
     const firstOutput = (task / inputChannels) * 4;
     const input = task % inputChannels;
     const lanes = min<u32>(4, outputChannels - firstOutput);

@@ -6,7 +6,7 @@
  */
 import { ConvolutionWord as Word, Width } from '../src/engines/wasm/instructionSet';
 import { TrainingConvolutionWord as Extra } from '../src/engines/wasm/trainingInstructionSet';
-import { shareStart } from './threads';
+import { claimStart } from './threads';
 import { loadLanes, multiplyAdd, storeLanes } from './vectors';
 
 /** Positions of a transformed tile. */
@@ -74,15 +74,15 @@ function tapOf(source: usize, stride: usize, lanes: u32): v128 {
 /**
  * Turned kernels, transformed: `[position][panel of input channels][output channel][8]`. Tasks are (panel, output channel). Scratch: 18 vectors.
  */
-export function packWinograd(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
+export function packWinograd(instruction: usize, scratch: usize, from: u32, until: u32): void {
   const inputChannels = load<u32>(instruction + Word.inputChannels * 4);
   const outputChannels = load<u32>(instruction + Word.outputChannels * 4);
   const weights: usize = load<u32>(instruction + Word.weights * 4);
   const packed: usize = load<u32>(instruction + Extra.packed * 4);
   const panels = (inputChannels + Width.panel - 1) / Width.panel;
   const positionBytes: usize = panels * outputChannels * Width.panel * 4;
-  const last = shareStart(panels * outputChannels, thread + 1, threads);
-  for (let task = shareStart(panels * outputChannels, thread, threads); task < last; task++) {
+  const last = claimStart(panels * outputChannels, until);
+  for (let task = claimStart(panels * outputChannels, from); task < last; task++) {
     const panel = task / outputChannels;
     const output = task - panel * outputChannels;
     for (let half: u32 = 0; half < 2; half++) {
@@ -247,7 +247,7 @@ function scatter(
  * `input` is the output's gradient, `output` the input's. Tasks are blocks of `positionsPerBlock` tiles, a multiple of four. Scratch: 40 vectors, 36 places, a row of
  * zeros, the block's transformed tiles `[position][tile][output channel]` and products `[position][tile][input channel]`.
  */
-export function winogradInputGradient(instruction: usize, scratch: usize, thread: u32, threads: u32): void {
+export function winogradInputGradient(instruction: usize, scratch: usize, from: u32, until: u32): void {
   const images = load<u32>(instruction + Word.images * 4);
   const inputHeight = load<u32>(instruction + Word.inputHeight * 4);
   const inputWidth = load<u32>(instruction + Word.inputWidth * 4);
@@ -276,8 +276,8 @@ export function winogradInputGradient(instruction: usize, scratch: usize, thread
   const sources = zeros + ((outputChannels + 15) & ~15) * 4;
   const products = sources + positions * perBlock * sourceBytes;
   memory.fill(zeros, 0, sourceBytes);
-  const last = shareStart(blocks, thread + 1, threads);
-  for (let block = shareStart(blocks, thread, threads); block < last; block++) {
+  const last = claimStart(blocks, until);
+  for (let block = claimStart(blocks, from); block < last; block++) {
     const first = block * perBlock;
     const count = min<u32>(perBlock, tiles - first);
     for (let tile: u32 = 0; tile < count; tile++) {

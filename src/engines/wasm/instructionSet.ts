@@ -11,7 +11,9 @@
 export enum Size {
   instruction = 192,
   /** Start of memory, kept free of data: the words by which threads meet (see `kernels/threads.ts`). */
-  control = 1024,
+  control = 5120,
+  /** Start of each thread's scratch: a word that is 0 at a thread's first claim of an instruction, see `isPrepared` in `kernels/threads.ts`. */
+  prepared = 64,
   /** Start of each thread's scratch that the spike-fed convolution uses for its lookup tables. */
   lookup = 832,
 }

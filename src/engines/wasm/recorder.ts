@@ -242,7 +242,7 @@ export class WasmRecorder implements Kernels {
     this.expectOpen('finish');
     this.finished = true;
     const { memory, threads } = this.engine;
-    const scratchStride = tensorAlignment * Math.ceil(this.scratchBytes / tensorAlignment);
+    const scratchStride = tensorAlignment * Math.ceil((Size.prepared + this.scratchBytes) / tensorAlignment);
     return {
       instructions: this.instructions,
       code: memory.allocate(this.instructions.length * Size.instruction, 'a program'),
