@@ -4,8 +4,9 @@
  * comparison and a bit mask make 16 spikes at once. Bit for bit what PyTorch's float32 gives: the quotient by τ is a
  * product only when τ is a power of two.
  */
-import { NeuronWord as Word } from '../src/engines/wasm/instructionSet';
+import { ConvolutionWord, NeuronWord as Word } from '../src/engines/wasm/instructionSet';
 import { claimStart } from './threads';
+import { loadLanes } from './vectors';
 
 // @ts-ignore: decorator
 @inline
@@ -120,5 +121,72 @@ export function leakyIntegrateAndFire(instruction: usize, from: u32, until: u32)
     input += positionBytes;
     output += wordBytes;
     if (membranes != 0) membrane += positionBytes;
+  }
+}
+
+/** Eight channels over all time steps, membranes empty at first; a byte of spikes for each. */
+// @ts-ignore: decorator
+@inline
+function neurons8(
+  input: usize, inputStep: usize, output: usize, outputStep: usize, timeSteps: u32, channels: u32, factor: v128, threshold: v128, divide: bool,
+): void {
+  let v0 = f32x4.splat(0);
+  let v1 = f32x4.splat(0);
+  const valid = (<u32>1 << channels) - 1;
+  for (let step: u32 = 0; step < timeSteps; step++) {
+    const h0 = charge(v0, loadLanes(input, channels), factor, divide);
+    const h1 = channels > 4 ? charge(v1, loadLanes(input + 16, channels - 4), factor, divide) : v1;
+    const s0 = f32x4.ge(h0, threshold);
+    const s1 = f32x4.ge(h1, threshold);
+    v0 = v128.andnot(h0, s0);
+    v1 = v128.andnot(h1, s1);
+    store<u8>(output, <u8>((i32x4.bitmask(s0) | (i32x4.bitmask(s1) << 4)) & valid));
+    input += inputStep;
+    output += outputStep;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function fireChannels(
+  instruction: usize, input: usize, inputStep: usize, pixelBytes: usize, output: usize, outputStep: usize, wordBytes: usize, padding: usize,
+  width: u32, count: u32, timeSteps: u32, divide: bool,
+): void {
+  const factor = f32x4.splat(load<f32>(instruction + ConvolutionWord.factor * 4));
+  const threshold = f32x4.splat(load<f32>(instruction + ConvolutionWord.threshold * 4));
+  const whole = width & ~7;
+  const bytes: usize = (width + 7) >>> 3;
+  for (let position: u32 = 0; position < count; position++) {
+    for (let channel: u32 = 0; channel < whole; channel += 8) {
+      neurons8(input + channel * 4, inputStep, output + (channel >>> 3), outputStep, timeSteps, 8, factor, threshold, divide);
+    }
+    if (whole != width) {
+      neurons8(input + whole * 4, inputStep, output + (whole >>> 3), outputStep, timeSteps, width - whole, factor, threshold, divide);
+    }
+    for (let byte = bytes; byte < bytes + padding; byte++) {
+      for (let step: u32 = 0; step < timeSteps; step++) store<u8>(output + byte + step * outputStep, 0);
+    }
+    input += pixelBytes;
+    output += wordBytes;
+  }
+}
+
+/**
+ * Neurons that a convolution feeds, for `count` positions of each time step from `first` on and `width` of its channels, whose currents it has just written at `input`
+ * (positions and time steps so many bytes apart); a multiple of eight channels unless they are the last. Bit for bit as `leakyIntegrateAndFire`.
+ */
+export function fire(
+  instruction: usize, input: usize, inputStep: usize, positionBytes: usize, firstChannel: u32, width: u32, first: u32, count: u32, perStep: u32,
+): void {
+  const channels = load<u32>(instruction + ConvolutionWord.outputChannels * 4);
+  const timeSteps = load<u32>(instruction + ConvolutionWord.timeSteps * 4);
+  const wordBytes: usize = ((channels + 31) >>> 5) * 4;
+  const output = <usize>load<u32>(instruction + ConvolutionWord.neurons * 4) + first * wordBytes + (firstChannel >>> 3);
+  const padding: usize = firstChannel + width == channels ? wordBytes - ((channels + 7) >>> 3) : 0;
+  const outputStep = perStep * wordBytes;
+  if (load<u32>(instruction + ConvolutionWord.divide * 4) != 0) {
+    fireChannels(instruction, input, inputStep, positionBytes, output, outputStep, wordBytes, padding, width, count, timeSteps, true);
+  } else {
+    fireChannels(instruction, input, inputStep, positionBytes, output, outputStep, wordBytes, padding, width, count, timeSteps, false);
   }
 }

@@ -13,22 +13,20 @@
  */
 import { ConvolutionWord as Word, Size, Width } from '../src/engines/wasm/instructionSet';
 import { claimStart, isFirstClaim, isPrepared, shareStart } from './threads';
+import { fire } from './neuron';
+import { sumByteChunk } from './spikeByteRows';
+import { leastPositionsToTouch, patterns, touchSegment } from './spikeRows';
 import { loadLanes, storeLanes } from './vectors';
 
-/** Patterns of four spikes with two spikes or more, hence rows of a group of four channels in the tables. */
-const patterns: u32 = 11;
 /** Images with more than this percentage of spikes use the tables, if there are any. */
 const tablePercentage: u32 = 15;
 
 /**
  * At the start of scratch, by nibble: offsets of the set bits' rows, in front (256 bytes); a shuffle that moves the lanes
- * whose bit is set to the front (256 bytes); by how many bytes a list grows (64 bytes). Then a word that nobody reads.
+ * whose bit is set to the front (256 bytes); by how many bytes a list grows (64 bytes). What follows belongs to `spikeRows.ts` and `spikeByteRows.ts`.
  */
 const shuffles: usize = 256;
 const growth: usize = 512;
-const sink: usize = 576;
-/** Sums of one position that 16-bit rows are widened into (192 bytes). */
-const halfSums: usize = 640;
 
 function prepareLookup(lookup: usize, rowBytes: u32): void {
   for (let nibble: u32 = 0; nibble < 16; nibble++) {
@@ -244,13 +242,12 @@ function listPositions(
   return list;
 }
 
-/** Lists the rows of a block of positions, image by image. */
+/** Lists the rows of a block of positions, image by image, at `list`. */
 function buildLists(
-  instruction: usize, lookup: usize, modes: usize, starts: usize, pixelStarts: usize, first: u32, last: u32,
+  instruction: usize, lookup: usize, modes: usize, starts: usize, pixelStarts: usize, list: usize, first: u32, last: u32,
   tapsPerSegment: u32, wordsPerSegment: u32, segments: u32,
 ): void {
   const pixelLists = pixelStarts + load<u32>(instruction + Word.pixelStartBytes * 4);
-  let list = pixelLists + load<u32>(instruction + Word.pixelListBytes * 4);
   if (load<u32>(instruction + Word.inPlace * 4) != 0) {
     listPixels(instruction, lookup, modes, starts, list, first, last, wordsPerSegment);
     return;
@@ -284,42 +281,6 @@ function buildLists(
     first = imageEnd;
   }
   store<u32>(starts, <u32>list);
-}
-
-/**
- * Reads rows once in order, one word per cache line. The hardware fetches ahead for a reader that goes forward, not for
- * the lists, which jump: measured more than twice as fast where the rows come from main memory.
- */
-function touch(start: usize, end: usize, lookup: usize): void {
-  let sum: u32 = 0;
-  for (let at = start; at < end; at += 256) {
-    sum |= load<u32>(at) | load<u32>(at, 64) | load<u32>(at, 128) | load<u32>(at, 192);
-  }
-  // Without a use of the sum the compiler would drop the loads.
-  store<u32>(lookup, sum, sink);
-}
-
-/** Touches the rows of one segment of one chunk. */
-function touchSegment(
-  instruction: usize, lookup: usize, chunkRows: usize, segment: u32, withTables: bool, tapsPerSegment: u32, wordsPerSegment: u32,
-): void {
-  const channels = load<u32>(instruction + Word.inputChannels * 4);
-  const taps = load<u32>(instruction + Word.kernelHeight * 4) * load<u32>(instruction + Word.kernelWidth * 4);
-  const rowBytes = load<u32>(instruction + Word.rowBytes * 4);
-  const tapBytes = load<u32>(instruction + Word.tapBytes * 4);
-  const groupBytes = patterns * rowBytes;
-  const parts = ((channels + 31) / 32 + wordsPerSegment - 1) / wordsPerSegment;
-  const firstChannel = (segment % parts) * wordsPerSegment * 32;
-  const lastChannel = min<u32>(channels, firstChannel + wordsPerSegment * 32);
-  const firstTap = (segment / parts) * tapsPerSegment;
-  const lastTap = min<u32>(taps, firstTap + tapsPerSegment);
-  for (let tap = firstTap; tap < lastTap; tap++) {
-    const singles = chunkRows + tap * tapBytes;
-    touch(singles + firstChannel * rowBytes, singles + lastChannel * rowBytes, lookup);
-    if (!withTables) continue;
-    const tables = singles + channels * rowBytes;
-    touch(tables + (firstChannel >>> 2) * groupBytes, tables + ((lastChannel + 3) >>> 2) * groupBytes, lookup);
-  }
 }
 
 /**
@@ -453,329 +414,26 @@ function sumRows1(
   }
 }
 
-/** target = source + sum · scale, eight channels: 16-bit sums become float32. */
-// @ts-ignore: decorator
-@inline
-function widen(sum: v128, source: usize, scales: usize, target: usize): void {
-  const low = f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(sum)), v128.load(scales));
-  const high = f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(sum)), v128.load(scales, 16));
-  const low0 = f32x4.add(v128.load(source), low);
-  const high0 = f32x4.add(v128.load(source, 16), high);
-  v128.store(target, low0);
-  v128.store(target, high0, 16);
-}
-
-/** As `widen`, and another addend. */
-// @ts-ignore: decorator
-@inline
-function widenWith(sum: v128, source: usize, scales: usize, other: usize, target: usize): void {
-  const low = f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(sum)), v128.load(scales));
-  const high = f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(sum)), v128.load(scales, 16));
-  const low0 = f32x4.add(f32x4.add(v128.load(source), low), v128.load(other));
-  const high0 = f32x4.add(f32x4.add(v128.load(source, 16), high), v128.load(other, 16));
-  v128.store(target, low0);
-  v128.store(target, high0, 16);
-}
-
-/**
- * The second pass for 16-bit rows. At most `most` rows are added before the sums are widened into float32 at `resting`: with
- * most = ⌊32767 / largest number in a row⌋ no lane can overflow, whatever fires.
- */
-function sumHalves6(
-  table: usize, starts: usize, startStride: usize, count: u32, initial: usize, initialStride: usize, output: usize, outputStride: usize,
-  residual: usize, residualAt: u32, residualPositions: u32, scales: usize, resting: usize, most: u32,
-): void {
-  const mostBytes: usize = most * 4;
-  for (let position: u32 = 0; position < count; position++) {
-    let source = initial;
-    let entry: usize = load<u32>(starts);
-    const end: usize = load<u32>(starts, 4);
-    while (end - entry > mostBytes) {
-      const stop = entry + mostBytes;
-      let sum0 = i16x8.splat(0);
-      let sum1 = i16x8.splat(0);
-      let sum2 = i16x8.splat(0);
-      let sum3 = i16x8.splat(0);
-      let sum4 = i16x8.splat(0);
-      let sum5 = i16x8.splat(0);
-      for (; entry < stop; entry += 4) {
-        const row = table + load<u32>(entry);
-        sum0 = i16x8.add(sum0, v128.load(row));
-        sum1 = i16x8.add(sum1, v128.load(row, 16));
-        sum2 = i16x8.add(sum2, v128.load(row, 32));
-        sum3 = i16x8.add(sum3, v128.load(row, 48));
-        sum4 = i16x8.add(sum4, v128.load(row, 64));
-        sum5 = i16x8.add(sum5, v128.load(row, 80));
-      }
-      widen(sum0, source + 0, scales + 0, resting + 0);
-      widen(sum1, source + 32, scales + 32, resting + 32);
-      widen(sum2, source + 64, scales + 64, resting + 64);
-      widen(sum3, source + 96, scales + 96, resting + 96);
-      widen(sum4, source + 128, scales + 128, resting + 128);
-      widen(sum5, source + 160, scales + 160, resting + 160);
-      source = resting;
-    }
-    let sum0 = i16x8.splat(0);
-    let sum1 = i16x8.splat(0);
-    let sum2 = i16x8.splat(0);
-    let sum3 = i16x8.splat(0);
-    let sum4 = i16x8.splat(0);
-    let sum5 = i16x8.splat(0);
-    for (; entry < end; entry += 4) {
-      const row = table + load<u32>(entry);
-      sum0 = i16x8.add(sum0, v128.load(row));
-      sum1 = i16x8.add(sum1, v128.load(row, 16));
-      sum2 = i16x8.add(sum2, v128.load(row, 32));
-      sum3 = i16x8.add(sum3, v128.load(row, 48));
-      sum4 = i16x8.add(sum4, v128.load(row, 64));
-      sum5 = i16x8.add(sum5, v128.load(row, 80));
-    }
-    if (residual != 0) {
-      const other = residual + residualAt * outputStride;
-      widenWith(sum0, source + 0, scales + 0, other + 0, output + 0);
-      widenWith(sum1, source + 32, scales + 32, other + 32, output + 32);
-      widenWith(sum2, source + 64, scales + 64, other + 64, output + 64);
-      widenWith(sum3, source + 96, scales + 96, other + 96, output + 96);
-      widenWith(sum4, source + 128, scales + 128, other + 128, output + 128);
-      widenWith(sum5, source + 160, scales + 160, other + 160, output + 160);
-      if (++residualAt == residualPositions) residualAt = 0;
-    } else {
-      widen(sum0, source + 0, scales + 0, output + 0);
-      widen(sum1, source + 32, scales + 32, output + 32);
-      widen(sum2, source + 64, scales + 64, output + 64);
-      widen(sum3, source + 96, scales + 96, output + 96);
-      widen(sum4, source + 128, scales + 128, output + 128);
-      widen(sum5, source + 160, scales + 160, output + 160);
-    }
-    initial += initialStride;
-    output += outputStride;
-    starts += startStride;
-  }
-}
-
-function sumHalves4(
-  table: usize, starts: usize, startStride: usize, count: u32, initial: usize, initialStride: usize, output: usize, outputStride: usize,
-  residual: usize, residualAt: u32, residualPositions: u32, scales: usize, resting: usize, most: u32,
-): void {
-  const mostBytes: usize = most * 4;
-  for (let position: u32 = 0; position < count; position++) {
-    let source = initial;
-    let entry: usize = load<u32>(starts);
-    const end: usize = load<u32>(starts, 4);
-    while (end - entry > mostBytes) {
-      const stop = entry + mostBytes;
-      let sum0 = i16x8.splat(0);
-      let sum1 = i16x8.splat(0);
-      let sum2 = i16x8.splat(0);
-      let sum3 = i16x8.splat(0);
-      for (; entry < stop; entry += 4) {
-        const row = table + load<u32>(entry);
-        sum0 = i16x8.add(sum0, v128.load(row));
-        sum1 = i16x8.add(sum1, v128.load(row, 16));
-        sum2 = i16x8.add(sum2, v128.load(row, 32));
-        sum3 = i16x8.add(sum3, v128.load(row, 48));
-      }
-      widen(sum0, source + 0, scales + 0, resting + 0);
-      widen(sum1, source + 32, scales + 32, resting + 32);
-      widen(sum2, source + 64, scales + 64, resting + 64);
-      widen(sum3, source + 96, scales + 96, resting + 96);
-      source = resting;
-    }
-    let sum0 = i16x8.splat(0);
-    let sum1 = i16x8.splat(0);
-    let sum2 = i16x8.splat(0);
-    let sum3 = i16x8.splat(0);
-    for (; entry < end; entry += 4) {
-      const row = table + load<u32>(entry);
-      sum0 = i16x8.add(sum0, v128.load(row));
-      sum1 = i16x8.add(sum1, v128.load(row, 16));
-      sum2 = i16x8.add(sum2, v128.load(row, 32));
-      sum3 = i16x8.add(sum3, v128.load(row, 48));
-    }
-    if (residual != 0) {
-      const other = residual + residualAt * outputStride;
-      widenWith(sum0, source + 0, scales + 0, other + 0, output + 0);
-      widenWith(sum1, source + 32, scales + 32, other + 32, output + 32);
-      widenWith(sum2, source + 64, scales + 64, other + 64, output + 64);
-      widenWith(sum3, source + 96, scales + 96, other + 96, output + 96);
-      if (++residualAt == residualPositions) residualAt = 0;
-    } else {
-      widen(sum0, source + 0, scales + 0, output + 0);
-      widen(sum1, source + 32, scales + 32, output + 32);
-      widen(sum2, source + 64, scales + 64, output + 64);
-      widen(sum3, source + 96, scales + 96, output + 96);
-    }
-    initial += initialStride;
-    output += outputStride;
-    starts += startStride;
-  }
-}
-
-function sumHalves2(
-  table: usize, starts: usize, startStride: usize, count: u32, initial: usize, initialStride: usize, output: usize, outputStride: usize,
-  residual: usize, residualAt: u32, residualPositions: u32, scales: usize, resting: usize, most: u32,
-): void {
-  const mostBytes: usize = most * 4;
-  for (let position: u32 = 0; position < count; position++) {
-    let source = initial;
-    let entry: usize = load<u32>(starts);
-    const end: usize = load<u32>(starts, 4);
-    while (end - entry > mostBytes) {
-      const stop = entry + mostBytes;
-      let sum0 = i16x8.splat(0);
-      let sum1 = i16x8.splat(0);
-      for (; entry < stop; entry += 4) {
-        const row = table + load<u32>(entry);
-        sum0 = i16x8.add(sum0, v128.load(row));
-        sum1 = i16x8.add(sum1, v128.load(row, 16));
-      }
-      widen(sum0, source + 0, scales + 0, resting + 0);
-      widen(sum1, source + 32, scales + 32, resting + 32);
-      source = resting;
-    }
-    let sum0 = i16x8.splat(0);
-    let sum1 = i16x8.splat(0);
-    for (; entry < end; entry += 4) {
-      const row = table + load<u32>(entry);
-      sum0 = i16x8.add(sum0, v128.load(row));
-      sum1 = i16x8.add(sum1, v128.load(row, 16));
-    }
-    if (residual != 0) {
-      const other = residual + residualAt * outputStride;
-      widenWith(sum0, source + 0, scales + 0, other + 0, output + 0);
-      widenWith(sum1, source + 32, scales + 32, other + 32, output + 32);
-      if (++residualAt == residualPositions) residualAt = 0;
-    } else {
-      widen(sum0, source + 0, scales + 0, output + 0);
-      widen(sum1, source + 32, scales + 32, output + 32);
-    }
-    initial += initialStride;
-    output += outputStride;
-    starts += startStride;
-  }
-}
-
-/** The last one to eight channels; bias, sums and scales are padded to eight. */
-function sumHalves1(
-  table: usize, starts: usize, startStride: usize, count: u32, initial: usize, initialStride: usize, output: usize, outputStride: usize,
-  residual: usize, residualAt: u32, residualPositions: u32, scales: usize, resting: usize, most: u32, lanes: u32,
-): void {
-  const mostBytes: usize = most * 4;
-  for (let position: u32 = 0; position < count; position++) {
-    let source = initial;
-    let entry: usize = load<u32>(starts);
-    const end: usize = load<u32>(starts, 4);
-    while (end - entry > mostBytes) {
-      const stop = entry + mostBytes;
-      let sum0 = i16x8.splat(0);
-      for (; entry < stop; entry += 4) {
-        const row = table + load<u32>(entry);
-        sum0 = i16x8.add(sum0, v128.load(row));
-      }
-      widen(sum0, source + 0, scales + 0, resting + 0);
-      source = resting;
-    }
-    let sum0 = i16x8.splat(0);
-    for (; entry < end; entry += 4) {
-      const row = table + load<u32>(entry);
-      sum0 = i16x8.add(sum0, v128.load(row));
-    }
-    widen(sum0, source, scales, resting);
-    source = resting;
-    let low = v128.load(source);
-    let high = v128.load(source, 16);
-    const other = residual + residualAt * outputStride;
-    if (residual != 0) {
-      low = f32x4.add(low, loadLanes(other, lanes));
-      if (lanes > 4) high = f32x4.add(high, loadLanes(other + 16, lanes - 4));
-      if (++residualAt == residualPositions) residualAt = 0;
-    }
-    storeLanes(output, low, lanes);
-    if (lanes > 4) storeLanes(output + 16, high, lanes - 4);
-    initial += initialStride;
-    output += outputStride;
-    starts += startStride;
-  }
-}
-
-/** Below this many positions in a block, rows are fetched one by one rather than all of them. */
-const leastPositionsToTouch: u32 = 16;
-
-/** As `sumChunk`, for 16-bit rows. */
-function sumHalfChunk(
-  instruction: usize, lookup: usize, partial: usize, starts: usize, chunk: u32, first: u32, count: u32,
-  withTables: bool, tapsPerSegment: u32, wordsPerSegment: u32, segments: u32,
-): void {
-  const outputChannels = load<u32>(instruction + Word.outputChannels * 4);
-  const residual: usize = load<u32>(instruction + Word.residual * 4);
-  const residualPositions = load<u32>(instruction + Word.residualPositions * 4);
-  const residualAt = residual != 0 ? first % residualPositions : 0;
-  const pixelBytes: usize = outputChannels * 4;
-  const partialStride: usize = <usize>load<u32>(instruction + Word.rowBytes * 4) * 2;
-  const firstChannel = chunk * Width.halfChunk;
-  const table = <usize>load<u32>(instruction + Word.weights * 4) + <usize>chunk * load<u32>(instruction + Word.chunkBytes * 4);
-  const bias: usize = load<u32>(instruction + Word.bias * 4) + firstChannel * 4;
-  const scales: usize = load<u32>(instruction + Word.scales * 4) + firstChannel * 4;
-  const output = <usize>load<u32>(instruction + Word.output * 4) + <usize>first * pixelBytes + firstChannel * 4;
-  const most = load<u32>(instruction + (withTables ? Word.tableRowsBeforeOverflow : Word.rowsBeforeOverflow) * 4);
-  const startStride: usize = segments * 4;
-  const width = min<u32>(Width.halfChunk, outputChannels - firstChannel);
-  for (let segment: u32 = 0; segment < segments; segment++) {
-    const isLast = segment == segments - 1;
-    if (count >= leastPositionsToTouch) touchSegment(instruction, lookup, table, segment, withTables, tapsPerSegment, wordsPerSegment);
-    const lists = starts + segment * 4;
-    const targetStride = isLast ? pixelBytes : partialStride;
-    const initialStride = segment == 0 ? 0 : partialStride;
-    let done: u32 = 0;
-    while (done < width) {
-      const rest = width - done;
-      const offset: usize = done * 4;
-      const rows = table + done * 2;
-      const initial = (segment == 0 ? bias : partial) + offset;
-      const target = (isLast ? output : partial) + offset;
-      const other: usize = isLast && residual != 0 ? residual + firstChannel * 4 + offset : 0;
-      const scale = scales + offset;
-      const resting = lookup + halfSums;
-      if (rest == 48) {
-        sumHalves6(rows, lists, startStride, count, initial, initialStride, target, targetStride, other, residualAt, residualPositions, scale, resting, most);
-        done += 48;
-      } else if (rest >= 32) {
-        sumHalves4(rows, lists, startStride, count, initial, initialStride, target, targetStride, other, residualAt, residualPositions, scale, resting, most);
-        done += 32;
-      } else if (rest >= 16) {
-        sumHalves2(rows, lists, startStride, count, initial, initialStride, target, targetStride, other, residualAt, residualPositions, scale, resting, most);
-        done += 16;
-      } else {
-        const lanes = isLast ? min<u32>(8, rest) : 8;
-        sumHalves1(rows, lists, startStride, count, initial, initialStride, target, targetStride, other, residualAt, residualPositions, scale, resting, most, lanes);
-        done += 8;
-      }
-    }
-  }
-}
-
 /** Sums one chunk of output channels for a block of positions whose lists are built. */
 function sumChunk(
-  instruction: usize, lookup: usize, partial: usize, starts: usize, chunk: u32, first: u32, count: u32,
-  withTables: bool, tapsPerSegment: u32, wordsPerSegment: u32, segments: u32,
+  instruction: usize, lookup: usize, partial: usize, starts: usize, chunk: u32, first: u32, count: u32, output: usize, outputStride: usize,
+  touches: bool, withTables: bool, tapsPerSegment: u32, wordsPerSegment: u32, segments: u32,
 ): void {
   const outputChannels = load<u32>(instruction + Word.outputChannels * 4);
   const residual: usize = load<u32>(instruction + Word.residual * 4);
   const residualPositions = load<u32>(instruction + Word.residualPositions * 4);
   const residualAt = residual != 0 ? first % residualPositions : 0;
-  const pixelBytes: usize = outputChannels * 4;
   const partialStride: usize = load<u32>(instruction + Word.rowBytes * 4);
   const firstChannel = chunk * Width.chunk;
   const table = <usize>load<u32>(instruction + Word.weights * 4) + <usize>chunk * load<u32>(instruction + Word.chunkBytes * 4);
   const bias: usize = load<u32>(instruction + Word.bias * 4) + firstChannel * 4;
-  const output = <usize>load<u32>(instruction + Word.output * 4) + <usize>first * pixelBytes + firstChannel * 4;
   const startStride: usize = segments * 4;
   const width = min<u32>(Width.chunk, outputChannels - firstChannel);
   for (let segment: u32 = 0; segment < segments; segment++) {
     const isLast = segment == segments - 1;
-    if (count >= leastPositionsToTouch) touchSegment(instruction, lookup, table, segment, withTables, tapsPerSegment, wordsPerSegment);
+    if (touches && count >= leastPositionsToTouch) touchSegment(instruction, lookup, table, segment, withTables, tapsPerSegment, wordsPerSegment);
     const lists = starts + segment * 4;
-    const targetStride = isLast ? pixelBytes : partialStride;
+    const targetStride = isLast ? outputStride : partialStride;
     const initialStride = segment == 0 ? 0 : partialStride;
     let done: u32 = 0;
     while (done < width) {
@@ -814,18 +472,24 @@ function anyUsesTables(instruction: usize, modes: usize, first: u32, last: u32):
 }
 
 /**
- * Tasks are (block of positions, chunk of channels), blocks outermost, cut into equal shares: a thread's share may begin
- * and end inside a block, so that both threads have equal work even when there is only one block. Scratch: lookup
- * tables, a byte per image, sums between segments, starts, and the same of pixels, lists of pixels, lists.
+ * Tasks are (block of positions, chunk of channels), blocks outermost; a claim may begin and end inside a block, so that all threads have work even when there is only one
+ * block. Where the convolution feeds neurons that fire in the same instruction, a block is the same positions of all time steps. Scratch: lookup tables, a byte per image,
+ * sums between segments, starts, and the same of pixels, lists of pixels, lists.
  */
 export function spikeConvolution(instruction: usize, scratch: usize, from: u32, until: u32): void {
   const images = load<u32>(instruction + Word.images * 4);
   const positions = images * load<u32>(instruction + Word.outputHeight * 4) * load<u32>(instruction + Word.outputWidth * 4);
+  const outputChannels = load<u32>(instruction + Word.outputChannels * 4);
   const blocks = load<u32>(instruction + Word.blocks * 4);
-  const halves = load<u32>(instruction + Word.halves * 4) != 0;
-  const chunkWidth: u32 = halves ? Width.halfChunk : Width.chunk;
-  const chunks = (load<u32>(instruction + Word.outputChannels * 4) + chunkWidth - 1) / chunkWidth;
+  const byBytes = load<u32>(instruction + Word.bytes * 4) != 0;
+  const chunkWidth: u32 = byBytes ? Width.byteChunk : Width.chunk;
+  const chunks = (outputChannels + chunkWidth - 1) / chunkWidth;
   const tables = load<u32>(instruction + Word.tables * 4) != 0;
+  const fires = load<u32>(instruction + Word.neurons * 4) != 0;
+  const timeSteps: u32 = fires ? load<u32>(instruction + Word.timeSteps * 4) : 1;
+  const perStep = positions / timeSteps;
+  const currents: usize = fires ? load<u32>(instruction + Word.currents * 4) : 0;
+  const output: usize = load<u32>(instruction + Word.output * 4);
   let task = claimStart(blocks * chunks, from);
   const end = claimStart(blocks * chunks, until);
   if (task >= end) return;
@@ -833,35 +497,58 @@ export function spikeConvolution(instruction: usize, scratch: usize, from: u32, 
   const partial = modes + load<u32>(instruction + Word.modeBytes * 4);
   const starts = partial + load<u32>(instruction + Word.partialBytes * 4);
   const pixelStarts = starts + load<u32>(instruction + Word.startBytes * 4);
+  const lists = pixelStarts + load<u32>(instruction + Word.pixelStartBytes * 4) + load<u32>(instruction + Word.pixelListBytes * 4);
   if (isFirstClaim(scratch)) {
     prepareLookup(scratch, load<u32>(instruction + Word.rowBytes * 4));
     memory.fill(modes, 0, images);
   }
   while (task < end) {
     const block = task / chunks;
-    const first = shareStart(positions, block, blocks);
-    const last = shareStart(positions, block + 1, blocks);
-    const withTables = tables && anyUsesTables(instruction, modes, first, last);
+    const first = shareStart(perStep, block, blocks);
+    const last = shareStart(perStep, block + 1, blocks);
+    const count = last - first;
+    let withTables = false;
+    if (tables) {
+      for (let step: u32 = 0; step < timeSteps; step++) {
+        if (anyUsesTables(instruction, modes, step * perStep + first, step * perStep + last)) withTables = true;
+      }
+    }
     // With tables a segment holds fewer taps or channels.
     const cut: usize = instruction + (withTables ? Word.tableTapsPerSegment : Word.tapsPerSegment) * 4;
     const tapsPerSegment = load<u32>(cut);
     const wordsPerSegment = load<u32>(cut, 4);
     const segments = load<u32>(cut, 8);
+    const startBytes: usize = count * segments * 4;
     if (!isPrepared(scratch, block)) {
-      buildLists(instruction, scratch, modes, starts, pixelStarts, first, last, tapsPerSegment, wordsPerSegment, segments);
+      let list = lists;
+      for (let step: u32 = 0; step < timeSteps; step++) {
+        // The end of one step's lists is the beginning of the next one's.
+        const own = starts + step * startBytes;
+        const at = step * perStep;
+        buildLists(instruction, scratch, modes, own, pixelStarts, list, at + first, at + last, tapsPerSegment, wordsPerSegment, segments);
+        list = load<u32>(own + startBytes);
+      }
     }
     const blockEnd = min<u32>(end, (block + 1) * chunks);
     for (; task < blockEnd; task++) {
       const chunk = task - block * chunks;
-      if (halves) {
-        sumHalfChunk(
-          instruction, scratch, partial, starts, chunk, first, last - first, withTables, tapsPerSegment, wordsPerSegment, segments,
-        );
-      } else {
-        sumChunk(
-          instruction, scratch, partial, starts, chunk, first, last - first, withTables, tapsPerSegment, wordsPerSegment, segments,
-        );
+      const firstChannel = chunk * chunkWidth;
+      const width = min<u32>(chunkWidth, outputChannels - firstChannel);
+      // Currents that only the neurons read are packed as densely as they come, and never leave the cache.
+      const positionBytes: usize = (currents != 0 ? width : outputChannels) * 4;
+      const base: usize = currents != 0 ? scratch + currents : output + first * positionBytes + firstChannel * 4;
+      const stepBytes: usize = (currents != 0 ? count : perStep) * positionBytes;
+      for (let step: u32 = 0; step < timeSteps; step++) {
+        const own = starts + step * startBytes;
+        const at = step * perStep + first;
+        const target = base + step * stepBytes;
+        if (byBytes) {
+          sumByteChunk(instruction, scratch, partial, own, chunk, at, count, target, positionBytes, step == 0, tapsPerSegment, wordsPerSegment, segments);
+        } else {
+          sumChunk(instruction, scratch, partial, own, chunk, at, count, target, positionBytes, step == 0, withTables, tapsPerSegment, wordsPerSegment, segments);
+        }
       }
+      if (fires) fire(instruction, base, stepBytes, positionBytes, firstChannel, width, first, count, perStep);
     }
   }
 }

@@ -62,7 +62,10 @@ export function addEngineOptions(command: Command): Command {
   return command
     .option('--threads <N>', `threads, 1 to ${maximumThreads} (default: as many as there are processors)`)
     .option('--engine <NAME>', 'wasm (default), or reference: plain loops on one thread, slow, for comparison')
-    .option('--precision <NAME>', 'f32 (default), exact; or i16: weights of spike-fed layers in 16 bits, faster');
+    .option(
+      '--precision <NAME>',
+      'f32 (default), exact; or i16: weights of spike-fed layers in 8 bits, sums in 16, faster',
+    );
 }
 
 /** `--model` or `--checkpoint`, not both. */

@@ -123,6 +123,8 @@ export interface LeakyIntegrateAndFireCall {
   readonly output: Tensor;
   /** Real, one step long: holds v before the first step, and after the run v behind the last. Without it v begins at 0. */
   readonly membrane?: Tensor;
+  /** Nobody else reads the input, so an engine need not write it. */
+  readonly isOnlyReader?: boolean;
   readonly tau: number;
   readonly threshold: number;
 }

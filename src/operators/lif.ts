@@ -84,7 +84,11 @@ export const lifOperator: Operator<LifAttributes> = {
   kind: () => 'binary',
   parameters: () => [],
   forward: (kernels, call) =>
-    kernels.leakyIntegrateAndFire({ ...neuronCall(call), ...(call.membrane ? { membrane: call.membrane } : {}) }),
+    kernels.leakyIntegrateAndFire({
+      ...neuronCall(call),
+      ...(call.membrane ? { membrane: call.membrane } : {}),
+      isOnlyReader: call.isOnlyReader === true,
+    }),
   toOnnx: (builder, { node, attributes, inputs, inputShapes, outputShape, membrane }) => {
     const { tau, threshold } = attributes;
     const timeSteps = outputShape[0]!;

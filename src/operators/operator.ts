@@ -26,6 +26,8 @@ export interface Call<A extends Attributes> {
   readonly output: Tensor;
   /** Where neurons keep their membranes between runs; only for networks that run step by step. */
   readonly membrane?: Tensor;
+  /** Nobody else reads the node's first input, neither another node nor whoever runs the graph. */
+  readonly isOnlyReader?: boolean;
   /** The values of a parameter by its local name; throws when the operator has no such parameter. */
   parameter(localName: string): Float32Array;
 }

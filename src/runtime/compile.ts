@@ -63,6 +63,12 @@ export function compile(
     const byteOffset = plan.offsets.get(roots.get(value) ?? value)!;
     tensors.set(value, { shape, storage: storages.get(value)!, block, byteOffset });
   }
+  const readers = new Map<string, number>();
+  for (const node of graph.nodes) {
+    // A view shows the memory of what it reads.
+    const weight = operatorOf(node).isView ? 2 : 1;
+    for (const value of node.inputs) readers.set(value, (readers.get(value) ?? 0) + weight);
+  }
   const membranes: Tensor[] = [];
   const membraneOf = (shape: Shape): Tensor => {
     const oneStep = [1, ...shape.slice(1)];
@@ -80,6 +86,7 @@ export function compile(
       inputs: node.inputs.map((value) => tensors.get(value)!),
       output: tensors.get(node.name)!,
       ...(keepsMembrane ? { membrane: membraneOf(shapes.get(node.name)!) } : {}),
+      isOnlyReader: readers.get(node.inputs[0]!) === 1 && !kept.has(node.inputs[0]!),
       parameter: (localName) => parameterOf(network, node, localName),
     });
   }
@@ -137,6 +144,10 @@ function lifetimesOf(
   const last = new Map<string, number>([[graph.input, 0]]);
   graph.nodes.forEach((node, step) => {
     for (const value of node.inputs) last.set(roots.get(value) ?? value, step);
+    // Neurons may fire while the layer in front of them is still at work (the wasm engine does both at once), so what it reads must outlive them.
+    const before = graph.nodes[step - 1];
+    if (node.operator === 'lif' && before !== undefined && before.name === node.inputs[0])
+      for (const value of before.inputs) last.set(roots.get(value) ?? value, step);
     if (roots.has(node.name)) return;
     first.set(node.name, step);
     last.set(node.name, step);

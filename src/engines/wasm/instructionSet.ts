@@ -15,7 +15,7 @@ export enum Size {
   /** Start of each thread's scratch: a word that is 0 at a thread's first claim of an instruction, see `isPrepared` in `kernels/threads.ts`. */
   prepared = 64,
   /** Start of each thread's scratch that the spike-fed convolution uses for its lookup tables. */
-  lookup = 832,
+  lookup = 896,
 }
 
 export enum Opcode {
@@ -89,13 +89,18 @@ export enum ConvolutionWord {
   startBytes = 34,
   pixelStartBytes = 37,
   pixelListBytes = 38,
-  /** Spike-fed: 1 when rows are 16-bit integers, 48 channels wide. */
-  halves = 39,
-  /** 16-bit weights: address of the scale of each output channel. */
+  /** Spike-fed: 1 when rows are of eight-bit weights, 64 channels wide. */
+  bytes = 39,
+  /** Integer weights: address of the scale of each output channel. */
   scales = 40,
-  /** 16-bit rows: so many can be added without overflow; single rows, and rows of the tables or single ones. */
-  rowsBeforeOverflow = 41,
-  tableRowsBeforeOverflow = 42,
+  /** Spike-fed: address of the spikes of the neurons that the convolution feeds and that fire in the same instruction, or 0; then as in `NeuronWord`. */
+  neurons = 41,
+  timeSteps = 42,
+  factor = 43,
+  divide = 44,
+  threshold = 45,
+  /** Where nobody else reads the currents of those neurons: the offset in scratch at which they wait; else 0 and they are written to `output`. */
+  currents = 46,
 }
 
 export enum NeuronWord {
@@ -154,8 +159,8 @@ export enum ElementWord {
 export enum Width {
   /** Output channels of a chunk in the spike-fed convolution: six registers of four. */
   chunk = 24,
-  /** The same for 16-bit rows: six registers of eight. */
-  halfChunk = 48,
+  /** The same for rows of bytes: four registers of sixteen, one cache line. */
+  byteChunk = 64,
   /** Output channels of a panel in the dense convolution. */
   panel = 8,
   /** Channels that the depthwise convolution treats together: one cache line. */

@@ -12,7 +12,7 @@ export function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
 
-/** How the rows of a spike-fed convolution are written: six registers of float32, or of 16-bit integers. */
+/** How the rows of a spike-fed convolution are written: six registers of float32, or four of bytes. */
 export interface RowFormat {
   /** Output channels of a chunk. */
   readonly chunk: number;
@@ -22,7 +22,7 @@ export interface RowFormat {
 }
 
 export const floatRows: RowFormat = { chunk: Width.chunk, lanes: 4, bytesPerNumber: 4 };
-export const halfRows: RowFormat = { chunk: Width.halfChunk, lanes: 8, bytesPerNumber: 2 };
+export const byteRows: RowFormat = { chunk: Width.byteChunk, lanes: 16, bytesPerNumber: 1 };
 
 /** Numbers in one row of a chunk: all of a chunk's, or what a layer with fewer output channels needs. */
 export function rowWidth(outputChannels: number, format = floatRows): number {
@@ -58,18 +58,17 @@ export function spikeRowsLength(geometry: ConvolutionGeometry, tables: boolean, 
  * Per chunk of output channels and tap: `[inputChannel][chunk]`, output channels beyond the last being zero; then, with
  * tables, `[four input channels][pattern 3, 5, 6, 7, 9…15][chunk]`: the sums of the rows that a pattern selects.
  */
-export function packSpikeRows<Numbers extends Float32Array | Int16Array>(
-  target: Numbers,
-  weight: Numbers,
+export function packSpikeRows(
+  target: Float32Array,
+  weight: Float32Array,
   geometry: ConvolutionGeometry,
   tables: boolean,
-  format = floatRows,
 ): void {
   const { outputChannels } = geometry;
-  const width = rowWidth(outputChannels, format);
+  const width = rowWidth(outputChannels);
   const length = tapRows(geometry, tables) * width;
   let start = 0;
-  for (let firstOutput = 0; firstOutput < outputChannels; firstOutput += format.chunk) {
+  for (let firstOutput = 0; firstOutput < outputChannels; firstOutput += floatRows.chunk) {
     for (let tap = 0; tap < tapsOf(geometry); tap++) {
       const part = target.subarray(start, start + length);
       part.fill(0);
@@ -81,8 +80,8 @@ export function packSpikeRows<Numbers extends Float32Array | Int16Array>(
 }
 
 function fillRows(
-  part: Float32Array | Int16Array,
-  weight: Float32Array | Int16Array,
+  part: Float32Array,
+  weight: Float32Array,
   geometry: ConvolutionGeometry,
   firstOutput: number,
   tap: number,
@@ -100,8 +99,36 @@ function fillRows(
   }
 }
 
+/**
+ * Per chunk of output channels and tap `[inputChannel][chunk]`, without tables: of every sixteen output channels the first eight in the lower bytes of 16-bit lanes,
+ * 128 added, and the other eight in the upper bytes, signed (`kernels/spikeByteRows.ts`). Channels beyond the last are zero weights.
+ */
+export function packByteRows(target: Uint8Array, weight: Int8Array, geometry: ConvolutionGeometry): void {
+  const { inputChannels, outputChannels } = geometry;
+  const taps = tapsOf(geometry);
+  const width = rowWidth(outputChannels, byteRows);
+  // Even bytes are the lower ones: wasm is little-endian.
+  for (let at = 0; at < target.length; at += 2) {
+    target[at] = 128;
+    target[at + 1] = 0;
+  }
+  for (let output = 0; output < outputChannels; output++) {
+    const chunk = Math.floor(output / byteRows.chunk);
+    const lane = output % 16;
+    const place = (output % byteRows.chunk) - lane + 2 * (lane % 8) + (lane < 8 ? 0 : 1);
+    const bias = lane < 8 ? 128 : 0;
+    for (let tap = 0; tap < taps; tap++) {
+      const start = (chunk * taps + tap) * inputChannels * width + place;
+      for (let input = 0; input < inputChannels; input++) {
+        // Wraps to a byte where it is negative.
+        target[start + input * width] = weight[(output * inputChannels + input) * taps + tap]! + bias;
+      }
+    }
+  }
+}
+
 /** Makes each sum from that of the pattern without its highest spike, plus that spike's row. */
-function fillTables(part: Float32Array | Int16Array, inputChannels: number, width: number): void {
+function fillTables(part: Float32Array, inputChannels: number, width: number): void {
   // Where each pattern's row starts; patterns with channels beyond the last are never looked up and stay zero.
   const starts = new Int32Array(16);
   let at = inputChannels * width;

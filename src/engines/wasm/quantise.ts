@@ -1,19 +1,25 @@
 /**
- * Weights as 16-bit integers, one scale per output channel. Of a spike-fed layer: how many rows can be added before a sum could leave 16 bits; the bound
- * takes the largest number in any row, and so holds for every pattern of spikes. Of a dense layer: integers so small that no sum of products with rounded
- * inputs can leave 32 bits, whatever the inputs.
+ * Weights as integers, one scale per output channel. Of a spike-fed layer: a byte each, of which the kernel (`kernels/spikeByteRows.ts`) adds so many before it
+ * widens the sums that no pattern of spikes can overflow. Of a dense layer: 16 bits, so small that no sum of products with rounded inputs can leave 32 bits,
+ * whatever the inputs.
  */
 import type { ConvolutionGeometry } from '../kernels.js';
 import { IntegerConvolution } from './instructionSet.js';
 import { roundUp } from './packing.js';
 
-/**
- * Weights become −255…255: half a step is 0.2 % of a channel's largest weight. More levels would need sums to be widened more often: at 255, 128 single
- * rows fit, and at the least 32 rows of tables (four weights each), against lists of 50 to 250 entries.
- */
-export const levels = 255;
-const largestSum = 32767;
+/** Weights become −127…127: half a step is 0.4 % of a channel's largest weight. */
+export const levels = 127;
 
+export interface SpikeWeights {
+  /** As PyTorch stores them: `[outputChannels, inputChannels, kernelHeight, kernelWidth]`. */
+  readonly weight: Int8Array;
+  /** What one step is worth, by output channel; 0 for a channel without weights. */
+  readonly scales: Float32Array;
+}
+
+const largestInteger = 32767;
+
+/** Of a dense layer; otherwise as `SpikeWeights`. */
 export interface QuantisedWeights {
   /** As PyTorch stores them: `[outputChannels, inputChannels, kernelHeight, kernelWidth]`. */
   readonly weight: Int16Array;
@@ -28,9 +34,9 @@ const gridTolerance = 1 / 512;
  * Rounds to the nearest step, the largest weight of each output channel being `levels` steps; or fewer, where all weights of the channel then are
  * whole steps as they stand (`roundToGrid`) and nothing is rounded.
  */
-export function quantiseWeights(weight: Float32Array, { outputChannels }: ConvolutionGeometry): QuantisedWeights {
+export function quantiseWeights(weight: Float32Array, { outputChannels }: ConvolutionGeometry): SpikeWeights {
   const perChannel = weight.length / outputChannels;
-  const quantised = new Int16Array(weight.length);
+  const quantised = new Int8Array(weight.length);
   const scales = new Float32Array(outputChannels);
   for (let channel = 0; channel < outputChannels; channel++) {
     const start = channel * perChannel;
@@ -57,11 +63,11 @@ function stepsOfGrid(weights: Float32Array, largest: number): number {
   return levels;
 }
 
-/** Steps have so many significant bits: with eight of the weight they are the eleven of a float16. */
-const significands = [1, 1.25, 1.5, 1.75, 2];
+/** Steps have four significant bits: with seven of the weight they are the eleven of a float16. */
+const significands = Array.from({ length: 9 }, (_, eighths) => 1 + eighths / 8);
 
 /**
- * Weights rounded so that `quantiseWeights` has nothing left to round, and float16 neither: whole multiples of one step per output channel, at least 204 of
+ * Weights rounded so that `quantiseWeights` has nothing left to round, and float16 neither: whole multiples of one step per output channel, at least 112 of
  * them in the largest. A model that ships so answers in 16 bits what it answers in float32, to the rounding of sums.
  *
  * @param weight `[outputChannels, …]`.
@@ -81,22 +87,9 @@ export function roundToGrid(weight: Float32Array, outputChannels: number): Float
   return rounded;
 }
 
-/**
- * How many of these rows can be added without a sum beyond ±32767, whichever they are. Partial sums are bounded by the same: after n rows no
- * lane is larger than n times the largest number.
- */
-export function rowsBeforeOverflow(rows: Int16Array): number {
-  let largest = 1;
-  // An iterator takes seven times as long, and the tables of a network are a hundred million numbers.
-  for (let i = 0; i < rows.length; i++) largest = Math.max(largest, Math.abs(rows[i]!));
-  return Math.floor(largestSum / largest);
-}
-
-/** Scales as the kernel reads them: the two bounds in front, then one scale per channel, padded with zeros to whole registers. */
-export const boundsLength = 16;
-
+/** Scales as the kernel reads them: padded with zeros to whole registers of a row. */
 export function scalesLength({ outputChannels }: ConvolutionGeometry): number {
-  return boundsLength + roundUp(outputChannels, 16);
+  return roundUp(outputChannels, 16);
 }
 
 /**
@@ -124,7 +117,7 @@ export function quantiseDenseWeights(weight: Float32Array, { outputChannels }: C
     // Rounding adds up to half a step per weight; one more is set aside for the rounding of the scale itself.
     const steps = largestWeightSum - perChannel / 2 - 1;
     if (largest === 0) continue;
-    const scale = Math.fround(Math.max(sum / steps, largest / (largestSum - 1), leastScale));
+    const scale = Math.fround(Math.max(sum / steps, largest / (largestInteger - 1), leastScale));
     scales[channel] = scale;
     for (let i = 0; i < perChannel; i++) quantised[channel * perChannel + i] = Math.round(own[i]! / scale);
   }

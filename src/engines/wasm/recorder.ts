@@ -44,11 +44,12 @@ import {
 } from './instructionSet.js';
 import { addressOf, type WasmBlock } from './memory.js';
 import {
+  byteRows,
   depthwiseLength,
   floatRows,
-  halfRows,
   integerPanelsLength,
   integerRowLength,
+  packByteRows,
   packDepthwise,
   packIntegerPanels,
   packPanels,
@@ -58,20 +59,13 @@ import {
   spikeRowsLength,
 } from './packing.js';
 import { type Instruction, type InstructionNote, type ProgramParts, WasmProgram } from './program.js';
-import {
-  boundsLength,
-  type QuantisedWeights,
-  quantiseDenseWeights,
-  quantiseWeights,
-  rowsBeforeOverflow,
-  scalesLength,
-} from './quantise.js';
-import { planSpikeConvolution, tablesAreUseful } from './spikePlan.js';
+import { quantiseDenseWeights, quantiseWeights, type SpikeWeights, scalesLength } from './quantise.js';
+import { planSpikeConvolution, type SpikePlan, tablesAreUseful } from './spikePlan.js';
 
 /** Patches of a block of positions that the dense convolution copies out: they should fit the L2 cache with a panel. */
 const patchBytes = 256 * 1024;
 const positionsPerDenseBlock = 128;
-const leastPositionsForHalves = 16;
+const leastPositionsForBytes = 16;
 const leastChannelsForIntegers = 192;
 
 export function bitsOf(value: number): number {
@@ -86,6 +80,10 @@ export class WasmRecorder implements Kernels {
   readonly instructions: Instruction[] = [];
   private readonly blocks: WasmBlock[] = [];
   private scratchBytes = 0;
+  /** The spike-fed convolution that is the last instruction, if it is one: neurons that follow may fire in it. */
+  private feeder:
+    | { readonly call: ConvolutionCall; readonly words: Uint32Array; replan(timeSteps: number): SpikePlan }
+    | undefined;
   private finished = false;
 
   constructor(readonly engine: EngineParts) {}
@@ -145,24 +143,21 @@ export class WasmRecorder implements Kernels {
     checkNeuron(call);
     // A product by the reciprocal equals the quotient bit for bit only for powers of two.
     const divide = !isPowerOfTwo(Math.fround(call.tau));
-    this.append(
-      call.name,
-      'leakyIntegrateAndFire',
-      divide ? 'division' : 'multiplication',
-      Opcode.leakyIntegrateAndFire,
-      {
-        [NeuronWord.input]: this.address(call.name, call.input),
-        [NeuronWord.output]: this.address(call.name, call.output),
-        [NeuronWord.timeSteps]: call.timeSteps,
-        [NeuronWord.positions]: call.positions,
-        [NeuronWord.channels]: call.channels,
-        [NeuronWord.inputTimeSteps]: call.inputTimeSteps,
-        [NeuronWord.factor]: bitsOf(divide ? call.tau : 1 / call.tau),
-        [NeuronWord.divide]: divide ? 1 : 0,
-        [NeuronWord.threshold]: bitsOf(call.threshold),
-        [NeuronWord.membrane]: call.membrane ? this.address(call.name, call.membrane) : 0,
-      },
-    );
+    const operands = {
+      [NeuronWord.input]: this.address(call.name, call.input),
+      [NeuronWord.output]: this.address(call.name, call.output),
+      [NeuronWord.timeSteps]: call.timeSteps,
+      [NeuronWord.positions]: call.positions,
+      [NeuronWord.channels]: call.channels,
+      [NeuronWord.inputTimeSteps]: call.inputTimeSteps,
+      [NeuronWord.factor]: bitsOf(divide ? call.tau : 1 / call.tau),
+      [NeuronWord.divide]: divide ? 1 : 0,
+      [NeuronWord.threshold]: bitsOf(call.threshold),
+      [NeuronWord.membrane]: call.membrane ? this.address(call.name, call.membrane) : 0,
+    };
+    if (this.fuse(call, operands)) return;
+    const method = divide ? 'division' : 'multiplication';
+    this.append(call.name, 'leakyIntegrateAndFire', method, Opcode.leakyIntegrateAndFire, operands);
   }
 
   spikeAttention(call: SpikeAttentionCall): void {
@@ -255,13 +250,13 @@ export class WasmRecorder implements Kernels {
   private spikeConvolution(call: ConvolutionCall): void {
     const { geometry, weight, name } = call;
     const { constants, threads } = this.engine;
-    const halves = this.wantsHalves(geometry);
-    const format = halves ? halfRows : floatRows;
-    const tables = this.chooseTables(call, halves);
+    const byBytes = this.wantsBytes(geometry);
+    const format = byBytes ? byteRows : floatRows;
+    const tables = !byBytes && this.chooseTables(call);
     const plan = planSpikeConvolution(geometry, tables, threads, format);
     this.needScratch(plan.scratchBytes);
-    const rows = halves
-      ? this.halfRows(call, tables)
+    const rows = byBytes
+      ? this.byteRows(call)
       : {
           weights: constants.pack(
             weight,
@@ -272,94 +267,103 @@ export class WasmRecorder implements Kernels {
           ),
           operands: {},
         };
-    const method = `${tables ? 'rows and tables' : 'rows'}${halves ? ', i16' : ''}`;
-    this.append(name, 'spikeConvolution', method, Opcode.spikeConvolution, {
+    const method = `${tables ? 'rows and tables' : 'rows'}${byBytes ? ', i16' : ''}`;
+    const words = this.append(name, 'spikeConvolution', method, Opcode.spikeConvolution, {
       ...this.convolutionOperands(call, rows.weights),
       ...rows.operands,
-      [ConvolutionWord.blocks]: plan.blocks,
+      ...spikePlanOperands(plan),
       [ConvolutionWord.tables]: tables ? 1 : 0,
-      [ConvolutionWord.rowBytes]: plan.rowBytes,
-      [ConvolutionWord.tapBytes]: plan.tapBytes,
-      [ConvolutionWord.chunkBytes]: plan.chunkBytes,
-      [ConvolutionWord.inPlace]: plan.inPlace ? 1 : 0,
-      [ConvolutionWord.tapsPerSegment]: plan.single.tapsPerSegment,
-      [ConvolutionWord.wordsPerSegment]: plan.single.wordsPerSegment,
-      [ConvolutionWord.segments]: plan.single.segments,
-      [ConvolutionWord.tableTapsPerSegment]: plan.table.tapsPerSegment,
-      [ConvolutionWord.tableWordsPerSegment]: plan.table.wordsPerSegment,
-      [ConvolutionWord.tableSegments]: plan.table.segments,
-      [ConvolutionWord.modeBytes]: plan.modeBytes,
-      [ConvolutionWord.partialBytes]: plan.partialBytes,
-      [ConvolutionWord.startBytes]: plan.startBytes,
-      [ConvolutionWord.pixelStartBytes]: plan.pixelStartBytes,
-      [ConvolutionWord.pixelListBytes]: plan.pixelListBytes,
     });
+    this.feeder = {
+      call,
+      words,
+      replan: (timeSteps) => planSpikeConvolution(geometry, tables, threads, format, timeSteps),
+    };
+  }
+
+  /**
+   * Lets the neurons fire in the instruction of the convolution that feeds them, block by block while the currents are in the cache: when that is the
+   * instruction before, membranes begin empty, and the spikes do not take the place of something that the convolution still reads.
+   */
+  private fuse(call: LeakyIntegrateAndFireCall, operands: Record<number, number>): boolean {
+    const { feeder } = this;
+    if (!feeder || call.membrane || call.inputTimeSteps !== call.timeSteps) return false;
+    const { input, residual, output, geometry: g } = feeder.call;
+    const positions = g.images * g.outputHeight * g.outputWidth;
+    const isFed =
+      this.address(call.name, call.input) === this.address(call.name, output) &&
+      call.channels === g.outputChannels &&
+      call.positions * call.timeSteps === positions;
+    if (!isFed || this.overlaps(call.output, input) || (residual && this.overlaps(call.output, residual))) return false;
+    const plan = feeder.replan(call.timeSteps);
+    const keepsCurrents = !call.isOnlyReader || residual !== undefined;
+    this.needScratch(plan.scratchBytes + (keepsCurrents ? 0 : plan.currentBytes));
+    const fused: Record<number, number> = {
+      ...spikePlanOperands(plan),
+      [ConvolutionWord.neurons]: operands[NeuronWord.output]!,
+      [ConvolutionWord.timeSteps]: call.timeSteps,
+      [ConvolutionWord.factor]: operands[NeuronWord.factor]!,
+      [ConvolutionWord.divide]: operands[NeuronWord.divide]!,
+      [ConvolutionWord.threshold]: operands[NeuronWord.threshold]!,
+      [ConvolutionWord.currents]: keepsCurrents ? 0 : plan.scratchBytes,
+    };
+    for (const [index, value] of Object.entries(fused)) feeder.words[Number(index)] = value;
+    const last = this.instructions.at(-1)!;
+    this.instructions[this.instructions.length - 1] = { ...last, method: `${last.method}, neurons` };
+    this.feeder = undefined;
+    return true;
+  }
+
+  private overlaps(a: Tensor, b: Tensor): boolean {
+    const startA = this.address('overlap', a);
+    const startB = this.address('overlap', b);
+    return startA < startB + byteLengthOf(b.shape, b.storage) && startB < startA + byteLengthOf(a.shape, a.storage);
   }
 
   /** Few positions (the head's, one per image) gain nothing from short rows, and scores should be exact. */
-  private wantsHalves(geometry: ConvolutionCall['geometry']): boolean {
+  private wantsBytes(geometry: ConvolutionCall['geometry']): boolean {
     const positions = geometry.images * geometry.outputHeight * geometry.outputWidth;
-    return this.engine.precision === 'i16' && positions >= leastPositionsForHalves;
+    return this.engine.precision === 'i16' && positions >= leastPositionsForBytes;
   }
 
-  /** Rows of 16-bit integers, their scales, and the bounds within which no sum overflows. */
-  private halfRows(call: ConvolutionCall, tables: boolean): { weights: number; operands: Record<number, number> } {
+  /** Rows of bytes and their scales. */
+  private byteRows(call: ConvolutionCall): { weights: number; operands: Record<number, number> } {
     const { geometry, weight, name } = call;
-    const { constants, memory } = this.engine;
-    const length = spikeRowsLength(geometry, tables, halfRows);
-    const kind = tables ? 'half tables' : 'half rows';
+    const { constants } = this.engine;
+    const length = spikeRowsLength(geometry, false, byteRows);
     // Both of what is packed below are made of it, or neither.
-    let rounded: QuantisedWeights | undefined;
+    let rounded: SpikeWeights | undefined;
     const quantised = () => {
       rounded ??= quantiseWeights(weight, geometry);
       return rounded;
     };
-    const scaleLength = scalesLength(geometry);
     const scales = constants.pack(
       weight,
-      packingKey(`${kind}: scales`, call),
-      scaleLength,
+      packingKey('byte rows: scales', call),
+      scalesLength(geometry),
       `the scales of ${name}`,
       (target) => {
         target.fill(0);
-        target.set(quantised().scales, boundsLength);
+        target.set(quantised().scales);
       },
     );
     const weights = constants.pack(
       weight,
-      packingKey(kind, call),
-      Math.ceil(length / 2),
+      packingKey('byte rows', call),
+      Math.ceil(length / 4),
       `the weights of ${name}`,
-      (target) => {
-        const integers = quantised().weight;
-        const rows = new Int16Array(target.buffer, target.byteOffset, length);
-        packSpikeRows(rows, integers, geometry, tables, halfRows);
-        const header = memory.float32(scales, boundsLength);
-        header[0] = rowsBeforeOverflow(integers);
-        header[1] = rowsBeforeOverflow(rows);
-      },
+      (target) => packByteRows(new Uint8Array(target.buffer, target.byteOffset, length), quantised().weight, geometry),
     );
-    const [rowsAtOnce = 1, tableRowsAtOnce = 1] = memory.float32(scales, 2);
-    return {
-      weights,
-      operands: {
-        [ConvolutionWord.halves]: 1,
-        [ConvolutionWord.scales]: scales + 4 * boundsLength,
-        [ConvolutionWord.rowsBeforeOverflow]: rowsAtOnce,
-        [ConvolutionWord.tableRowsBeforeOverflow]: tableRowsAtOnce,
-      },
-    };
+    return { weights, operands: { [ConvolutionWord.bytes]: 1, [ConvolutionWord.scales]: scales } };
   }
 
   /** Tables that another program already has cost nothing; new ones must be useful and within the engine's budget. */
-  private chooseTables(call: ConvolutionCall, halves: boolean): boolean {
+  private chooseTables(call: ConvolutionCall): boolean {
     const { constants } = this.engine;
-    const prefix = halves ? 'half ' : '';
-    if (constants.has(call.weight, packingKey(`${prefix}tables`, call))) return true;
-    if (constants.has(call.weight, packingKey(`${prefix}rows`, call))) return false;
-    const format = halves ? halfRows : floatRows;
-    const numbers = spikeRowsLength(call.geometry, true, format) - spikeRowsLength(call.geometry, false, format);
-    const bytes = format.bytesPerNumber * numbers;
+    if (constants.has(call.weight, packingKey('tables', call))) return true;
+    if (constants.has(call.weight, packingKey('rows', call))) return false;
+    const numbers = spikeRowsLength(call.geometry, true) - spikeRowsLength(call.geometry, false);
+    const bytes = floatRows.bytesPerNumber * numbers;
     return tablesAreUseful(call.geometry, bytes) && constants.reserveTables(bytes);
   }
 
@@ -405,7 +409,7 @@ export class WasmRecorder implements Kernels {
     const pixels = [kernelHeight, kernelWidth, strideHeight, strideWidth].every((length) => length === 1);
     const whole = pixels && paddingHeight === 0 && paddingWidth === 0;
     const large = geometry.inputChannels >= leastChannelsForIntegers;
-    return whole && large && input.storage === 'real' && this.wantsHalves(geometry);
+    return whole && large && input.storage === 'real' && this.wantsBytes(geometry);
   }
 
   /** Integers whose sums cannot overflow, in panels, and their scales. */
@@ -502,6 +506,7 @@ export class WasmRecorder implements Kernels {
     words[0] = opcode;
     for (const [index, value] of Object.entries(operands)) words[Number(index)] = value;
     this.instructions.push({ name, kernel, method, words });
+    this.feeder = undefined;
     return words;
   }
 
@@ -509,6 +514,27 @@ export class WasmRecorder implements Kernels {
     this.engine.expectAlive(user);
     if (this.finished) throw new EngineError(`${user}: the recording is finished; start another with engine.record()`);
   }
+}
+
+function spikePlanOperands(plan: SpikePlan): Record<number, number> {
+  return {
+    [ConvolutionWord.blocks]: plan.blocks,
+    [ConvolutionWord.rowBytes]: plan.rowBytes,
+    [ConvolutionWord.tapBytes]: plan.tapBytes,
+    [ConvolutionWord.chunkBytes]: plan.chunkBytes,
+    [ConvolutionWord.inPlace]: plan.inPlace ? 1 : 0,
+    [ConvolutionWord.tapsPerSegment]: plan.single.tapsPerSegment,
+    [ConvolutionWord.wordsPerSegment]: plan.single.wordsPerSegment,
+    [ConvolutionWord.segments]: plan.single.segments,
+    [ConvolutionWord.tableTapsPerSegment]: plan.table.tapsPerSegment,
+    [ConvolutionWord.tableWordsPerSegment]: plan.table.wordsPerSegment,
+    [ConvolutionWord.tableSegments]: plan.table.segments,
+    [ConvolutionWord.modeBytes]: plan.modeBytes,
+    [ConvolutionWord.partialBytes]: plan.partialBytes,
+    [ConvolutionWord.startBytes]: plan.startBytes,
+    [ConvolutionWord.pixelStartBytes]: plan.pixelStartBytes,
+    [ConvolutionWord.pixelListBytes]: plan.pixelListBytes,
+  };
 }
 
 /** Everything that decides how a weight array is packed. */

@@ -44,6 +44,8 @@ export interface SpikePlan {
   readonly pixelStartBytes: number;
   readonly pixelListBytes: number;
   readonly scratchBytes: number;
+  /** Of one block and chunk, behind the rest of scratch where nobody but the neurons reads them. */
+  readonly currentBytes: number;
 }
 
 /** Whether tables are worth their memory for this layer; whether the memory is there is another question. */
@@ -52,11 +54,13 @@ export function tablesAreUseful(geometry: ConvolutionGeometry, tableBytes: numbe
   return positions >= leastPositionsForTables && tableBytes <= mostTableBytesPerLayer;
 }
 
+/** @param timeSteps Where neurons fire in the same instruction, blocks are the same positions of so many steps; else 1. */
 export function planSpikeConvolution(
   geometry: ConvolutionGeometry,
   tables: boolean,
   threads: number,
   format: RowFormat = floatRows,
+  timeSteps = 1,
 ): SpikePlan {
   const positions = geometry.images * geometry.outputHeight * geometry.outputWidth;
   const taps = geometry.kernelHeight * geometry.kernelWidth;
@@ -65,14 +69,17 @@ export function planSpikeConvolution(
   const single = cutRows(geometry, rowBytes);
   const table = tables ? cutRows(geometry, rowBytes * (1 + tableFactor)) : single;
   const segments = Math.max(single.segments, table.segments);
-  const blocks = blocksOf(positions, threads);
-  const largestBlock = Math.ceil(positions / blocks);
+  const perStep = positions / timeSteps;
+  const blocks = Math.min(perStep, blocksOf(positions, threads));
+  // Lists are those of all steps; sums between segments and pixels those of one at a time.
+  const largestPart = Math.ceil(perStep / blocks);
+  const largestBlock = largestPart * timeSteps;
   const modeBytes = roundUp(geometry.images, 64);
   // Sums between segments are float32 in either format.
-  const partialBytes = segments > 1 ? roundUp(largestBlock * width * 4, 64) : 0;
+  const partialBytes = segments > 1 ? roundUp(largestPart * width * 4, 64) : 0;
   const startBytes = roundUp((largestBlock * segments + 1) * 4, 64);
   const inPlace = positionsArePixels(geometry);
-  const pixels = inPlace ? 0 : pixelsUnder(geometry, largestBlock);
+  const pixels = inPlace ? 0 : pixelsUnder(geometry, largestPart);
   const pixelStartBytes = roundUp((pixels * segments + 1) * 4, 64);
   // A list has at most one entry per neuron; it is written four at a time, so the last may reach beyond its end.
   const pixelListBytes = roundUp(pixels * geometry.inputChannels * 4 + 64, 64);
@@ -90,7 +97,11 @@ export function planSpikeConvolution(
     startBytes,
     pixelStartBytes,
     pixelListBytes,
-    scratchBytes: Size.lookup + modeBytes + partialBytes + startBytes + pixelStartBytes + pixelListBytes + listBytes,
+    scratchBytes: roundUp(
+      Size.lookup + modeBytes + partialBytes + startBytes + pixelStartBytes + pixelListBytes + listBytes,
+      64,
+    ),
+    currentBytes: largestBlock * width * 4 + 64,
   };
 }
 

@@ -33,8 +33,8 @@ export interface WasmEngineOptions {
    */
   readonly tableBudgetBytes?: number;
   /**
-   * `i16` rounds the weights of spike-fed layers to 16-bit integers with a scale per output channel: half the memory, more additions at a
-   * time, and nearly the same spikes. Large pointwise convolutions on real numbers are multiplied in such integers altogether. Training ignores it. Default `f32`, exact.
+   * `i16` rounds the weights of spike-fed layers to 8-bit integers with a scale per output channel and adds them up in 16 bits: a quarter of the memory, more
+   * additions at a time, and nearly the same answers. Large pointwise convolutions on real numbers are multiplied in 16-bit integers altogether. Training ignores it. Default `f32`, exact.
    */
   readonly precision?: Precision;
   /**
