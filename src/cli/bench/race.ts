@@ -38,11 +38,13 @@ export async function race(options: RaceOptions): Promise<{ lanes: Lane[]; missi
   try {
     for (const contestant of options.contestants) {
       const forms = options.forms.get(contestant);
-      const runner = new Runner({ ...options.task, contestant, ...(forms ? { forms } : {}) });
-      runners.push(runner);
-      const problem = await runner.started();
-      if (problem !== undefined) missing.set(contestant, problem);
+      runners.push(new Runner({ ...options.task, contestant, ...(forms ? { forms } : {}) }));
     }
+    // Nothing is timed yet, so they load side by side.
+    for (const [contestant, problem] of await Promise.all(
+      runners.map(async (runner) => [runner.contestant, await runner.started()] as const),
+    ))
+      if (problem !== undefined) missing.set(contestant, problem);
     const running = runners.filter((runner) => !missing.has(runner.contestant));
     for (let round = 0; round < options.rounds; round++) {
       for (const runner of running) {

@@ -40,6 +40,7 @@ interface CaseResult {
   /** Measured: the mean over the neuron layers. */
   readonly firingRate: number | null;
   readonly precision: string;
+  readonly rounds: number;
   /** How many RepConvs run as one 3×3, because that was measured to be faster at these firing rates. */
   readonly mergedRepConvs: number;
   readonly ours_ms: number;
@@ -50,7 +51,11 @@ interface CaseResult {
 }
 
 const defaultRates = [5, 15, 40];
-const defaultRounds = 7;
+const defaultRounds = 5;
+/** Of cases of several time steps, whose passes take seconds with the slowest rival. */
+const defaultRoundsOfSteps = 3;
+/** Merging does 9 additions for each spike that a separate layer adds once, to be rid of one product: from this rate on, in per cent, it was never worth while. */
+const rateTooHighToMerge = 30;
 const defaultThreads = 2;
 
 export function registerBench(program: Command, session: Session): void {
@@ -62,14 +67,17 @@ export function registerBench(program: Command, session: Session): void {
       '--rates <LIST>',
       `mean firing rates of the random networks in per cent (default: ${defaultRates.join(',')})`,
     )
-    .option('--rounds <N>', `passes of each contestant, taken in turn (default: ${defaultRounds})`)
+    .option(
+      '--rounds <N>',
+      `passes of each contestant, taken in turn (default: ${defaultRounds}, of T=4 ${defaultRoundsOfSteps})`,
+    )
     .option('--threads <N>', `threads of every contestant (default: ${defaultThreads})`)
     .option('--json', 'print one JSON document')
     .action((typed: Record<string, unknown>) => run(session, parseOptions(schema, typed)));
 }
 
 async function run({ io }: Session, options: Options): Promise<void> {
-  const { rounds = defaultRounds, threads = defaultThreads } = options;
+  const { threads = defaultThreads } = options;
   const folder = await mkdtemp(join(tmpdir(), 'spikeformer-bench-'));
   const abort = new AbortController();
   const ignore = io.onInterrupt(() => abort.abort());
@@ -77,6 +85,7 @@ async function run({ io }: Session, options: Options): Promise<void> {
     const cases: CaseResult[] = [];
     let missing = new Map<Contestant, string>();
     for (const entry of entriesOf(options)) {
+      const rounds = options.rounds ?? (entry.timeSteps > 1 ? defaultRoundsOfSteps : defaultRounds);
       const found = await runCase(io, entry, folder, { rounds, threads, signal: abort.signal });
       missing = new Map([...missing, ...found.missing]);
       cases.push(...found.results);
@@ -84,7 +93,7 @@ async function run({ io }: Session, options: Options): Promise<void> {
     }
     for (const [contestant, reason] of missing)
       io.stderr.write(`note: ${contestant} took no part: ${reason.split('\n')[0]}\n`);
-    const document = { command: 'bench', machine: machine(), threads, rounds, cases };
+    const document = { command: 'bench', machine: machine(), threads, rounds: options.rounds ?? defaultRounds, cases };
     if (options.json) io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
   } finally {
     ignore();
@@ -112,13 +121,14 @@ async function runCase(io: Io, entry: Entry, folder: string, { rounds, threads, 
   const progress = startProgress(io, `bench ${title}`, rounds, 'rounds');
   try {
     const { checkpoint, onnx, shape } = await writeNetwork(entry, folder, threads);
-    const task = { checkpoint, onnx, shape, threads, warmUp: 2 };
+    const task = { checkpoint, onnx, shape, threads, warmUp: 0 };
     const onRound = (round: number) => progress.update(round);
     const forms: Forms = new Map();
+    const tunes = entry.rate === null || entry.rate < rateTooHighToMerge;
     for (const precision of ['f32', 'i16'] as const)
-      forms.set(precision, await tunedForms(checkpoint, shape, { threads, precision }));
+      forms.set(precision, tunes ? await tunedForms(checkpoint, shape, { threads, precision }) : []);
     const { lanes, missing } = await race({ rounds, task, forms, contestants, onRound, signal });
-    return { results: resultsOf(entry, lanes, forms), missing };
+    return { results: resultsOf(entry, lanes, forms, rounds), missing };
   } finally {
     progress.stop();
   }
@@ -126,7 +136,12 @@ async function runCase(io: Io, entry: Entry, folder: string, { rounds, threads, 
 
 type Forms = Map<Contestant, Awaited<ReturnType<typeof tunedForms>>>;
 
-function resultsOf({ model, timeSteps, batch }: Entry, lanes: readonly Lane[], forms: Forms): CaseResult[] {
+function resultsOf(
+  { model, timeSteps, batch }: Entry,
+  lanes: readonly Lane[],
+  forms: Forms,
+  rounds: number,
+): CaseResult[] {
   const ours = lanes.filter(({ contestant }) => contestant === 'f32' || contestant === 'i16');
   const others = lanes.filter((lane) => !ours.includes(lane));
   return ours.map((lane) => ({
@@ -135,6 +150,7 @@ function resultsOf({ model, timeSteps, batch }: Entry, lanes: readonly Lane[], f
     batch,
     firingRate: lane.firingRate,
     precision: lane.contestant,
+    rounds,
     mergedRepConvs: forms.get(lane.contestant)!.filter(([, form]) => form === 'full').length,
     ours_ms: lane.median,
     rivals: Object.fromEntries(

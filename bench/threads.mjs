@@ -1,0 +1,85 @@
+// @ts-check
+/**
+ * How two threads compare with one where the processors are not equally fast, as those of a virtual machine rarely are: one thread on each processor by itself, and
+ * one thread per processor on all together, taking turns. If each processor does an image in t₁, t₂ … milliseconds, all together can do it in 1 / Σ(1/tᵢ) at best.
+ *
+ * Usage: npm run build, then node bench/threads.mjs CHECKPOINT [--precision f32|i16] [--rounds 15] [--size 224]; needs `taskset` (Linux)
+ */
+import { fork } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { inputOf } from '../dist/cli/bench/messages.js';
+import { loadModel } from '../dist/index.js';
+import { medianOf } from '../dist/runtime/median.js';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    precision: { type: 'string', default: 'f32' },
+    rounds: { type: 'string', default: '15' },
+    size: { type: 'string', default: '224' },
+    threads: { type: 'string' },
+  },
+});
+const precision = values.precision === 'i16' ? 'i16' : 'f32';
+const side = Number(values.size);
+
+/** One runner: a pass for every message. @param {number} threads */
+async function serve(threads) {
+  const model = await loadModel({ checkpoint: positionals[0] ?? '' }, { precision, threads });
+  const shape = [1, model.configuration.inputChannels, side, side];
+  const input = { shape, data: inputOf(shape) };
+  for (let i = 0; i < 3; i++) await model.run(input);
+  process.on('message', async () => process.send?.((await model.run(input)).milliseconds));
+  process.send?.(0);
+}
+
+/** @param {string} processors as taskset names them @param {number} threads */
+async function lane(processors, threads) {
+  const script = fileURLToPath(import.meta.url);
+  const child = fork(script, [...process.argv.slice(2), '--threads', String(threads)], {
+    execPath: 'taskset',
+    execArgv: ['-c', processors, process.execPath],
+  });
+  const answer = () => new Promise((resolve) => child.once('message', resolve));
+  await answer();
+  /** @type {number[]} */
+  const times = [];
+  return {
+    processors,
+    times,
+    run: async () => {
+      const next = answer();
+      child.send('run');
+      times.push(/** @type {number} */ (await next));
+    },
+    stop: () => child.kill('SIGKILL'),
+  };
+}
+
+if (values.threads) await serve(Number(values.threads));
+else {
+  const count = availableParallelism();
+  const lanes = [];
+  for (let processor = 0; processor < count; processor++) lanes.push(await lane(String(processor), 1));
+  lanes.push(await lane(`0-${count - 1}`, count));
+  for (let round = 0; round < Number(values.rounds); round++) {
+    for (const one of lanes) {
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      await one.run();
+    }
+  }
+  const medians = lanes.map(({ times }) => medianOf(times));
+  for (const { stop } of lanes) stop();
+  const together = /** @type {number} */ (medians.pop());
+  const speeds = medians.map((milliseconds) => 1 / milliseconds);
+  const sum = speeds.reduce((total, speed) => total + speed, 0);
+  medians.forEach((milliseconds, processor) => {
+    console.log(`processor ${processor}, one thread   ${milliseconds.toFixed(1).padStart(8)} ms`);
+  });
+  console.log(`all, ${count} threads             ${together.toFixed(1).padStart(8)} ms`);
+  console.log(
+    `times as fast as the mean of single processors: ${(count / sum / together).toFixed(2)}; of what they can do together: ${(100 / sum / together).toFixed(0)} %`,
+  );
+}
