@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Makes a training run's weights the model of a name: `node scripts/ship-model.mjs RUN/best.safetensors NAME`, after `npm run build`. Weights become
- * float16, those of spike-fed layers whole steps on a grid of 8 bits, so that `--precision i16` rounds nothing; biases, batch norms and everything else of
+ * float16, those of spike-fed layers whole steps on a grid of 7 bits and a sign, so that `--precision i16` rounds nothing; biases, batch norms and everything else of
  * one dimension stay float32, since they are few and decide thresholds.
  */
 import { fileURLToPath } from 'node:url';

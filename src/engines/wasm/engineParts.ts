@@ -2,7 +2,7 @@
 import type { Constants } from './constants.js';
 import type { WasmMemory } from './memory.js';
 
-/** Exact, or in 16-bit integers with scales: the weights of spike-fed layers, and both factors of large pointwise convolutions. */
+/** Exact, or in integers with scales: the weights of spike-fed layers in 8 bits, both factors of large pointwise convolutions in 16. */
 export type Precision = 'f32' | 'i16';
 
 /** How convolutions fed by spikes are done: rows of weights (and of precomputed sums) added up, or zeros and ones multiplied. */
