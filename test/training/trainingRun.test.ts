@@ -139,7 +139,8 @@ describe('a training run', () => {
     const checkpoint = await openCheckpointFile(join(folder, 'whole', 'last.safetensors'));
     expect((await loadParameters(checkpoint)).description.preprocessing?.crop).toEqual([10, 10]);
     await checkpoint.close();
-  });
+    // Six runs: half a minute on a slow machine.
+  }, 120_000);
 
   it('writes one line of metrics per step and epoch, without doubles after a resume', async () => {
     const controller = new AbortController();
