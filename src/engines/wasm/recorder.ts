@@ -60,7 +60,7 @@ import {
 } from './packing.js';
 import { type Instruction, type InstructionNote, type ProgramParts, WasmProgram } from './program.js';
 import { quantiseDenseWeights, quantiseWeights, type SpikeWeights, scalesLength } from './quantise.js';
-import { planSpikeConvolution, type SpikePlan, tablesAreUseful } from './spikePlan.js';
+import { planSpikeConvolution, type SpikePlan, spikePlanOperands, tablesAreUseful } from './spikePlan.js';
 
 /** Patches of a block of positions that the dense convolution copies out: they should fit the L2 cache with a panel. */
 const patchBytes = 256 * 1024;
@@ -514,27 +514,6 @@ export class WasmRecorder implements Kernels {
     this.engine.expectAlive(user);
     if (this.finished) throw new EngineError(`${user}: the recording is finished; start another with engine.record()`);
   }
-}
-
-function spikePlanOperands(plan: SpikePlan): Record<number, number> {
-  return {
-    [ConvolutionWord.blocks]: plan.blocks,
-    [ConvolutionWord.rowBytes]: plan.rowBytes,
-    [ConvolutionWord.tapBytes]: plan.tapBytes,
-    [ConvolutionWord.chunkBytes]: plan.chunkBytes,
-    [ConvolutionWord.inPlace]: plan.inPlace ? 1 : 0,
-    [ConvolutionWord.tapsPerSegment]: plan.single.tapsPerSegment,
-    [ConvolutionWord.wordsPerSegment]: plan.single.wordsPerSegment,
-    [ConvolutionWord.segments]: plan.single.segments,
-    [ConvolutionWord.tableTapsPerSegment]: plan.table.tapsPerSegment,
-    [ConvolutionWord.tableWordsPerSegment]: plan.table.wordsPerSegment,
-    [ConvolutionWord.tableSegments]: plan.table.segments,
-    [ConvolutionWord.modeBytes]: plan.modeBytes,
-    [ConvolutionWord.partialBytes]: plan.partialBytes,
-    [ConvolutionWord.startBytes]: plan.startBytes,
-    [ConvolutionWord.pixelStartBytes]: plan.pixelStartBytes,
-    [ConvolutionWord.pixelListBytes]: plan.pixelListBytes,
-  };
 }
 
 /** Everything that decides how a weight array is packed. */

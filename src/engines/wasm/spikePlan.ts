@@ -3,7 +3,7 @@
  * the kernel (`kernels/spikeConvolution.ts`) follows it.
  */
 import { type ConvolutionGeometry, spikeWords } from '../kernels.js';
-import { Size } from './instructionSet.js';
+import { ConvolutionWord, Size } from './instructionSet.js';
 import { floatRows, type RowFormat, roundUp, rowWidth, tapBytes } from './packing.js';
 
 /**
@@ -102,6 +102,28 @@ export function planSpikeConvolution(
       64,
     ),
     currentBytes: largestBlock * width * 4 + 64,
+  };
+}
+
+/** A plan as the words of an instruction. */
+export function spikePlanOperands(plan: SpikePlan): Record<number, number> {
+  return {
+    [ConvolutionWord.blocks]: plan.blocks,
+    [ConvolutionWord.rowBytes]: plan.rowBytes,
+    [ConvolutionWord.tapBytes]: plan.tapBytes,
+    [ConvolutionWord.chunkBytes]: plan.chunkBytes,
+    [ConvolutionWord.inPlace]: plan.inPlace ? 1 : 0,
+    [ConvolutionWord.tapsPerSegment]: plan.single.tapsPerSegment,
+    [ConvolutionWord.wordsPerSegment]: plan.single.wordsPerSegment,
+    [ConvolutionWord.segments]: plan.single.segments,
+    [ConvolutionWord.tableTapsPerSegment]: plan.table.tapsPerSegment,
+    [ConvolutionWord.tableWordsPerSegment]: plan.table.wordsPerSegment,
+    [ConvolutionWord.tableSegments]: plan.table.segments,
+    [ConvolutionWord.modeBytes]: plan.modeBytes,
+    [ConvolutionWord.partialBytes]: plan.partialBytes,
+    [ConvolutionWord.startBytes]: plan.startBytes,
+    [ConvolutionWord.pixelStartBytes]: plan.pixelStartBytes,
+    [ConvolutionWord.pixelListBytes]: plan.pixelListBytes,
   };
 }
 

@@ -14,7 +14,7 @@ import { ConvolutionWord, Opcode, Width } from './instructionSet.js';
 import { depthwiseLength, panelsLength, roundUp, spikeRowsLength } from './packing.js';
 import type { WasmRecorder } from './recorder.js';
 import type { SharedScratch } from './sharedScratch.js';
-import { planSpikeConvolution, tablesAreUseful } from './spikePlan.js';
+import { planSpikeConvolution, spikePlanOperands, tablesAreUseful } from './spikePlan.js';
 import { planSpikeWeightGradient } from './spikeWeightGradientPlan.js';
 import { TrainingConvolutionWord, TrainingOpcode } from './trainingInstructionSet.js';
 
@@ -110,19 +110,7 @@ export class TrainingConvolutions {
     const words = this.recorder.append(name, 'spikeConvolution', method, Opcode.spikeConvolution, {
       ...operands,
       ...layout,
-      [ConvolutionWord.blocks]: plan.blocks,
-      [ConvolutionWord.inPlace]: plan.inPlace ? 1 : 0,
-      [ConvolutionWord.tapsPerSegment]: plan.single.tapsPerSegment,
-      [ConvolutionWord.wordsPerSegment]: plan.single.wordsPerSegment,
-      [ConvolutionWord.segments]: plan.single.segments,
-      [ConvolutionWord.tableTapsPerSegment]: plan.table.tapsPerSegment,
-      [ConvolutionWord.tableWordsPerSegment]: plan.table.wordsPerSegment,
-      [ConvolutionWord.tableSegments]: plan.table.segments,
-      [ConvolutionWord.modeBytes]: plan.modeBytes,
-      [ConvolutionWord.partialBytes]: plan.partialBytes,
-      [ConvolutionWord.startBytes]: plan.startBytes,
-      [ConvolutionWord.pixelStartBytes]: plan.pixelStartBytes,
-      [ConvolutionWord.pixelListBytes]: plan.pixelListBytes,
+      ...spikePlanOperands(plan),
     });
     this.shared.refer(words, ConvolutionWord.weights);
   }
