@@ -7,6 +7,7 @@ import { Opcode, Size } from '../src/engines/wasm/instructionSet';
 import { leakyIntegrateAndFire } from './neuron';
 import { spikeAttention } from './attention';
 import { spikeConvolution } from './spikeConvolution';
+import { spikeLists } from './spikeLists';
 import { denseConvolution } from './denseConvolution';
 import { integerConvolution } from './integerConvolution';
 import { depthwiseConvolution } from './depthwiseConvolution';
@@ -54,6 +55,8 @@ function execute1(instruction: usize, scratch: usize, from: u32, until: u32): vo
   switch (load<u32>(instruction)) {
     case Opcode.spikeConvolution:
       return spikeConvolution(instruction, scratch, from, until);
+    case Opcode.spikeLists:
+      return spikeLists(instruction, scratch, from, until);
     case Opcode.depthwiseConvolution:
       return depthwiseConvolution(instruction, scratch, from, until);
     case Opcode.denseConvolution:

@@ -329,13 +329,13 @@ export function sumByteChunk(
   const table = <usize>load<u32>(instruction + Word.weights * 4) + <usize>chunk * load<u32>(instruction + Word.chunkBytes * 4);
   const bias: usize = load<u32>(instruction + Word.bias * 4) + firstChannel * 4;
   const scales: usize = load<u32>(instruction + Word.scales * 4) + firstChannel * 4;
-  const startStride: usize = segments * 4;
+  const startStride: usize = segments * 8;
   const width = min<u32>(Width.byteChunk, outputChannels - firstChannel);
   const wait = lookup + resting;
   for (let segment: u32 = 0; segment < segments; segment++) {
     const isLast = segment == segments - 1;
     if (touches && count >= leastPositionsToTouch) touchSegment(instruction, lookup, table, segment, false, tapsPerSegment, wordsPerSegment);
-    const lists = starts + segment * 4;
+    const lists = starts + segment * 8;
     const targetStride = isLast ? outputStride : partialStride;
     const initialStride = segment == 0 ? 0 : partialStride;
     let done: u32 = 0;

@@ -14,6 +14,7 @@ import { EngineError } from '../../src/engines/errors.js';
 import type { ConvolutionGeometry, Engine, Tensor } from '../../src/engines/kernels.js';
 import { createWasmEngine, type WasmEngineOptions } from '../../src/engines/wasm/index.js';
 import { IntegerConvolution } from '../../src/engines/wasm/instructionSet.js';
+import type { InstructionNote } from '../../src/engines/wasm/program.js';
 import {
   largestWeightSum,
   levels,
@@ -186,7 +187,8 @@ describe('a convolution on spikes in wasm', () => {
       for (const name of ['first', 'second']) {
         kernels.convolution({ name, geometry, input, output, weight: new Float32Array(64 * 24 * 9) });
       }
-      return kernels.finish().instructions.map(({ name, method }) => [name, method]);
+      const { instructions } = kernels.finish();
+      return instructions.filter(({ kernel }) => kernel !== 'spikeLists').map(({ name, method }) => [name, method]);
     });
     expect(methods).toEqual([
       ['first', 'rows and tables'],
@@ -241,14 +243,14 @@ const byteLayers: readonly (readonly [string, SpikeLayer])[] = [
   ['1×1, 64 → 3 channels', spikeLayer(7, geometryOf({ channels: [64, 3], size: [4, 5], kernel: [1, 1] }), [0.3])],
 ];
 
-describe('a convolution on spikes in 16 bits', () => {
-  /** The layer with weights as the integers and scales say. */
-  function rounded(layer: SpikeLayer): SpikeLayer {
-    const { weight, scales } = quantiseWeights(layer.weight, layer.geometry);
-    const perChannel = weight.length / scales.length;
-    return { ...layer, weight: Float32Array.from(weight, (value, i) => value * scales[Math.floor(i / perChannel)]!) };
-  }
+/** The layer with weights as the integers and scales say. */
+function rounded(layer: SpikeLayer): SpikeLayer {
+  const { weight, scales } = quantiseWeights(layer.weight, layer.geometry);
+  const perChannel = weight.length / scales.length;
+  return { ...layer, weight: Float32Array.from(weight, (value, i) => value * scales[Math.floor(i / perChannel)]!) };
+}
 
+describe('a convolution on spikes in 16 bits', () => {
   it.each(byteLayers)('equals the definition on the rounded weights: %s', async (_t, layer) => {
     const found = await withEngine({ threads: 2, precision: 'i16' }, (engine) => convolveSpikes(engine, layer));
     expectClose(found, definition(rounded(layer)));
@@ -290,6 +292,56 @@ describe('a convolution on spikes in 16 bits', () => {
     expect([...quantiseWeights(new Float32Array(2 * 200 * 9), { ...geometry, outputChannels: 2 }).scales]).toEqual([
       0, 0,
     ]);
+  });
+});
+
+describe('lists of spikes that threads share', () => {
+  const cases = [
+    ['1×1', geometryOf({ channels: [72, 40], size: [14, 13], kernel: [1, 1] })],
+    ['3×3', geometryOf({ channels: [72, 40], size: [9, 8], kernel: [3, 3], padding: [1, 1] })],
+    [
+      '3×3 with stride 2, three images',
+      geometryOf({ images: 3, channels: [72, 40], size: [9, 8], kernel: [3, 3], stride: [2, 2], padding: [1, 1] }),
+    ],
+  ] as const;
+  const ways: readonly WasmEngineOptions[] = [{}, { tableBudgetBytes: 0 }, { precision: 'i16' }];
+
+  it.each(cases)('are made once for convolutions on the same spikes, and again for others: %s', async (_title, g) => {
+    const shape = [g.images, g.inputHeight, g.inputWidth, g.inputChannels];
+    const { bias, residual, ...query } = spikeLayer(22, g, [0.2, 0.05]);
+    const key = { ...query, weight: spikeLayer(23, g, [0]).weight };
+    // Where all neurons fire no list has room to spare.
+    for (const rate of [0.05, 0.5, 1]) {
+      const next = { ...query, bits: spikeLayer(24, g, [rate]).bits };
+      for (const way of ways) {
+        const expected = [query, key, next].map((layer) =>
+          definition(way.precision === 'i16' ? rounded(layer) : layer),
+        );
+        for (const threads of [1, 2, 3]) {
+          await withEngine({ ...way, threads }, async (engine) => {
+            const bench = new Workbench(engine);
+            const input = bench.spikes(shape, query.bits);
+            const convolve = (name: string, { weight }: SpikeLayer) => {
+              const output = bench.real([g.images, g.outputHeight, g.outputWidth, g.outputChannels]);
+              bench.kernels.convolution({ name, geometry: g, input, output, weight });
+              return output;
+            };
+            const outputs = [convolve('query', query), convolve('key', key)];
+            const drive = bench.real(shape, next.bits);
+            const positions = next.bits.length / g.inputChannels;
+            const others = { name: 'others', input: drive, output: input, positions, channels: g.inputChannels };
+            bench.kernels.leakyIntegrateAndFire({ ...others, timeSteps: 1, inputTimeSteps: 1, tau: 2, threshold: 0.5 });
+            outputs.push(convolve('next', next));
+            const { instructions } = bench.kernels as unknown as { instructions: readonly InstructionNote[] };
+            const listing = instructions.filter(({ kernel }) => kernel === 'spikeLists').map(({ name }) => name);
+            expect(listing).toEqual(['query', 'next']);
+            await bench.run();
+            for (const [index, output] of outputs.entries()) expectClose(await bench.read(output), expected[index]!);
+            bench.dispose();
+          });
+        }
+      }
+    }
   });
 });
 

@@ -16,6 +16,8 @@ export enum Size {
   prepared = 64,
   /** Start of each thread's scratch that the spike-fed convolution uses for its lookup tables. */
   lookup = 896,
+  /** Lists of rows are written up to sixteen entries at a time; what is too much needs this room behind a list. */
+  listMargin = 128,
 }
 
 export enum Opcode {
@@ -33,6 +35,8 @@ export enum Opcode {
   repeat = 12,
   /** A 1×1 convolution on real numbers in 16-bit integers. */
   integerConvolution = 13,
+  /** Makes the lists of the spike-fed convolution that follows. */
+  spikeLists = 14,
 }
 
 /** Word 0 of every instruction is its opcode; the other words by kernel follow. */
@@ -101,6 +105,8 @@ export enum ConvolutionWord {
   threshold = 45,
   /** Where nobody else reads the currents of those neurons: the offset in scratch at which they wait; else 0 and they are written to `output`. */
   currents = 46,
+  /** Spike-fed: address of lists (in front, where each begins and ends) that an instruction before has made, or 0. */
+  lists = 47,
 }
 
 export enum NeuronWord {

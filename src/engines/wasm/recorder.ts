@@ -60,6 +60,7 @@ import {
 } from './packing.js';
 import { type Instruction, type InstructionNote, type ProgramParts, WasmProgram } from './program.js';
 import { quantiseDenseWeights, quantiseWeights, type SpikeWeights, scalesLength } from './quantise.js';
+import { SharedScratch } from './sharedScratch.js';
 import { planSpikeConvolution, type SpikePlan, spikePlanOperands, tablesAreUseful } from './spikePlan.js';
 
 /** Patches of a block of positions that the dense convolution copies out: they should fit the L2 cache with a panel. */
@@ -84,6 +85,9 @@ export class WasmRecorder implements Kernels {
   private feeder:
     | { readonly call: ConvolutionCall; readonly words: Uint32Array; replan(timeSteps: number): SpikePlan }
     | undefined;
+  /** The lists of spikes that the last instruction of that kind makes: of which tensor, cut how. */
+  private listed: { readonly input: Tensor; readonly cut: string } | undefined;
+  private readonly sharedLists = new SharedScratch();
   private finished = false;
 
   constructor(readonly engine: EngineParts) {}
@@ -155,6 +159,7 @@ export class WasmRecorder implements Kernels {
       [NeuronWord.threshold]: bitsOf(call.threshold),
       [NeuronWord.membrane]: call.membrane ? this.address(call.name, call.membrane) : 0,
     };
+    this.forgetLists(call.output);
     if (this.fuse(call, operands)) return;
     const method = divide ? 'division' : 'multiplication';
     this.append(call.name, 'leakyIntegrateAndFire', method, Opcode.leakyIntegrateAndFire, operands);
@@ -219,6 +224,7 @@ export class WasmRecorder implements Kernels {
   repeat(call: RepeatCall): void {
     this.expectOpen(call.name);
     checkRepeat(call);
+    this.forgetLists(call.output);
     const inputWords = byteLengthOf(call.input.shape, call.input.storage) / 4;
     this.append(call.name, 'repeat', '', Opcode.repeat, {
       [ElementWord.input]: this.address(call.name, call.input),
@@ -237,6 +243,11 @@ export class WasmRecorder implements Kernels {
     this.expectOpen('finish');
     this.finished = true;
     const { memory, threads } = this.engine;
+    if (this.sharedLists.byteLength > 0) {
+      const lists = memory.allocate(this.sharedLists.byteLength, 'lists of spikes');
+      this.blocks.push(lists);
+      this.sharedLists.placeAt(lists.address);
+    }
     const scratchStride = tensorAlignment * Math.ceil((Size.prepared + this.scratchBytes) / tensorAlignment);
     return {
       instructions: this.instructions,
@@ -253,7 +264,8 @@ export class WasmRecorder implements Kernels {
     const byBytes = this.wantsBytes(geometry);
     const format = byBytes ? byteRows : floatRows;
     const tables = !byBytes && this.chooseTables(call);
-    const plan = planSpikeConvolution(geometry, tables, threads, format);
+    const options = { tables, threads, format, mayShareLists: true };
+    const plan = planSpikeConvolution(geometry, options);
     this.needScratch(plan.scratchBytes);
     const rows = byBytes
       ? this.byteRows(call)
@@ -268,17 +280,35 @@ export class WasmRecorder implements Kernels {
           operands: {},
         };
     const method = `${tables ? 'rows and tables' : 'rows'}${byBytes ? ', i16' : ''}`;
-    const words = this.append(name, 'spikeConvolution', method, Opcode.spikeConvolution, {
+    const operands = {
       ...this.convolutionOperands(call, rows.weights),
       ...rows.operands,
       ...spikePlanOperands(plan),
       [ConvolutionWord.tables]: tables ? 1 : 0,
-    });
-    this.feeder = {
-      call,
-      words,
-      replan: (timeSteps) => planSpikeConvolution(geometry, tables, threads, format, timeSteps),
     };
+    if (plan.sharedListBytes > 0) this.list(call, plan, operands);
+    const words = this.append(name, 'spikeConvolution', method, Opcode.spikeConvolution, operands);
+    if (plan.sharedListBytes > 0) this.sharedLists.refer(words, ConvolutionWord.lists);
+    this.feeder = { call, words, replan: (timeSteps) => planSpikeConvolution(geometry, { ...options, timeSteps }) };
+  }
+
+  /** Has the lists of a convolution made by an instruction of their own, unless those of the convolution before on the same spikes are the same. */
+  private list(call: ConvolutionCall, plan: SpikePlan, operands: Record<number, number>): void {
+    const { outputChannels, ...geometry } = call.geometry;
+    const { rowBytes, tapBytes, single, table } = plan;
+    const cut = JSON.stringify([geometry, rowBytes, tapBytes, single, table]);
+    const { listed } = this;
+    const address = this.address(call.name, call.input);
+    if (listed?.cut === cut && this.address(call.name, listed.input) === address) return;
+    this.listed = { input: call.input, cut };
+    this.sharedLists.need(plan.sharedListBytes);
+    const words = this.append(call.name, 'spikeLists', '', Opcode.spikeLists, operands);
+    this.sharedLists.refer(words, ConvolutionWord.lists);
+  }
+
+  /** Lists of spikes that are about to be overwritten are of no use any more. */
+  private forgetLists(written: Tensor): void {
+    if (this.listed && this.overlaps(this.listed.input, written)) this.listed = undefined;
   }
 
   /**

@@ -13,6 +13,8 @@ import { floatRows, type RowFormat, roundUp, rowWidth, tapBytes } from './packin
 const segmentBytes = 256 * 1024;
 /** Enough positions to make good use of each row fetched into the cache, few enough that their lists stay there. */
 const positionsPerBlock = 512;
+/** With fewer positions (the head's) an instruction more costs as much as it saves. */
+const leastPositionsToShare = 32;
 /** With fewer positions fetching the tables takes longer than they save. */
 const leastPositionsForTables = 64;
 /** Beyond this one layer's tables would crowd out those of several others. */
@@ -44,6 +46,8 @@ export interface SpikePlan {
   readonly pixelStartBytes: number;
   readonly pixelListBytes: number;
   readonly scratchBytes: number;
+  /** Where threads share the lists, those lists with their starts; else 0. */
+  readonly sharedListBytes: number;
   /** Of one block and chunk, behind the rest of scratch where nobody but the neurons reads them. */
   readonly currentBytes: number;
 }
@@ -54,14 +58,18 @@ export function tablesAreUseful(geometry: ConvolutionGeometry, tableBytes: numbe
   return positions >= leastPositionsForTables && tableBytes <= mostTableBytesPerLayer;
 }
 
-/** @param timeSteps Where neurons fire in the same instruction, blocks are the same positions of so many steps; else 1. */
-export function planSpikeConvolution(
-  geometry: ConvolutionGeometry,
-  tables: boolean,
-  threads: number,
-  format: RowFormat = floatRows,
-  timeSteps = 1,
-): SpikePlan {
+export interface SpikePlanOptions {
+  readonly threads: number;
+  readonly tables: boolean;
+  readonly format?: RowFormat;
+  /** Where neurons fire in the same instruction, blocks are the same positions of so many steps. Default 1. */
+  readonly timeSteps?: number;
+  /** Whether lists of a single block may be made by an instruction of their own, in memory that all threads share. */
+  readonly mayShareLists?: boolean;
+}
+
+export function planSpikeConvolution(geometry: ConvolutionGeometry, options: SpikePlanOptions): SpikePlan {
+  const { threads, tables, format = floatRows, timeSteps = 1, mayShareLists = false } = options;
   const positions = geometry.images * geometry.outputHeight * geometry.outputWidth;
   const taps = geometry.kernelHeight * geometry.kernelWidth;
   const width = rowWidth(geometry.outputChannels, format);
@@ -71,19 +79,21 @@ export function planSpikeConvolution(
   const segments = Math.max(single.segments, table.segments);
   const perStep = positions / timeSteps;
   const blocks = Math.min(perStep, blocksOf(positions, threads));
+  const sharesLists = mayShareLists && blocks === 1 && positions >= leastPositionsToShare;
   // Lists are those of all steps; sums between segments and pixels those of one at a time.
   const largestPart = Math.ceil(perStep / blocks);
   const largestBlock = largestPart * timeSteps;
   const modeBytes = roundUp(geometry.images, 64);
   // Sums between segments are float32 in either format.
   const partialBytes = segments > 1 ? roundUp(largestPart * width * 4, 64) : 0;
-  const startBytes = roundUp((largestBlock * segments + 1) * 4, 64);
+  const startBytes = roundUp(largestBlock * segments * 8, 64);
   const inPlace = positionsArePixels(geometry);
   const pixels = inPlace ? 0 : pixelsUnder(geometry, largestPart);
-  const pixelStartBytes = roundUp((pixels * segments + 1) * 4, 64);
-  // A list has at most one entry per neuron; it is written four at a time, so the last may reach beyond its end.
-  const pixelListBytes = roundUp(pixels * geometry.inputChannels * 4 + 64, 64);
-  const listBytes = largestBlock * taps * geometry.inputChannels * 4 + 64;
+  const pixelStartBytes = roundUp(pixels * segments * 8, 64);
+  // A list has at most one entry per neuron.
+  const pixelListBytes = roundUp(pixels * geometry.inputChannels * 4 + Size.listMargin, 64);
+  const positionListBytes = taps * geometry.inputChannels * 4;
+  const ownListBytes = startBytes + largestBlock * positionListBytes + Size.listMargin;
   return {
     blocks,
     rowBytes,
@@ -94,13 +104,15 @@ export function planSpikeConvolution(
     table,
     modeBytes,
     partialBytes,
-    startBytes,
+    startBytes: sharesLists ? 0 : startBytes,
     pixelStartBytes,
     pixelListBytes,
     scratchBytes: roundUp(
-      Size.lookup + modeBytes + partialBytes + startBytes + pixelStartBytes + pixelListBytes + listBytes,
+      Size.lookup + modeBytes + partialBytes + pixelStartBytes + pixelListBytes + (sharesLists ? 0 : ownListBytes),
       64,
     ),
+    // Threads write side by side: every position has room of its own.
+    sharedListBytes: sharesLists ? startBytes + positions * (positionListBytes + Size.listMargin) : 0,
     currentBytes: largestBlock * width * 4 + 64,
   };
 }
