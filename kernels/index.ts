@@ -14,39 +14,45 @@ import { depthwiseConvolution } from './depthwiseConvolution';
 import { plainConvolution } from './plainConvolution';
 import { add, pad, repeat, scaleShift, spatialMean, timeMean } from './elements';
 import { train1 } from './training';
-import { announce, barrier, claim, current, isStopped, nextProgram, unitStart, whole } from './threads';
+import { announce, awaitNext, claim, complete, current, currentGeneration, isStopped, unitStart, whole } from './threads';
 
 export { stop } from './threads';
 
-/** Runs a program; returns when every thread is done. `maySleep` is 0 where waiting is forbidden (a page's main thread). */
+/** Runs a program; returns when every instruction is done. `maySleep` is 0 where waiting is forbidden (a page's main thread). */
 export function run(program: usize, count: u32, scratch: usize, scratchStride: usize, threads: u32, maySleep: u32): void {
-  if (threads > 1) announce(program, count, scratch, scratchStride, threads);
-  execute(program, count, scratch, 0, threads, maySleep != 0);
-}
-
-/** A worker thread's life: waits for programs and runs its share of each until the engine is stopped. */
-export function work(thread: u32): void {
-  let seen: u32 = 0;
-  while (true) {
-    seen = nextProgram(seen);
-    if (isStopped()) return;
-    const stride = current.scratchStride();
-    execute(current.program(), current.count(), current.scratch() + thread * stride, thread, current.threads(), true);
+  if (threads > 1) {
+    announce(program, count, scratch, scratchStride, threads);
+    takePart(0, maySleep != 0);
+    return;
+  }
+  for (let index: u32 = 0; index < count; index++) {
+    store<u32>(scratch, 0);
+    execute1(program + index * Size.instruction, scratch + Size.prepared, 0, whole);
   }
 }
 
-function execute(program: usize, count: u32, scratch: usize, thread: u32, threads: u32, maySleep: bool): void {
-  for (let index: u32 = 0; index < count; index++) {
-    const instruction = program + index * Size.instruction;
-    store<u32>(scratch, 0);
-    if (threads == 1) {
-      execute1(instruction, scratch + Size.prepared, 0, whole);
-      continue;
-    }
-    for (let units = claim(thread, threads); units != 0; units = claim(thread, threads)) {
+/** A worker thread's life: takes part in programs until the engine is stopped. */
+export function work(thread: u32): void {
+  while (!isStopped()) awaitNext(takePart(thread, true), true, true);
+}
+
+/** Does a share of every instruction until the program is over; returns the generation at which it was. */
+function takePart(thread: u32, maySleep: bool): u32 {
+  let prepared: u32 = 0;
+  while (true) {
+    const generation = currentGeneration();
+    const index = generation - current.firstGeneration();
+    if (index >= current.count() || isStopped()) return generation;
+    const threads = current.threads();
+    const instruction = current.program() + index * Size.instruction;
+    const scratch = current.scratch() + thread * current.scratchStride();
+    for (let units = claim(thread, threads, generation); units != 0; units = claim(thread, threads, generation)) {
+      if (prepared != generation) store<u32>(scratch, 0);
+      prepared = generation;
       execute1(instruction, scratch + Size.prepared, unitStart(units >>> 16, threads), unitStart(units & 0xffff, threads));
+      complete(units, threads, generation);
     }
-    barrier(threads, maySleep);
+    awaitNext(generation, thread != 0, maySleep);
   }
 }
 

@@ -889,6 +889,28 @@ describe('threads of the wasm engine', () => {
     for (const result of results.slice(0, runs)) expect(result).toEqual(alone[0]);
   });
 
+  it('do every instruction once, however late they come, also when its program is gone by then', async () => {
+    // More threads than any machine here has processors, so that some are always away. Doubling in place would show what is done twice.
+    await withEngine({ threads: 9 }, async (engine) => {
+      const numbers = new SeededNumbers(31);
+      for (let program = 0; program < 150; program++) {
+        const values = numbers.reals(numbers.whole(1, 6000));
+        const doublings = numbers.whole(1, 12);
+        const kernels = engine.record();
+        const block = kernels.allocate(4 * values.length);
+        const tensor: Tensor = { shape: [values.length], storage: 'real', block, byteOffset: 0 };
+        for (let i = 0; i < doublings; i++) kernels.add({ name: `${i}`, a: tensor, b: tensor, output: tensor });
+        const recorded = kernels.finish();
+        for (const factor of [2 ** doublings, 4 ** doublings]) {
+          if (factor === 2 ** doublings) await recorded.write(tensor, values);
+          await recorded.run();
+          expect(await recorded.read(tensor)).toEqual(values.map((value) => value * factor));
+        }
+        recorded.dispose();
+      }
+    });
+  });
+
   it('are refused without shared memory, and in impossible numbers', async () => {
     await expect(createWasmEngine({ threads: 2, sharedMemory: false })).rejects.toThrow(EngineError);
     await expect(createWasmEngine({ threads: 0 })).rejects.toThrow(/threads is 0/);

@@ -1,6 +1,6 @@
 /**
  * One runner of a race, in a process of its own so that its memory and threads are its own: it loads a network and answers every
- * message `run` with the time that one pass took. Started by `race.ts`; not a command.
+ * message `run` with the time that one pass took, or the mean of several short ones. Started by `race.ts`; not a command.
  */
 import { readFile } from 'node:fs/promises';
 import { loadModel } from '../../index.js';
@@ -47,6 +47,24 @@ async function rival(task: ContestantTask, name: 'onnxruntime-node' | 'onnxrunti
   return { run: async () => (await session.run({ input })).logits.data };
 }
 
+/**
+ * A compiler's last stage begins only after some time at work, which passes of a small network do not fill: it runs for at least so long before the race, and in
+ * every turn. One pass of a large network is longer.
+ */
+const warmUpMilliseconds = 500;
+const turnMilliseconds = 50;
+
+/** Runs so many passes and so long at least. @returns milliseconds per pass. */
+async function runAtLeast(passes: number, milliseconds: number, runner: Runner): Promise<number> {
+  const start = performance.now();
+  let done = 0;
+  while (done < passes || performance.now() - start < milliseconds) {
+    await runner.run();
+    done++;
+  }
+  return (performance.now() - start) / done;
+}
+
 function send(message: FromContestant): void {
   process.send!(message);
 }
@@ -55,13 +73,11 @@ async function serve(task: ContestantTask): Promise<void> {
   const { contestant } = task;
   const runner =
     contestant === 'f32' || contestant === 'i16' ? await ours(task, contestant) : await rival(task, contestant);
-  for (let i = 0; i < task.warmUp; i++) await runner.run();
+  await runAtLeast(task.warmUp, warmUpMilliseconds, runner);
   const logits = await runner.run();
   send({ kind: 'ready', logits: [...logits], firingRate: runner.firingRate ?? null });
   process.on('message', async () => {
-    const start = performance.now();
-    await runner.run();
-    const milliseconds = performance.now() - start;
+    const milliseconds = await runAtLeast(1, turnMilliseconds, runner);
     // What the operating system says was used at most, in KiB.
     send({ kind: 'time', milliseconds, peakMemoryMB: process.resourceUsage().maxRSS / 1024 });
   });
