@@ -23,11 +23,12 @@ const completed: usize = 256;
 const job: usize = 320;
 
 /**
- * Loads of an atomic word before a waiting thread goes to sleep. A worker: about a millisecond, since one that sleeps will be woken on a busy processor. The thread that runs
- * programs: a fifth of it; it waits for what others have claimed, perhaps on its own processor.
+ * Loads of an atomic word before a waiting thread goes to sleep. A worker: some 200 µs, longer than what is left of most instructions when there is nothing to claim any more,
+ * since a thread that sleeps will be woken on a busy processor. (Five times as long costs a quarter where there is only one processor; a quarter of it, and the two share a
+ * processor again for several passes of a small network.) The thread that runs programs: a tenth; it waits for what others have claimed, perhaps on its own processor.
  */
-const workerSpins: u32 = 1000000;
-const callerSpins: u32 = 200000;
+const workerSpins: u32 = 200000;
+const callerSpins: u32 = 20000;
 
 /** By thread, a cache line each: the generation (upper half of 64 bits), the first unit that nobody has claimed and the end of the thread's units (16 bits each). */
 const ranges: usize = 512;

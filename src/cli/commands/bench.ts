@@ -52,6 +52,8 @@ interface CaseResult {
 
 const defaultRates = [5, 15, 40];
 const defaultRounds = 5;
+/** Of the bundled model, whose passes are short: the first few may be those of a compiler's first stage. */
+const defaultRoundsOfBundled = 15;
 /** Of cases of several time steps, whose passes take seconds with the slowest rival. */
 const defaultRoundsOfSteps = 3;
 /** Merging does 9 additions for each spike that a separate layer adds once, to be rid of one product: from this rate on, in per cent, it was never worth while. */
@@ -69,7 +71,7 @@ export function registerBench(program: Command, session: Session): void {
     )
     .option(
       '--rounds <N>',
-      `passes of each contestant, taken in turn (default: ${defaultRounds}, of T=4 ${defaultRoundsOfSteps})`,
+      `turns of each contestant (default: ${defaultRounds}, of T=4 ${defaultRoundsOfSteps}, of the bundled model ${defaultRoundsOfBundled})`,
     )
     .option('--threads <N>', `threads of every contestant (default: ${defaultThreads})`)
     .option('--json', 'print one JSON document')
@@ -85,7 +87,7 @@ async function run({ io }: Session, options: Options): Promise<void> {
     const cases: CaseResult[] = [];
     let missing = new Map<Contestant, string>();
     for (const entry of entriesOf(options)) {
-      const rounds = options.rounds ?? (entry.timeSteps > 1 ? defaultRoundsOfSteps : defaultRounds);
+      const rounds = options.rounds ?? roundsOf(entry);
       const found = await runCase(io, entry, folder, { rounds, threads, signal: abort.signal });
       missing = new Map([...missing, ...found.missing]);
       cases.push(...found.results);
@@ -99,6 +101,11 @@ async function run({ io }: Session, options: Options): Promise<void> {
     ignore();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+function roundsOf({ rate, timeSteps }: Entry): number {
+  if (rate === null) return defaultRoundsOfBundled;
+  return timeSteps > 1 ? defaultRoundsOfSteps : defaultRounds;
 }
 
 function entriesOf({ cases = [...caseNames], rates = defaultRates }: Options): Entry[] {
