@@ -52,12 +52,15 @@ interface CaseResult {
 
 const defaultRates = [5, 15, 40];
 const defaultRounds = 5;
-/** Of the bundled model, whose passes are short: the first few may be those of a compiler's first stage. */
+/** Of short passes: the first few may be those of a compiler's first stage. */
 const defaultRoundsOfBundled = 15;
 /** Of cases of several time steps, whose passes take seconds with the slowest rival. */
 const defaultRoundsOfSteps = 3;
-/** Merging does 9 additions for each spike that a separate layer adds once, to be rid of one product: from this rate on, in per cent, it was never worth while. */
-const rateTooHighToMerge = 30;
+/**
+ * Merging does 9 additions for each of the first layer's and spares a dense layer, whose products are the slower the more additions are done at once: from these mean
+ * rates (per cent) on `tune` has never merged anything.
+ */
+const rateTooHighToMerge = { f32: 12, i16: 30 };
 const defaultThreads = 2;
 
 export function registerBench(program: Command, session: Session): void {
@@ -71,7 +74,7 @@ export function registerBench(program: Command, session: Session): void {
     )
     .option(
       '--rounds <N>',
-      `turns of each contestant (default: ${defaultRounds}, of T=4 ${defaultRoundsOfSteps}, of the bundled model ${defaultRoundsOfBundled})`,
+      `turns of each contestant (default: ${defaultRounds}, of T=4 ${defaultRoundsOfSteps}, of the bundled model at batch 1 ${defaultRoundsOfBundled})`,
     )
     .option('--threads <N>', `threads of every contestant (default: ${defaultThreads})`)
     .option('--json', 'print one JSON document')
@@ -103,8 +106,8 @@ async function run({ io }: Session, options: Options): Promise<void> {
   }
 }
 
-function roundsOf({ rate, timeSteps }: Entry): number {
-  if (rate === null) return defaultRoundsOfBundled;
+function roundsOf({ rate, batch, timeSteps }: Entry): number {
+  if (rate === null && batch === 1) return defaultRoundsOfBundled;
   return timeSteps > 1 ? defaultRoundsOfSteps : defaultRounds;
 }
 
@@ -131,9 +134,10 @@ async function runCase(io: Io, entry: Entry, folder: string, { rounds, threads, 
     const task = { checkpoint, onnx, shape, threads, warmUp: 0 };
     const onRound = (round: number) => progress.update(round);
     const forms: Forms = new Map();
-    const tunes = entry.rate === null || entry.rate < rateTooHighToMerge;
-    for (const precision of ['f32', 'i16'] as const)
+    for (const precision of ['f32', 'i16'] as const) {
+      const tunes = entry.rate === null || entry.rate < rateTooHighToMerge[precision];
       forms.set(precision, tunes ? await tunedForms(checkpoint, shape, { threads, precision }) : []);
+    }
     const { lanes, missing } = await race({ rounds, task, forms, contestants, onRound, signal });
     return { results: resultsOf(entry, lanes, forms, rounds), missing };
   } finally {
