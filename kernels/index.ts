@@ -38,7 +38,8 @@ export function work(thread: u32): void {
 
 /** Does a share of every instruction until the program is over; returns the generation at which it was. */
 function takePart(thread: u32, maySleep: bool): u32 {
-  let prepared: u32 = 0;
+  // For which generation the scratch is ready: none of those to come.
+  let prepared = currentGeneration() - 1;
   while (true) {
     const generation = currentGeneration();
     const index = generation - current.firstGeneration();

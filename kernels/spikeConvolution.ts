@@ -228,7 +228,7 @@ export function spikeConvolution(instruction: usize, scratch: usize, from: u32, 
   const pixelStarts = ownStarts + load<u32>(instruction + Word.startBytes * 4);
   const lists = pixelStarts + load<u32>(instruction + Word.pixelStartBytes * 4) + load<u32>(instruction + Word.pixelListBytes * 4);
   if (isFirstClaim(scratch)) {
-    prepareLookup(scratch, load<u32>(instruction + Word.rowBytes * 4));
+    if (shared == 0) prepareLookup(scratch, load<u32>(instruction + Word.rowBytes * 4));
     memory.fill(modes, 0, images);
   }
   while (task < end) {

@@ -9,7 +9,7 @@
  */
 import { ConvolutionWord as Word, Size } from '../src/engines/wasm/instructionSet';
 import { patterns } from './spikeRows';
-import { claimStart, isFirstClaim, isPrepared } from './threads';
+import { claimStart, isPrepared } from './threads';
 
 /** Images with more than this percentage of spikes use the tables, if there are any. */
 const tablePercentage: u32 = 15;
@@ -301,11 +301,10 @@ export function spikeLists(instruction: usize, scratch: usize, from: u32, until:
   const last = claimStart(positions, until);
   if (first >= last) return;
   const modes = scratch + Size.lookup;
-  if (isFirstClaim(scratch)) {
+  // The whole map is one block.
+  if (!isPrepared(scratch, 0)) {
     prepareLookup(scratch, load<u32>(instruction + Word.rowBytes * 4));
     memory.fill(modes, 0, images);
-    // Any other number than 0: these are no blocks.
-    isPrepared(scratch, 0);
   }
   const withTables = load<u32>(instruction + Word.tables * 4) != 0 && anyUsesTables(instruction, modes, 0, positions);
   const cut: usize = instruction + (withTables ? Word.tableTapsPerSegment : Word.tapsPerSegment) * 4;

@@ -24,7 +24,7 @@ const job: usize = 320;
 
 /**
  * Loads of an atomic word before a waiting thread goes to sleep. A worker: some 200 µs, longer than what is left of most instructions when there is nothing to claim any more,
- * since a thread that sleeps will be woken on a busy processor. (Five times as long costs a quarter where there is only one processor; a quarter of it, and the two share a
+ * since a thread that sleeps will be woken on a busy processor. (Five times as long costs a fifth where there is only one processor; a quarter of it, and the two share a
  * processor again for several passes of a small network.) The thread that runs programs: a tenth; it waits for what others have claimed, perhaps on its own processor.
  */
 const workerSpins: u32 = 200000;
@@ -183,10 +183,8 @@ export function isStopped(): bool {
 
 function advance(next: u32): void {
   atomic.store<u32>(generation, next);
-  // A thread counts itself among the sleepers before it compares the generation for the last time, so none is missed.
-  if (atomic.load<u32>(sleepers) == 0) return;
-  atomic.store<u32>(sleepers, 0);
-  atomic.notify(generation, -1);
+  // A thread counts itself among the sleepers before it compares the generation for the last time and until it is awake, so none is missed.
+  if (atomic.load<u32>(sleepers) != 0) atomic.notify(generation, -1);
 }
 
 /** Waits until the generation is no longer `seen`. */
@@ -195,8 +193,7 @@ export function awaitNext(seen: u32, isWorker: bool, maySleep: bool): void {
   for (let spin: u32 = 0; spin < spins || !maySleep; spin++) {
     if (atomic.load<u32>(generation) != seen) return;
   }
-  while (atomic.load<u32>(generation) == seen) {
-    atomic.add<u32>(sleepers, 1);
-    atomic.wait<i32>(generation, <i32>seen, -1);
-  }
+  atomic.add<u32>(sleepers, 1);
+  while (atomic.load<u32>(generation) == seen) atomic.wait<i32>(generation, <i32>seen, -1);
+  atomic.sub<u32>(sleepers, 1);
 }

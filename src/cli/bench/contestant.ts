@@ -54,15 +54,14 @@ async function rival(task: ContestantTask, name: 'onnxruntime-node' | 'onnxrunti
 const warmUpMilliseconds = 500;
 const turnMilliseconds = 50;
 
-/** Runs so many passes and so long at least. @returns milliseconds per pass. */
-async function runAtLeast(passes: number, milliseconds: number, runner: Runner): Promise<number> {
+/** Runs so long at least, and one pass at least. */
+async function runFor(milliseconds: number, runner: Runner) {
   const start = performance.now();
-  let done = 0;
-  while (done < passes || performance.now() - start < milliseconds) {
-    await runner.run();
-    done++;
+  for (let passes = 1; ; passes++) {
+    const logits = await runner.run();
+    const passed = performance.now() - start;
+    if (passed >= milliseconds) return { logits, millisecondsPerPass: passed / passes };
   }
-  return (performance.now() - start) / done;
 }
 
 function send(message: FromContestant): void {
@@ -73,12 +72,10 @@ async function serve(task: ContestantTask): Promise<void> {
   const { contestant } = task;
   const runner =
     contestant === 'f32' || contestant === 'i16' ? await ours(task, contestant) : await rival(task, contestant);
-  const start = performance.now();
-  const logits = await runner.run();
-  await runAtLeast(task.warmUp, warmUpMilliseconds - (performance.now() - start), runner);
+  const { logits } = await runFor(warmUpMilliseconds, runner);
   send({ kind: 'ready', logits: [...logits], firingRate: runner.firingRate ?? null });
   process.on('message', async () => {
-    const milliseconds = await runAtLeast(1, turnMilliseconds, runner);
+    const { millisecondsPerPass: milliseconds } = await runFor(turnMilliseconds, runner);
     // What the operating system says was used at most, in KiB.
     send({ kind: 'time', milliseconds, peakMemoryMB: process.resourceUsage().maxRSS / 1024 });
   });

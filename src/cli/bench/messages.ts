@@ -10,7 +10,6 @@ export interface ContestantTask {
   /** Of the input, `[B, C, H, W]`. */
   readonly shape: readonly number[];
   readonly threads: number;
-  readonly warmUp: number;
   /** What `tune` found for our engine: forms of RepConvs by name. */
   readonly forms?: readonly (readonly [layer: string, form: 'none' | 'full'])[];
 }

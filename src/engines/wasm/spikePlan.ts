@@ -1,6 +1,6 @@
 /**
  * How one spike-fed convolution is cut up: tables or plain rows, blocks of positions, segments of rows. Pure arithmetic;
- * the kernel (`kernels/spikeConvolution.ts`) follows it.
+ * the kernels (`kernels/spikeLists.ts`, `kernels/spikeConvolution.ts`) follow it.
  */
 import { type ConvolutionGeometry, spikeWords } from '../kernels.js';
 import { ConvolutionWord, Size } from './instructionSet.js';
@@ -13,7 +13,7 @@ import { floatRows, type RowFormat, roundUp, rowWidth, tapBytes } from './packin
 const segmentBytes = 256 * 1024;
 /** Enough positions to make good use of each row fetched into the cache, few enough that their lists stay there. */
 const positionsPerBlock = 512;
-/** With fewer positions (the head's) an instruction more costs as much as it saves. */
+/** With fewer positions (the head's, one per image) there is little to share. */
 const leastPositionsToShare = 32;
 /** With fewer positions fetching the tables takes longer than they save. */
 const leastPositionsForTables = 64;

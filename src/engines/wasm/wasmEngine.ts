@@ -49,7 +49,7 @@ export interface WasmEngineOptions {
 }
 
 const defaultTableBudgetBytes = 384 * 2 ** 20;
-/** More threads than this were never measured, and a program's barriers cost more with each. */
+/** More threads than this were never measured, and a program's changes of instruction cost more with each. */
 const mostThreads = 64;
 
 interface Exports {
