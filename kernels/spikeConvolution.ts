@@ -19,6 +19,10 @@ import { anyUsesTables, buildLists, prepareLookup } from './spikeLists';
 import { leastPositionsToTouch, touchSegment } from './spikeRows';
 import { loadLanes, storeLanes } from './vectors';
 
+/** Into how many parts the positions of a (block, chunk) may be cut between claims, and below how many positions they are not. */
+const partsPerTask: u32 = 8;
+const leastPositionsToCut: u32 = 64;
+
 /**
  * The second pass for one width, block and segment: every position's sums start from `initial`, take up its rows and the
  * residual (0: none), and go to `output`. The four widths differ in nothing but the number of registers.
@@ -216,8 +220,11 @@ export function spikeConvolution(instruction: usize, scratch: usize, from: u32, 
   const perStep = positions / timeSteps;
   const currents: usize = fires ? load<u32>(instruction + Word.currents * 4) : 0;
   const output: usize = load<u32>(instruction + Word.output * 4);
-  let task = claimStart(blocks * chunks, from);
-  const end = claimStart(blocks * chunks, until);
+  // Also the parts of a chunk's positions are tasks, so that claims end together however few chunks there are.
+  const parts: u32 = perStep / blocks >= leastPositionsToCut ? partsPerTask : 1;
+  const perBlock = chunks * parts;
+  let task = claimStart(blocks * perBlock, from);
+  const end = claimStart(blocks * perBlock, until);
   if (task >= end) return;
   const modes = scratch + Size.lookup;
   const partial = modes + load<u32>(instruction + Word.modeBytes * 4);
@@ -232,7 +239,7 @@ export function spikeConvolution(instruction: usize, scratch: usize, from: u32, 
     memory.fill(modes, 0, images);
   }
   while (task < end) {
-    const block = task / chunks;
+    const block = task / perBlock;
     const first = shareStart(perStep, block, blocks);
     const last = shareStart(perStep, block + 1, blocks);
     const count = last - first;
@@ -256,26 +263,32 @@ export function spikeConvolution(instruction: usize, scratch: usize, from: u32, 
         list = buildLists(instruction, scratch, modes, own, pixelStarts, list, at + first, at + last, tapsPerSegment, wordsPerSegment, segments);
       }
     }
-    const blockEnd = min<u32>(end, (block + 1) * chunks);
-    for (; task < blockEnd; task++) {
-      const chunk = task - block * chunks;
+    const blockEnd = min<u32>(end, (block + 1) * perBlock);
+    while (task < blockEnd) {
+      const chunk = (task - block * perBlock) / parts;
+      const chunkStart = block * perBlock + chunk * parts;
+      const taskEnd = min<u32>(blockEnd, chunkStart + parts);
+      // Positions of the block that are this claim's.
+      const begin = shareStart(count, task - chunkStart, parts);
+      const some = shareStart(count, taskEnd - chunkStart, parts) - begin;
+      task = taskEnd;
       const firstChannel = chunk * chunkWidth;
       const width = min<u32>(chunkWidth, outputChannels - firstChannel);
       // Currents that only the neurons read are packed as densely as they come, and never leave the cache.
       const positionBytes: usize = (currents != 0 ? width : outputChannels) * 4;
-      const base: usize = currents != 0 ? scratch + currents : output + first * positionBytes + firstChannel * 4;
-      const stepBytes: usize = (currents != 0 ? count : perStep) * positionBytes;
+      const base: usize = currents != 0 ? scratch + currents : output + (first + begin) * positionBytes + firstChannel * 4;
+      const stepBytes: usize = (currents != 0 ? some : perStep) * positionBytes;
       for (let step: u32 = 0; step < timeSteps; step++) {
-        const own = starts + step * startBytes;
-        const at = step * perStep + first;
+        const own = starts + step * startBytes + <usize>begin * segments * 8;
+        const at = step * perStep + first + begin;
         const target = base + step * stepBytes;
         if (byBytes) {
-          sumByteChunk(instruction, scratch, partial, own, chunk, at, count, target, positionBytes, step == 0, tapsPerSegment, wordsPerSegment, segments);
+          sumByteChunk(instruction, scratch, partial, own, chunk, at, some, target, positionBytes, step == 0, tapsPerSegment, wordsPerSegment, segments);
         } else {
-          sumChunk(instruction, scratch, partial, own, chunk, at, count, target, positionBytes, step == 0, withTables, tapsPerSegment, wordsPerSegment, segments);
+          sumChunk(instruction, scratch, partial, own, chunk, at, some, target, positionBytes, step == 0, withTables, tapsPerSegment, wordsPerSegment, segments);
         }
       }
-      if (fires) fire(instruction, base, stepBytes, positionBytes, firstChannel, width, first, count, perStep);
+      if (fires) fire(instruction, base, stepBytes, positionBytes, firstChannel, width, first + begin, some, perStep);
     }
   }
 }

@@ -32,8 +32,8 @@ const callerSpins: u32 = 20000;
 
 /** By thread, a cache line each: the generation (upper half of 64 bits), the first unit that nobody has claimed and the end of the thread's units (16 bits each). */
 const ranges: usize = 512;
-/** Halving leaves a thread at most five claims of its own (kernels prepare something in each), the last a sixteenth of its range. */
-const unitsPerThread: u32 = 16;
+/** Halving leaves a thread at most seven claims of its own (kernels prepare something in each), the last a sixty-fourth of its range: nobody waits for longer. */
+const unitsPerThread: u32 = 64;
 /** Claims are handed to kernels as fractions of the whole instruction, in units of 1 / 65536. */
 const wholeBits: u32 = 16;
 export const whole: u32 = 1 << wholeBits;

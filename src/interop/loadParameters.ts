@@ -13,6 +13,7 @@ import {
   metaSpikeformer,
 } from '../models/metaSpikeformer.js';
 import { parametersOf } from '../operators/registry.js';
+import { firstNonFinite } from '../runtime/layout.js';
 import { type Checkpoint, type CheckpointTensor, matchParameters } from './checkpoint.js';
 import { CheckpointError } from './errors.js';
 
@@ -133,11 +134,8 @@ function named<T>(checkpoint: Checkpoint, resolve: () => T): T {
 }
 
 function refuseNonFinite(file: string, name: string, values: Float32Array): void {
-  // A sum is finite unless an element is not (float32 elements cannot overflow a float64 sum): one pass without branches.
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i]!;
-  if (Number.isFinite(sum)) return;
-  const index = values.findIndex((value) => !Number.isFinite(value));
+  const index = firstNonFinite(values);
+  if (index < 0) return;
   throw new CheckpointError(
     `${file}: ${name} holds ${values[index]} at element ${index}; the training it comes from diverged`,
   );

@@ -14,7 +14,7 @@ import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../models/me
 import type { LifAttributes } from '../operators/lif.js';
 import { inferKinds } from '../operators/registry.js';
 import { compile, type Executable } from '../runtime/compile.js';
-import { countSpikes, realToChannelsFirst, spikesToBits, toChannelsLast } from '../runtime/layout.js';
+import { countSpikes, firstNonFinite, realToChannelsFirst, spikesToBits, toChannelsLast } from '../runtime/layout.js';
 import { mergeByEngine } from '../runtime/mergeByEngine.js';
 import { foldBatchNorm } from '../runtime/passes/foldBatchNorm.js';
 import { type RepConvForm, repConvForms } from '../runtime/passes/mergeRepConv.js';
@@ -144,6 +144,8 @@ export class Model {
   readonly #executables = new Map<string, Executable>();
   /** Runs one after the other: they share the executable's memory. */
   #queue: Promise<unknown> = Promise.resolve();
+  /** Room for the input of a run as the engine wants it: new memory for every run costs more than filling it. */
+  #lastInput: Float32Array = new Float32Array(0);
   #stream: Stream | undefined;
 
   constructor(parts: ModelParts) {
@@ -217,10 +219,12 @@ export class Model {
     return result;
   }
 
-  #channelsLast(input: FieldTensor): { readonly shape: Shape; readonly data: Float32Array } {
+  /** Into `room`, if it is of the right length. */
+  #channelsLast(input: FieldTensor, room?: Float32Array): { readonly shape: Shape; readonly data: Float32Array } {
     const shape = this.#inputShape(input);
     const [timeSteps, batch, height, width, channels] = shape as [number, number, number, number, number];
-    return { shape, data: toChannelsLast(input.data, timeSteps * batch, channels, height * width) };
+    const target = room?.length === input.data.length ? room : undefined;
+    return { shape, data: toChannelsLast(input.data, timeSteps * batch, channels, height * width, target) };
   }
 
   /**
@@ -236,7 +240,8 @@ export class Model {
   }
 
   async #run(input: FieldTensor, options: RunOptions): Promise<RunResult> {
-    const { shape, data } = this.#channelsLast(input);
+    const { shape, data } = this.#channelsLast(input, this.#lastInput);
+    this.#lastInput = data;
     const executable = this.#executable(shape, options);
     const batch = shape[1]!;
     const { program } = executable;
@@ -393,7 +398,7 @@ export class Model {
     if (data.length !== steps * batch * channels * height * width) {
       throw new UsageError(`input: ${data.length} numbers do not fill the shape ${formatShape(shape)}`);
     }
-    const bad = data.findIndex((value) => !Number.isFinite(value));
+    const bad = firstNonFinite(data);
     if (bad >= 0) throw new UsageError(`input: element ${bad} is ${data[bad]}; only finite numbers can be classified`);
     return [steps, batch, height, width, channels];
   }
@@ -439,7 +444,7 @@ export class Model {
     for (const value of executable.graph.outputs.values())
       heads.push(await executable.program.read(executable.tensor(value)));
     const data = heads[0]!.map((_, i) => heads.reduce((sum, head) => sum + head[i]!, 0) / heads.length);
-    const bad = data.findIndex((value) => !Number.isFinite(value));
+    const bad = firstNonFinite(data);
     if (bad >= 0) {
       throw new UsageError(
         `${this.provenance.name}: the score of class ${bad % this.configuration.classes} is ${data[bad]}; the weights or the input are too large for float32`,

@@ -5,14 +5,14 @@
 import { spikeWords } from '../engines/kernels.js';
 import { elementCount, type Shape } from '../graph/shape.js';
 
-/** `[..., C, H, W] → [..., H, W, C]`, for `images` images. */
+/** `[..., C, H, W] → [..., H, W, C]`, for `images` images; into `result`, of as many numbers, where one is given. */
 export function toChannelsLast(
   values: Float32Array,
   images: number,
   channels: number,
   positions: number,
+  result: Float32Array = new Float32Array(values.length),
 ): Float32Array {
-  const result = new Float32Array(values.length);
   for (let image = 0; image < images; image++) {
     const start = image * channels * positions;
     for (let c = 0; c < channels; c++) {
@@ -20,6 +20,14 @@ export function toChannelsLast(
     }
   }
   return result;
+}
+
+/** Where the first number stands that is infinite or NaN, or −1. */
+export function firstNonFinite(values: Float32Array): number {
+  // A sum is finite unless a number is not (those of float32 cannot overflow a float64 sum): one pass without branches or calls.
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]!;
+  return Number.isFinite(sum) ? -1 : values.findIndex((value) => !Number.isFinite(value));
 }
 
 /** Images (T·B), channels and positions of `[T, B, H, W, C]`, `[T, B, N, C]` or `[T, B, C]`. */
