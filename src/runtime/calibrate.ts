@@ -15,7 +15,7 @@ import { PrefixRuns } from './prefixRuns.js';
 
 /** Neurons looked at per layer: enough for a rate to half a per cent. */
 const sampled = 20_000;
-const bisections = 30;
+const bisections = 20;
 /** Attention's counts are made anew for each. */
 const attentionBisections = 12;
 

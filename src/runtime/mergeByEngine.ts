@@ -77,15 +77,20 @@ function realTensor(kernels: Kernels, shape: readonly number[]): Tensor {
   return { shape, storage: 'real', block, byteOffset: 0 };
 }
 
-/** Squares of the matrix that stay in the cache while both sides are walked. */
-const square = 16;
+/** Strips of so many rows are walked column by column, so that both sides stay in the cache. */
+const strip = 16;
 
 function transposed(matrix: Float32Array, rows: number, columns: number): Float32Array {
   const result = new Float32Array(matrix.length);
-  for (let top = 0; top < rows; top += square)
-    for (let left = 0; left < columns; left += square)
-      for (let row = top; row < Math.min(rows, top + square); row++)
-        for (let column = left; column < Math.min(columns, left + square); column++)
-          result[column * rows + row] = matrix[row * columns + column]!;
+  for (let top = 0; top < rows; top += strip) {
+    const bottom = Math.min(rows, top + strip);
+    for (let column = 0; column < columns; column++) {
+      let from = top * columns + column;
+      for (let row = top; row < bottom; row++) {
+        result[column * rows + row] = matrix[from]!;
+        from += columns;
+      }
+    }
+  }
   return result;
 }

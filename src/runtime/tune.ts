@@ -73,7 +73,7 @@ export async function tuneRepConvs(
   const kind = shape[0]! > 1 ? 'frames' : 'image';
   const neurons = new Map(repConvs.map((repConv) => [repConv.name, neuronsBefore(network.graph, repConv)]));
   const lanes = (['none', 'full'] as const).map((form) => {
-    const prepared = prepareNetwork(network, { repConv: form, merged, input: kind });
+    const prepared = prepareNetwork(folded, { repConv: form, merged, input: kind });
     const executable = compile(engine, prepared, shape, form === 'none' ? new Set(neurons.values()) : []);
     return { form, executable, program: measuring(executable), times: new Map<string, number[]>() };
   });

@@ -1,6 +1,7 @@
 /** The network of a race, written once for all contestants: in our format, and as ONNX with the same weights. */
 import { join } from 'node:path';
 import { imagenetPreprocessing } from '../../data/preprocess.js';
+import type { Graph, Parameters } from '../../graph/graph.js';
 import { loadModel, writeOnnx, writeSafetensors } from '../../index.js';
 import { describedBy } from '../../interop/loadParameters.js';
 import { descriptionOf, stateOf } from '../../library/exportModel.js';
@@ -59,7 +60,7 @@ async function calibrated({ model, timeSteps, rate }: Entry, threads: number): P
   const graph = metaSpikeformer(configuration);
   const [height, width] = imagenetPreprocessing.crop;
   const engine = await createEngine({ threads });
-  const source = { graph, parameters: initialiseParameters(graph, 1) };
+  const source = { graph, parameters: initialParameters(model, graph) };
   const input = channelsLast(inputOf([1, configuration.inputChannels, height, width]), height, width);
   const parameters = await calibrateFiringRates(engine, source, input, rate! / 100).finally(() => engine.dispose());
   return new Model({
@@ -69,6 +70,14 @@ async function calibrated({ model, timeSteps, rate }: Entry, threads: number): P
     provenance: { name: model, randomWeights: true, description: `random weights at a firing rate of ${rate} %` },
     preprocessing: imagenetPreprocessing,
   });
+}
+
+/** Of the model drawn last: cases of one model follow each other, and drawing takes longer than a race's turn. */
+let drawn: { readonly model: string; readonly parameters: Parameters } | undefined;
+
+function initialParameters(model: string, graph: Graph): Parameters {
+  if (drawn?.model !== model) drawn = { model, parameters: initialiseParameters(graph, 1) };
+  return drawn.parameters;
 }
 
 /** One image; the contestants take channels first. */

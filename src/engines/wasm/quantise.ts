@@ -45,9 +45,12 @@ export function quantiseWeights(weight: Float32Array, { outputChannels }: Convol
     const scale = Math.fround(largest / stepsOfGrid(weight.subarray(start, start + perChannel), largest));
     scales[channel] = scale;
     if (scale === 0) continue;
-    // A scale so small that it was rounded could make more steps of the largest weight.
-    for (let i = start; i < start + perChannel; i++)
-      quantised[i] = Math.max(-levels, Math.min(levels, Math.round(weight[i]! / scale)));
+    for (let i = start; i < start + perChannel; i++) {
+      // As Math.round, in a third of the time: what is never negative is rounded by cutting off.
+      const step = ((weight[i]! / scale + levels + 1.5) | 0) - (levels + 1);
+      // A scale so small that it was rounded could make more steps of the largest weight.
+      quantised[i] = step > levels ? levels : Math.max(step, -levels);
+    }
   }
   return { weight: quantised, scales };
 }
@@ -119,7 +122,7 @@ export function quantiseDenseWeights(weight: Float32Array, { outputChannels }: C
     if (largest === 0) continue;
     const scale = Math.fround(Math.max(sum / steps, largest / (largestInteger - 1), leastScale));
     scales[channel] = scale;
-    for (let i = 0; i < perChannel; i++) quantised[channel * perChannel + i] = Math.round(own[i]! / scale);
+    for (let i = 0; i < perChannel; i++) quantised[channel * perChannel + i] = Math.floor(own[i]! / scale + 0.5);
   }
   return { weight: quantised, scales };
 }
