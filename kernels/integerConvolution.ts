@@ -13,6 +13,8 @@ import { loadLanes, multiplyAdd } from './vectors';
 const tile: u32 = IntegerConvolution.tile;
 /** Two input channels of a panel. */
 const pairBytes: u32 = Width.panel * 4;
+/** The same of a tile's rows. */
+const pairBytesOfTile: u32 = tile * 4;
 /** Below it a reciprocal could be infinite; a position with nothing larger counts as zeros. */
 const leastInput: f32 = 1e-30;
 /** 1.5 · 2²³: added to a number up to 2²² it leaves the nearest integer in the low bits (to even where two are as near). */
@@ -39,23 +41,64 @@ function nearestIntegers(values: v128, inverse: v128): v128 {
   return i32x4.sub(sum, i32x4.splat(rounderBits));
 }
 
-/** Writes a row as integers, zeros up to whole eights; returns what one step is worth. A row with infinity or NaN is worth as much. */
-function roundRow(target: usize, row: usize, channels: u32): f32 {
+/** Eight channels of a row as integers, the last of them zeros where fewer are left. */
+// @ts-ignore: decorator
+@inline
+function roundEight(row: usize, inverse: v128, channels: u32): v128 {
+  const low = nearestIntegers(loadLanes(row, channels), inverse);
+  const high = channels > 4 ? nearestIntegers(loadLanes(row + 16, channels - 4), inverse) : i32x4.splat(0);
+  return i16x8.narrow_i32x4_s(low, high);
+}
+
+/** Writes two channels of each of four rows, then the next two of each: an address serves all four rows, and the loop over them needs few instructions beside its products. */
+// @ts-ignore: decorator
+@inline
+function storeInterleaved(target: usize, eight0: v128, eight1: v128, eight2: v128, eight3: v128): void {
+  const low01 = i32x4.shuffle(eight0, eight1, 0, 4, 1, 5);
+  const low23 = i32x4.shuffle(eight2, eight3, 0, 4, 1, 5);
+  v128.store(target, i64x2.shuffle(low01, low23, 0, 2));
+  v128.store(target, i64x2.shuffle(low01, low23, 1, 3), 16);
+  const high01 = i32x4.shuffle(eight0, eight1, 2, 6, 3, 7);
+  const high23 = i32x4.shuffle(eight2, eight3, 2, 6, 3, 7);
+  v128.store(target, i64x2.shuffle(high01, high23, 0, 2), 32);
+  v128.store(target, i64x2.shuffle(high01, high23, 1, 3), 48);
+}
+
+/** Finds what one step of a row is worth and stores it; returns steps per unit. A row with infinity or NaN is worth as much. */
+// @ts-ignore: decorator
+@inline
+function scaleRow(scale: usize, row: usize, channels: u32): v128 {
   const largest = largestOf(row, channels);
-  const inverse = f32x4.splat(largest > leastInput ? <f32>IntegerConvolution.inputLevels / largest : 0);
+  store<f32>(scale, largest / <f32>IntegerConvolution.inputLevels);
+  return f32x4.splat(largest > leastInput ? <f32>IntegerConvolution.inputLevels / largest : 0);
+}
+
+/** Writes the `count` rows of a tile as integers, interleaved, zeros up to whole eights of channels; where it has fewer than four, its last row stands for the others. */
+function roundTile(target: usize, scales: usize, input: usize, channels: u32, count: u32): void {
+  const stride: usize = channels * 4;
+  const row0 = input;
+  const row1 = count > 1 ? row0 + stride : row0;
+  const row2 = count > 2 ? row1 + stride : row1;
+  const row3 = count > 3 ? row2 + stride : row2;
+  const inverse0 = scaleRow(scales, row0, channels);
+  const inverse1 = scaleRow(scales + 4, row1, channels);
+  const inverse2 = scaleRow(scales + 8, row2, channels);
+  const inverse3 = scaleRow(scales + 12, row3, channels);
   const whole = channels & ~7;
-  for (let channel: u32 = 0; channel < whole; channel += 8) {
-    const low = nearestIntegers(v128.load(row + channel * 4), inverse);
-    const high = nearestIntegers(v128.load(row + channel * 4, 16), inverse);
-    v128.store(target + channel * 2, i16x8.narrow_i32x4_s(low, high));
+  for (let channel: usize = 0; channel < whole; channel += 8) {
+    const at = channel * 4;
+    storeInterleaved(
+      target, roundEight(row0 + at, inverse0, 8), roundEight(row1 + at, inverse1, 8), roundEight(row2 + at, inverse2, 8), roundEight(row3 + at, inverse3, 8),
+    );
+    target += 64;
   }
   const rest = channels - whole;
   if (rest != 0) {
-    const low = nearestIntegers(loadLanes(row + whole * 4, rest), inverse);
-    const high = rest > 4 ? nearestIntegers(loadLanes(row + whole * 4 + 16, rest - 4), inverse) : i32x4.splat(0);
-    v128.store(target + whole * 2, i16x8.narrow_i32x4_s(low, high));
+    const at: usize = whole * 4;
+    storeInterleaved(
+      target, roundEight(row0 + at, inverse0, rest), roundEight(row1 + at, inverse1, rest), roundEight(row2 + at, inverse2, rest), roundEight(row3 + at, inverse3, rest),
+    );
   }
-  return largest / <f32>IntegerConvolution.inputLevels;
 }
 
 /** Sums of one position back as numbers, plus bias and residual. */
@@ -85,25 +128,24 @@ function multiplyTile(
   let high1 = low0;
   let high2 = low0;
   let high3 = low0;
-  const row1 = rows + rowBytes;
-  const row2 = row1 + rowBytes;
-  const row3 = row2 + rowBytes;
-  for (let at: usize = 0; at < rowBytes; at += 4) {
+  const end = rows + rowBytes * tile;
+  while (rows < end) {
     const weightLow = v128.load(panel);
     const weightHigh = v128.load(panel, 16);
-    const x0 = v128.load_splat<u32>(rows + at);
+    const x0 = v128.load_splat<u32>(rows);
     low0 = i32x4.add(low0, i32x4.dot_i16x8_s(x0, weightLow));
     high0 = i32x4.add(high0, i32x4.dot_i16x8_s(x0, weightHigh));
-    const x1 = v128.load_splat<u32>(row1 + at);
+    const x1 = v128.load_splat<u32>(rows, 4);
     low1 = i32x4.add(low1, i32x4.dot_i16x8_s(x1, weightLow));
     high1 = i32x4.add(high1, i32x4.dot_i16x8_s(x1, weightHigh));
-    const x2 = v128.load_splat<u32>(row2 + at);
+    const x2 = v128.load_splat<u32>(rows, 8);
     low2 = i32x4.add(low2, i32x4.dot_i16x8_s(x2, weightLow));
     high2 = i32x4.add(high2, i32x4.dot_i16x8_s(x2, weightHigh));
-    const x3 = v128.load_splat<u32>(row3 + at);
+    const x3 = v128.load_splat<u32>(rows, 12);
     low3 = i32x4.add(low3, i32x4.dot_i16x8_s(x3, weightLow));
     high3 = i32x4.add(high3, i32x4.dot_i16x8_s(x3, weightHigh));
     panel += pairBytes;
+    rows += pairBytesOfTile;
   }
   const has = residual != 0;
   const at0 = has ? residual + (position % residualPositions) * stride : 0;
@@ -161,10 +203,11 @@ export function integerConvolution(instruction: usize, scratch: usize, from: u32
     const first = firstTile * tile;
     const last = min<u32>(positions, endTile * tile);
     const rowScales = scratch + (endTile - firstTile) * tile * rowBytes;
-    if (!isPrepared(scratch, block)) for (let position = first; position < last; position++) {
-      const row = scratch + (position - first) * rowBytes;
-      const scale = roundRow(row, input + <usize>position * inputChannels * 4, inputChannels);
-      store<f32>(rowScales + (position - first) * 4, scale);
+    if (!isPrepared(scratch, block)) {
+      for (let position = first; position < last; position += tile) {
+        const row = input + <usize>position * inputChannels * 4;
+        roundTile(scratch + (position - first) * rowBytes, rowScales + (position - first) * 4, row, inputChannels, min<u32>(tile, last - position));
+      }
     }
     const blockEnd = min<u32>(end, (block + 1) * panels);
     for (; task < blockEnd; task++) multiplyPanel(instruction, scratch, rowScales, rowBytes, task - block * panels, first, last);
