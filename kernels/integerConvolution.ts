@@ -10,7 +10,7 @@ import { finish, positionsOf } from './denseConvolution';
 import { claimStart, isPrepared, shareStart } from './threads';
 import { loadLanes, multiplyAdd } from './vectors';
 
-const tile: u32 = IntegerConvolution.tile;
+const tile: u32 = Width.tile;
 /** Two input channels of a panel. */
 const pairBytes: u32 = Width.panel * 4;
 /** The same of a tile's rows. */

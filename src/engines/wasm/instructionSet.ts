@@ -169,6 +169,8 @@ export enum Width {
   byteChunk = 64,
   /** Output channels of a panel in the dense convolution. */
   panel = 8,
+  /** Positions that the dense convolutions multiply at once; blocks are made of whole tiles. */
+  tile = 4,
   /** Channels that the depthwise convolution treats together: one cache line. */
   depthwise = 16,
 }
@@ -177,6 +179,4 @@ export enum Width {
 export enum IntegerConvolution {
   /** The largest magnitude of a position's inputs becomes so many steps; `quantise.ts` bounds the weights accordingly. */
   inputLevels = 4095,
-  /** Positions that are multiplied at once; blocks are made of whole tiles. */
-  tile = 4,
 }

@@ -31,12 +31,12 @@ import {
   type TimeMeanCall,
   tensorAlignment,
 } from '../kernels.js';
+import { denseScratchBytes, planDense } from './densePlan.js';
 import type { EngineParts } from './engineParts.js';
 import {
   AttentionWord,
   ConvolutionWord,
   ElementWord,
-  IntegerConvolution,
   NeuronWord,
   Opcode,
   Size,
@@ -63,9 +63,6 @@ import { quantiseDenseWeights, quantiseWeights, type SpikeWeights, scalesLength 
 import { SharedScratch } from './sharedScratch.js';
 import { planSpikeConvolution, type SpikePlan, spikePlanOperands, tablesAreUseful } from './spikePlan.js';
 
-/** Patches of a block of positions that the dense convolution copies out: they should fit the L2 cache with a panel. */
-const patchBytes = 256 * 1024;
-const positionsPerDenseBlock = 128;
 const leastPositionsForBytes = 16;
 const leastChannelsForIntegers = 192;
 
@@ -416,9 +413,8 @@ export class WasmRecorder implements Kernels {
     const { geometry, weight, name } = call;
     const rowBytes = geometry.kernelHeight * geometry.kernelWidth * geometry.inputChannels * 4;
     const positions = geometry.images * geometry.outputHeight * geometry.outputWidth;
-    const perBlock = Math.max(8, Math.min(positionsPerDenseBlock, Math.floor(patchBytes / rowBytes)));
-    const blocks = Math.ceil(positions / perBlock);
-    this.needScratch(Math.ceil(positions / blocks) * rowBytes);
+    const plan = planDense(positions, rowBytes);
+    this.needScratch(denseScratchBytes(plan, rowBytes));
     const weights = this.engine.constants.pack(
       weight,
       packingKey('panels', call),
@@ -429,7 +425,7 @@ export class WasmRecorder implements Kernels {
     const method = call.input.storage === 'spikes' ? '4×8 tiles, spikes as numbers' : '4×8 tiles';
     this.append(name, 'denseConvolution', method, Opcode.denseConvolution, {
       ...this.convolutionOperands(call, weights),
-      [ConvolutionWord.blocks]: blocks,
+      [ConvolutionWord.blocks]: plan.blocks,
     });
   }
 
@@ -447,10 +443,8 @@ export class WasmRecorder implements Kernels {
     const { geometry, weight, name } = call;
     const { constants } = this.engine;
     const rowBytes = 2 * integerRowLength(geometry);
-    const tiles = Math.ceil((geometry.images * geometry.outputHeight * geometry.outputWidth) / IntegerConvolution.tile);
-    const perBlock = Math.max(8, Math.min(positionsPerDenseBlock, Math.floor(patchBytes / rowBytes)));
-    const blocks = Math.ceil((tiles * IntegerConvolution.tile) / perBlock);
-    this.needScratch(Math.ceil(tiles / blocks) * IntegerConvolution.tile * (rowBytes + 4));
+    const plan = planDense(geometry.images * geometry.outputHeight * geometry.outputWidth, rowBytes);
+    this.needScratch(plan.positions * (rowBytes + 4));
     // Scales first, as many as the panels have channels.
     const scaleLength = roundUp(geometry.outputChannels, 16);
     const length = integerPanelsLength(geometry);
@@ -469,7 +463,7 @@ export class WasmRecorder implements Kernels {
     );
     this.append(name, 'denseConvolution', '4×8 tiles, i16', Opcode.integerConvolution, {
       ...this.convolutionOperands(call, scales + 4 * scaleLength),
-      [ConvolutionWord.blocks]: blocks,
+      [ConvolutionWord.blocks]: plan.blocks,
       [ConvolutionWord.scales]: scales,
     });
   }

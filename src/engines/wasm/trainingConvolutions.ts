@@ -10,6 +10,7 @@ import type {
   ConvolutionWeightGradientCall,
   TrainableConvolutionCall,
 } from '../trainingKernels.js';
+import { denseScratchBytes, planDense } from './densePlan.js';
 import { ConvolutionWord, Opcode, Width } from './instructionSet.js';
 import { depthwiseLength, panelsLength, roundUp, spikeRowsLength } from './packing.js';
 import type { WasmRecorder } from './recorder.js';
@@ -117,17 +118,15 @@ export class TrainingConvolutions {
 
   private denseForward(name: string, geometry: ConvolutionGeometry, operands: Operands, weights: number): void {
     const rowBytes = tapsOf(geometry) * geometry.inputChannels * 4;
-    const positions = positionsOf(geometry);
-    const perBlock = Math.max(8, Math.min(positionsPerDenseBlock, Math.floor(patchBytes / rowBytes)));
-    const blocks = Math.ceil(positions / perBlock);
-    this.recorder.needScratch(Math.ceil(positions / blocks) * rowBytes);
+    const plan = planDense(positionsOf(geometry), rowBytes);
+    this.recorder.needScratch(denseScratchBytes(plan, rowBytes));
     this.pack(name, TrainingOpcode.packPanels, panelsLength(geometry), {
       ...operands,
       [ConvolutionWord.weights]: weights,
     });
     const words = this.recorder.append(name, 'denseConvolution', '4×8 tiles', Opcode.denseConvolution, {
       ...operands,
-      [ConvolutionWord.blocks]: blocks,
+      [ConvolutionWord.blocks]: plan.blocks,
     });
     this.shared.refer(words, ConvolutionWord.weights);
   }
