@@ -33,15 +33,7 @@ import {
 } from '../kernels.js';
 import { denseScratchBytes, planDense } from './densePlan.js';
 import type { EngineParts } from './engineParts.js';
-import {
-  AttentionWord,
-  ConvolutionWord,
-  ElementWord,
-  NeuronWord,
-  Opcode,
-  Size,
-  Width,
-} from './instructionSet.js';
+import { AttentionWord, ConvolutionWord, ElementWord, NeuronWord, Opcode, Size, Width } from './instructionSet.js';
 import { addressOf, type WasmBlock } from './memory.js';
 import {
   byteRows,
