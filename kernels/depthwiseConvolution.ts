@@ -10,6 +10,17 @@ import { loadLanes, multiplyAdd, storeLanes } from './vectors';
 
 const lineBytes: u32 = Width.depthwise * 4;
 
+/** Bytes of four channels of a pixel. */
+const vectorBytes: u32 = 16;
+
+// @ts-ignore: decorator
+@inline
+function fillZeros(target: usize, pixels: u32, pixelStep: usize, vectorStep: usize): void {
+  for (let x: u32 = 0; x < pixels; x++) {
+    for (let vector: usize = 0; vector < 4; vector++) v128.store(target + x * pixelStep + vector * vectorStep, f32x4.splat(0));
+  }
+}
+
 // @ts-ignore: decorator
 @inline
 function expandNibble(bits: u32, target: usize): void {
@@ -18,8 +29,11 @@ function expandNibble(bits: u32, target: usize): void {
   v128.store(target, v128.and(set, f32x4.splat(1)));
 }
 
-/** Writes one padded row of sixteen channels; `row` outside the image is a row of zeros. */
-export function fillRow(instruction: usize, target: usize, image: u32, row: i32, firstChannel: u32): void {
+/**
+ * Writes one padded row of sixteen channels; `row` outside the image is a row of zeros. Pixels lie `pixelStep` bytes apart, vectors of four channels `vectorStep`; one is four
+ * times the other, or all pixels of a vector follow each other.
+ */
+export function fillRow(instruction: usize, target: usize, image: u32, row: i32, firstChannel: u32, pixelStep: usize, vectorStep: usize): void {
   const height = load<u32>(instruction + Word.inputHeight * 4);
   const width = load<u32>(instruction + Word.inputWidth * 4);
   const channels = load<u32>(instruction + Word.inputChannels * 4);
@@ -28,8 +42,8 @@ export function fillRow(instruction: usize, target: usize, image: u32, row: i32,
     memory.fill(target, 0, (width + 2 * padding) * lineBytes);
     return;
   }
-  memory.fill(target, 0, padding * lineBytes);
-  target += padding * lineBytes;
+  fillZeros(target, padding, pixelStep, vectorStep);
+  target += padding * pixelStep;
   const pixels = (image * height + <u32>row) * width;
   const input: usize = load<u32>(instruction + Word.input * 4);
   if (load<u32>(instruction + Word.spikes * 4) != 0) {
@@ -38,24 +52,36 @@ export function fillRow(instruction: usize, target: usize, image: u32, row: i32,
     for (let x: u32 = 0; x < width; x++) {
       const bits: u32 = load<u16>(source);
       expandNibble(bits, target);
-      expandNibble(bits >>> 4, target + 16);
-      expandNibble(bits >>> 8, target + 32);
-      expandNibble(bits >>> 12, target + 48);
+      expandNibble(bits >>> 4, target + vectorStep);
+      expandNibble(bits >>> 8, target + vectorStep * 2);
+      expandNibble(bits >>> 12, target + vectorStep * 3);
       source += pixelBytes;
-      target += lineBytes;
+      target += pixelStep;
     }
   } else {
     const count = min<u32>(Width.depthwise, channels - firstChannel);
-    let source = input + (pixels * channels + firstChannel) * 4;
-    for (let x: u32 = 0; x < width; x++) {
-      for (let channel: u32 = 0; channel < count; channel += 4) {
-        v128.store(target + channel * 4, loadLanes(source + channel * 4, count - channel));
+    const pixelBytes: usize = channels * 4;
+    let source = input + pixels * pixelBytes + firstChannel * 4;
+    if (count == Width.depthwise) {
+      for (let x: u32 = 0; x < width; x++) {
+        v128.store(target, v128.load(source));
+        v128.store(target + vectorStep, v128.load(source, 16));
+        v128.store(target + vectorStep * 2, v128.load(source, 32));
+        v128.store(target + vectorStep * 3, v128.load(source, 48));
+        source += pixelBytes;
+        target += pixelStep;
       }
-      source += channels * 4;
-      target += lineBytes;
+    } else {
+      for (let x: u32 = 0; x < width; x++) {
+        for (let channel: u32 = 0; channel < count; channel += 4) {
+          v128.store(target + (channel >>> 2) * vectorStep, loadLanes(source + channel * 4, count - channel));
+        }
+        source += pixelBytes;
+        target += pixelStep;
+      }
     }
   }
-  memory.fill(target, 0, padding * lineBytes);
+  fillZeros(target, padding, pixelStep, vectorStep);
 }
 
 // @ts-ignore: decorator
@@ -89,13 +115,13 @@ function compute7(
     for (; weight < weightEnd; weight += lineBytes) {
       const factor = v128.load(weight);
       sum0 = multiplyAdd(factor, v128.load(source), sum0);
-      sum1 = multiplyAdd(factor, v128.load(source, 64), sum1);
-      sum2 = multiplyAdd(factor, v128.load(source, 128), sum2);
-      sum3 = multiplyAdd(factor, v128.load(source, 192), sum3);
-      sum4 = multiplyAdd(factor, v128.load(source, 256), sum4);
-      sum5 = multiplyAdd(factor, v128.load(source, 320), sum5);
-      sum6 = multiplyAdd(factor, v128.load(source, 384), sum6);
-      source += lineBytes;
+      sum1 = multiplyAdd(factor, v128.load(source, 16), sum1);
+      sum2 = multiplyAdd(factor, v128.load(source, 32), sum2);
+      sum3 = multiplyAdd(factor, v128.load(source, 48), sum3);
+      sum4 = multiplyAdd(factor, v128.load(source, 64), sum4);
+      sum5 = multiplyAdd(factor, v128.load(source, 80), sum5);
+      sum6 = multiplyAdd(factor, v128.load(source, 96), sum6);
+      source += vectorBytes;
     }
     if (++slot == kernelHeight) slot = 0;
   }
@@ -108,65 +134,102 @@ function compute7(
   finish(sum6, pixelBytes * 6, output, residual, pixelBytes * 6, lanes);
 }
 
-/** One output row of one vector of channels. `ring` is the channels' part of slot 0, `slot` where the top row lies. */
+/** Four neighbouring outputs of any stride (`step` bytes of a padded row). */
+// @ts-ignore: decorator
+@inline
+function compute4(
+  window: usize, slotBytes: usize, slot: u32, step: usize, kernelHeight: u32, kernelWidth: u32, weights: usize, bias: v128,
+  output: usize, pixelBytes: usize, residual: usize, lanes: u32,
+): void {
+  let sum0 = bias;
+  let sum1 = bias;
+  let sum2 = bias;
+  let sum3 = bias;
+  let weight = weights;
+  for (let tapY: u32 = 0; tapY < kernelHeight; tapY++) {
+    let source = window + slot * slotBytes;
+    const weightEnd = weight + kernelWidth * lineBytes;
+    for (; weight < weightEnd; weight += lineBytes) {
+      const factor = v128.load(weight);
+      sum0 = multiplyAdd(factor, v128.load(source), sum0);
+      sum1 = multiplyAdd(factor, v128.load(source + step), sum1);
+      sum2 = multiplyAdd(factor, v128.load(source + step * 2), sum2);
+      sum3 = multiplyAdd(factor, v128.load(source + step * 3), sum3);
+      source += vectorBytes;
+    }
+    if (++slot == kernelHeight) slot = 0;
+  }
+  finish(sum0, 0, output, residual, 0, lanes);
+  finish(sum1, pixelBytes, output, residual, pixelBytes, lanes);
+  finish(sum2, pixelBytes * 2, output, residual, pixelBytes * 2, lanes);
+  finish(sum3, pixelBytes * 3, output, residual, pixelBytes * 3, lanes);
+}
+
+// @ts-ignore: decorator
+@inline
+function compute1(
+  window: usize, slotBytes: usize, slot: u32, kernelHeight: u32, kernelWidth: u32, weights: usize, bias: v128, output: usize, residual: usize, lanes: u32,
+): void {
+  let sum = bias;
+  let weight = weights;
+  for (let tapY: u32 = 0; tapY < kernelHeight; tapY++) {
+    let source = window + slot * slotBytes;
+    const weightEnd = weight + kernelWidth * lineBytes;
+    for (; weight < weightEnd; weight += lineBytes) {
+      sum = multiplyAdd(v128.load(weight), v128.load(source), sum);
+      source += vectorBytes;
+    }
+    if (++slot == kernelHeight) slot = 0;
+  }
+  finish(sum, 0, output, residual, 0, lanes);
+}
+
+/**
+ * One output row of up to sixteen channels. `slot` is where in the ring the top row lies. All channels of a few outputs before the next ones: what lies under them in the
+ * ring then stays in the first cache, which a whole ring of a wide map exceeds. In a row of the ring all pixels of four channels follow each other: 64 bytes apart they would
+ * all lie in one bank of that cache, which is read once a cycle.
+ */
 function computeRow(
-  instruction: usize, ring: usize, slotBytes: usize, slot: u32, weights: usize, bias: v128, output: usize, residual: usize, lanes: u32,
+  instruction: usize, ring: usize, slotBytes: usize, slot: u32, weights: usize, bias: usize, output: usize, residual: usize, channels: u32,
 ): void {
   const kernelHeight = load<u32>(instruction + Word.kernelHeight * 4);
   const kernelWidth = load<u32>(instruction + Word.kernelWidth * 4);
   const outputWidth = load<u32>(instruction + Word.outputWidth * 4);
   const pixelBytes: usize = load<u32>(instruction + Word.outputChannels * 4) * 4;
-  const step: usize = load<u32>(instruction + Word.strideWidth * 4) * lineBytes;
+  const planeBytes = slotBytes >>> 2;
+  const step: usize = load<u32>(instruction + Word.strideWidth * 4) * vectorBytes;
   let x: u32 = 0;
-  if (step == lineBytes) {
+  if (step == vectorBytes) {
     for (; x + 7 <= outputWidth; x += 7) {
-      const offset = x * pixelBytes;
-      compute7(
-        ring + x * lineBytes, slotBytes, slot, kernelHeight, kernelWidth, weights, bias,
-        output + offset, pixelBytes, residual != 0 ? residual + offset : 0, lanes,
-      );
+      for (let channel: u32 = 0; channel < channels; channel += 4) {
+        const lane: usize = channel * 4;
+        const offset = x * pixelBytes + lane;
+        compute7(
+          ring + channel / 4 * planeBytes + x * vectorBytes, slotBytes, slot, kernelHeight, kernelWidth, weights + lane, v128.load(bias + lane),
+          output + offset, pixelBytes, residual != 0 ? residual + offset : 0, channels - channel,
+        );
+      }
     }
   }
   for (; x + 4 <= outputWidth; x += 4) {
-    let sum0 = bias;
-    let sum1 = bias;
-    let sum2 = bias;
-    let sum3 = bias;
-    let weight = weights;
-    let at = slot;
-    for (let tapY: u32 = 0; tapY < kernelHeight; tapY++) {
-      let source = ring + at * slotBytes + x * step;
-      const weightEnd = weight + kernelWidth * lineBytes;
-      for (; weight < weightEnd; weight += lineBytes) {
-        const factor = v128.load(weight);
-        sum0 = multiplyAdd(factor, v128.load(source), sum0);
-        sum1 = multiplyAdd(factor, v128.load(source + step), sum1);
-        sum2 = multiplyAdd(factor, v128.load(source + step * 2), sum2);
-        sum3 = multiplyAdd(factor, v128.load(source + step * 3), sum3);
-        source += lineBytes;
-      }
-      if (++at == kernelHeight) at = 0;
+    for (let channel: u32 = 0; channel < channels; channel += 4) {
+      const lane: usize = channel * 4;
+      const offset = x * pixelBytes + lane;
+      compute4(
+        ring + channel / 4 * planeBytes + x * step, slotBytes, slot, step, kernelHeight, kernelWidth, weights + lane, v128.load(bias + lane),
+        output + offset, pixelBytes, residual != 0 ? residual + offset : 0, channels - channel,
+      );
     }
-    const offset = x * pixelBytes;
-    finish(sum0, offset, output, residual, offset, lanes);
-    finish(sum1, offset + pixelBytes, output, residual, offset + pixelBytes, lanes);
-    finish(sum2, offset + pixelBytes * 2, output, residual, offset + pixelBytes * 2, lanes);
-    finish(sum3, offset + pixelBytes * 3, output, residual, offset + pixelBytes * 3, lanes);
   }
   for (; x < outputWidth; x++) {
-    let sum = bias;
-    let weight = weights;
-    let at = slot;
-    for (let tapY: u32 = 0; tapY < kernelHeight; tapY++) {
-      let source = ring + at * slotBytes + x * step;
-      const weightEnd = weight + kernelWidth * lineBytes;
-      for (; weight < weightEnd; weight += lineBytes) {
-        sum = multiplyAdd(v128.load(weight), v128.load(source), sum);
-        source += lineBytes;
-      }
-      if (++at == kernelHeight) at = 0;
+    for (let channel: u32 = 0; channel < channels; channel += 4) {
+      const lane: usize = channel * 4;
+      const offset = x * pixelBytes + lane;
+      compute1(
+        ring + channel / 4 * planeBytes + x * step, slotBytes, slot, kernelHeight, kernelWidth, weights + lane, v128.load(bias + lane),
+        output + offset, residual != 0 ? residual + offset : 0, channels - channel,
+      );
     }
-    finish(sum, x * pixelBytes, output, residual, x * pixelBytes, lanes);
   }
 }
 
@@ -199,22 +262,19 @@ export function depthwiseConvolution(instruction: usize, scratch: usize, from: u
       filled = top;
     }
     for (let row = max<u32>(filled, top); row < top + kernelHeight; row++) {
-      fillRow(instruction, scratch + (row % kernelHeight) * slotBytes, image, <i32>row - <i32>padding, firstChannel);
+      fillRow(instruction, scratch + (row % kernelHeight) * slotBytes, image, <i32>row - <i32>padding, firstChannel, vectorBytes, slotBytes >>> 2);
     }
     filled = top + kernelHeight;
     const position = (image * outputHeight + y) * outputWidth;
     const count = min<u32>(Width.depthwise, channels - firstChannel);
-    for (let channel: u32 = 0; channel < count; channel += 4) {
-      const lane: usize = channel * 4;
-      const offset: usize = (firstChannel + channel) * 4;
-      computeRow(
-        instruction, scratch + lane, slotBytes, top % kernelHeight,
-        load<u32>(instruction + Word.weights * 4) + firstChannel * taps * 4 + lane,
-        v128.load(load<u32>(instruction + Word.bias * 4) + offset),
-        load<u32>(instruction + Word.output * 4) + position * channels * 4 + offset,
-        residualBase != 0 ? residualBase + (position % residualPositions) * channels * 4 + offset : 0,
-        count - channel,
-      );
-    }
+    const offset: usize = firstChannel * 4;
+    computeRow(
+      instruction, scratch, slotBytes, top % kernelHeight,
+      load<u32>(instruction + Word.weights * 4) + offset * taps,
+      load<u32>(instruction + Word.bias * 4) + offset,
+      load<u32>(instruction + Word.output * 4) + position * channels * 4 + offset,
+      residualBase != 0 ? residualBase + (position % residualPositions) * channels * 4 + offset : 0,
+      count,
+    );
   }
 }

@@ -146,6 +146,18 @@ function neurons8(
   }
 }
 
+/** Sixteen channels at the only time step: two bytes of spikes. */
+// @ts-ignore: decorator
+@inline
+function neuronsOnce16(input: usize, output: usize, factor: v128, threshold: v128, divide: bool): void {
+  const s0 = f32x4.ge(firstCharge(v128.load(input), factor, divide), threshold);
+  const s1 = f32x4.ge(firstCharge(v128.load(input, 16), factor, divide), threshold);
+  const s2 = f32x4.ge(firstCharge(v128.load(input, 32), factor, divide), threshold);
+  const s3 = f32x4.ge(firstCharge(v128.load(input, 48), factor, divide), threshold);
+  const spikes = i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(s0, s1), i16x8.narrow_i32x4_s(s2, s3));
+  store<u16>(output, <u16>i8x16.bitmask(spikes));
+}
+
 // @ts-ignore: decorator
 @inline
 function fireChannels(
@@ -156,8 +168,12 @@ function fireChannels(
   const threshold = f32x4.splat(load<f32>(instruction + ConvolutionWord.threshold * 4));
   const whole = width & ~7;
   const bytes: usize = (width + 7) >>> 3;
+  const once = timeSteps == 1 ? width & ~15 : 0;
   for (let position: u32 = 0; position < count; position++) {
-    for (let channel: u32 = 0; channel < whole; channel += 8) {
+    for (let channel: u32 = 0; channel < once; channel += 16) {
+      neuronsOnce16(input + channel * 4, output + (channel >>> 3), factor, threshold, divide);
+    }
+    for (let channel: u32 = once; channel < whole; channel += 8) {
       neurons8(input + channel * 4, inputStep, output + (channel >>> 3), outputStep, timeSteps, 8, factor, threshold, divide);
     }
     if (whole != width) {

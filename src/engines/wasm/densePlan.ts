@@ -1,5 +1,9 @@
-/** How a convolution on real numbers is cut into blocks of positions, whose inputs lie beside each other in scratch; the kernels multiply four positions at once. */
+/**
+ * How a convolution on real numbers is cut into blocks of positions, whose inputs lie beside each other in scratch (the kernels multiply four positions at once), and how
+ * much scratch it needs.
+ */
 
+import type { ConvolutionGeometry } from '../kernels.js';
 import { Width } from './instructionSet.js';
 import { roundUp } from './packing.js';
 
@@ -25,4 +29,9 @@ export function planDense(positions: number, rowBytes: number): DensePlan {
 /** Scratch of the convolution in float32: a block's rows, and those of one tile before they are interleaved. */
 export function denseScratchBytes(plan: DensePlan, rowBytes: number): number {
   return roundUp((plan.positions + Width.tile) * rowBytes, 64);
+}
+
+/** Scratch of the depthwise convolution: a ring of padded rows of sixteen channels. */
+export function depthwiseScratchBytes({ kernelHeight, inputWidth, paddingWidth }: ConvolutionGeometry): number {
+  return kernelHeight * (inputWidth + 2 * paddingWidth) * Width.depthwise * 4;
 }

@@ -31,9 +31,9 @@ import {
   type TimeMeanCall,
   tensorAlignment,
 } from '../kernels.js';
-import { denseScratchBytes, planDense } from './densePlan.js';
+import { denseScratchBytes, depthwiseScratchBytes, planDense } from './densePlan.js';
 import type { EngineParts } from './engineParts.js';
-import { AttentionWord, ConvolutionWord, ElementWord, NeuronWord, Opcode, Size, Width } from './instructionSet.js';
+import { AttentionWord, ConvolutionWord, ElementWord, NeuronWord, Opcode, Size } from './instructionSet.js';
 import { addressOf, type WasmBlock } from './memory.js';
 import {
   byteRows,
@@ -388,8 +388,7 @@ export class WasmRecorder implements Kernels {
 
   private depthwiseConvolution(call: ConvolutionCall): void {
     const { geometry, weight, name } = call;
-    const rowBytes = (geometry.inputWidth + 2 * geometry.paddingWidth) * Width.depthwise * 4;
-    this.needScratch(geometry.kernelHeight * rowBytes);
+    this.needScratch(depthwiseScratchBytes(geometry));
     const weights = this.engine.constants.pack(
       weight,
       packingKey('depthwise', call),

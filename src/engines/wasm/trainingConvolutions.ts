@@ -10,7 +10,7 @@ import type {
   ConvolutionWeightGradientCall,
   TrainableConvolutionCall,
 } from '../trainingKernels.js';
-import { denseScratchBytes, planDense } from './densePlan.js';
+import { denseScratchBytes, depthwiseScratchBytes, planDense } from './densePlan.js';
 import { ConvolutionWord, Opcode, Width } from './instructionSet.js';
 import { depthwiseLength, panelsLength, roundUp, spikeRowsLength } from './packing.js';
 import type { WasmRecorder } from './recorder.js';
@@ -150,8 +150,7 @@ export class TrainingConvolutions {
     weights: number,
     turned: boolean,
   ): void {
-    const rowBytes = (geometry.inputWidth + 2 * geometry.paddingWidth) * Width.depthwise * 4;
-    this.recorder.needScratch(geometry.kernelHeight * rowBytes);
+    this.recorder.needScratch(depthwiseScratchBytes(geometry));
     this.pack(name, TrainingOpcode.packDepthwise, depthwiseLength(geometry), {
       ...operands,
       [ConvolutionWord.weights]: weights,
