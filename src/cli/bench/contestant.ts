@@ -68,6 +68,13 @@ function send(message: FromContestant): void {
   process.send!(message);
 }
 
+/** What the operating system says this process used at most. Linux counts for `maxRSS` what the process that started this one had. */
+async function peakMemoryMB(): Promise<number> {
+  const status = await readFile('/proc/self/status', 'utf8').catch(() => '');
+  const kibibytes = /^VmHWM:\s+(\d+) kB/m.exec(status)?.[1];
+  return Number(kibibytes ?? process.resourceUsage().maxRSS) / 1024;
+}
+
 async function serve(task: ContestantTask): Promise<void> {
   const { contestant } = task;
   const runner =
@@ -76,8 +83,7 @@ async function serve(task: ContestantTask): Promise<void> {
   send({ kind: 'ready', logits: [...logits], firingRate: runner.firingRate ?? null });
   process.on('message', async () => {
     const { millisecondsPerPass: milliseconds } = await runFor(turnMilliseconds, runner);
-    // What the operating system says was used at most, in KiB.
-    send({ kind: 'time', milliseconds, peakMemoryMB: process.resourceUsage().maxRSS / 1024 });
+    send({ kind: 'time', milliseconds, peakMemoryMB: await peakMemoryMB() });
   });
 }
 
