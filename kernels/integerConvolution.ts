@@ -2,8 +2,9 @@
  * A 1×1 convolution of stride 1 on real numbers in 16-bit integers: approximate, for `precision: 'i16'` only. Every position's inputs become integers of
  * a scale of its own, once per block and before the panels pass over them; weights are integers with a scale per output channel since they were packed
  * (`quantise.ts`, which also says why no sum leaves 32 bits). One instruction multiplies eight pairs and adds neighbours; with the addition that follows it
- * takes as long as a fused multiply-add of four numbers (AMD EPYC): 38 to 47 G multiply-accumulates a second and thread, where `denseConvolution` has 22 to 24. Two
- * steps in one turn of the loop spill (27), rows interleaved by fours change nothing, and one load of four pairs with shuffles is slower (40).
+ * takes as long as a fused multiply-add of four numbers: 35 G multiply-accumulates a second and thread (AMD EPYC, Zen 3), where `denseConvolution` has 23, and 30 before the rows of a
+ * tile were interleaved: with an address for each, V8 spends more instructions on addresses than on products. Two steps in one turn of the loop spill (27), and one load of
+ * four pairs with shuffles is slower.
  */
 import { IntegerConvolution, Width, ConvolutionWord as Word } from '../src/engines/wasm/instructionSet';
 import { finish, positionsOf } from './denseConvolution';
