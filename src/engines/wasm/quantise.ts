@@ -46,7 +46,7 @@ export function quantiseWeights(weight: Float32Array, { outputChannels }: Convol
     scales[channel] = scale;
     if (scale === 0) continue;
     for (let i = start; i < start + perChannel; i++) {
-      // As Math.round, in a third of the time: what is never negative is rounded by cutting off.
+      // As Math.round, in half of the time: what is never negative is rounded by cutting off.
       const step = ((weight[i]! / scale + levels + 1.5) | 0) - (levels + 1);
       // A scale so small that it was rounded could make more steps of the largest weight.
       quantised[i] = step > levels ? levels : Math.max(step, -levels);
