@@ -1,11 +1,12 @@
 /**
  * Convolution on real numbers as a matrix product: four positions times eight output channels at once, eight
- * accumulators (6×8 spills). The inputs of a block of positions are first copied, four positions interleaved; of kernels larger than 1×1 those are patches. Spikes are written out as
- * zeros and ones on the way: what an engine that knows no spikes does, kept so that the difference can be shown.
+ * accumulators (6×8 spills). The inputs of a block of positions are first copied, of kernels larger than 1×1 as patches, and four positions interleaved, so that one address serves
+ * all four in the loop over them: with an address for each, V8 spends more instructions on addresses than on products. Spikes are written out as zeros and ones on the way: what an
+ * engine that knows no spikes does, kept so that the difference can be shown.
  */
 import { ConvolutionWord as Word, Width } from '../src/engines/wasm/instructionSet';
 import { claimStart, isPrepared, shareStart } from './threads';
-import { loadLanes, multiplyAdd, storeLanes } from './vectors';
+import { interleaveFours, loadLanes, multiplyAdd, storeLanes } from './vectors';
 
 const panelBytes: u32 = Width.panel * 4;
 const tile: u32 = Width.tile;
@@ -94,22 +95,11 @@ export function finish(low: v128, high: v128, output: usize, residual: usize, ch
   if (channels > 4) storeLanes(output + 16, high, channels - 4);
 }
 
-/** Writes a number of each of four rows, then the next of each, so that one address serves all four in the loop over them: V8 spends more instructions on addresses than on products otherwise. */
+/** Writes a number of each of four rows, then the next of each. */
 function interleave(target: usize, row0: usize, row1: usize, row2: usize, row3: usize, rowBytes: usize): void {
   const whole = rowBytes & ~15;
   for (let at: usize = 0; at < whole; at += 16) {
-    const four0 = v128.load(row0 + at);
-    const four1 = v128.load(row1 + at);
-    const four2 = v128.load(row2 + at);
-    const four3 = v128.load(row3 + at);
-    const low01 = i32x4.shuffle(four0, four1, 0, 4, 1, 5);
-    const low23 = i32x4.shuffle(four2, four3, 0, 4, 1, 5);
-    const high01 = i32x4.shuffle(four0, four1, 2, 6, 3, 7);
-    const high23 = i32x4.shuffle(four2, four3, 2, 6, 3, 7);
-    v128.store(target, i64x2.shuffle(low01, low23, 0, 2));
-    v128.store(target, i64x2.shuffle(low01, low23, 1, 3), 16);
-    v128.store(target, i64x2.shuffle(high01, high23, 0, 2), 32);
-    v128.store(target, i64x2.shuffle(high01, high23, 1, 3), 48);
+    interleaveFours(target, v128.load(row0 + at), v128.load(row1 + at), v128.load(row2 + at), v128.load(row3 + at));
     target += 64;
   }
   for (let at = whole; at < rowBytes; at += 4) {
@@ -230,7 +220,7 @@ function multiplyPanel(instruction: usize, rows: usize, rowBytes: usize, panelIn
   }
 }
 
-/** Tasks are (block of positions, panel of channels), blocks outermost. blocks are whole tiles but for the end of the last. Scratch: the tiles of one block, then room for four rows. */
+/** Tasks are (block of positions, panel of channels), blocks outermost; blocks are whole tiles but for the end of the last. Scratch: the tiles of one block, then room for four rows. */
 export function denseConvolution(instruction: usize, scratch: usize, from: u32, until: u32): void {
   const positions = positionsOf(instruction);
   const taps = load<u32>(instruction + Word.kernelHeight * 4) * load<u32>(instruction + Word.kernelWidth * 4);

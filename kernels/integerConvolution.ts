@@ -9,7 +9,7 @@
 import { IntegerConvolution, Width, ConvolutionWord as Word } from '../src/engines/wasm/instructionSet';
 import { finish, positionsOf } from './denseConvolution';
 import { claimStart, isPrepared, shareStart } from './threads';
-import { loadLanes, multiplyAdd } from './vectors';
+import { interleaveFours, loadLanes, multiplyAdd } from './vectors';
 
 const tile: u32 = Width.tile;
 /** Two input channels of a panel. */
@@ -51,20 +51,6 @@ function roundEight(row: usize, inverse: v128, channels: u32): v128 {
   return i16x8.narrow_i32x4_s(low, high);
 }
 
-/** Writes two channels of each of four rows, then the next two of each: an address serves all four rows, and the loop over them needs few instructions beside its products. */
-// @ts-ignore: decorator
-@inline
-function storeInterleaved(target: usize, eight0: v128, eight1: v128, eight2: v128, eight3: v128): void {
-  const low01 = i32x4.shuffle(eight0, eight1, 0, 4, 1, 5);
-  const low23 = i32x4.shuffle(eight2, eight3, 0, 4, 1, 5);
-  v128.store(target, i64x2.shuffle(low01, low23, 0, 2));
-  v128.store(target, i64x2.shuffle(low01, low23, 1, 3), 16);
-  const high01 = i32x4.shuffle(eight0, eight1, 2, 6, 3, 7);
-  const high23 = i32x4.shuffle(eight2, eight3, 2, 6, 3, 7);
-  v128.store(target, i64x2.shuffle(high01, high23, 0, 2), 32);
-  v128.store(target, i64x2.shuffle(high01, high23, 1, 3), 48);
-}
-
 /** Finds what one step of a row is worth and stores it; returns steps per unit. A row with infinity or NaN is worth as much. */
 // @ts-ignore: decorator
 @inline
@@ -88,7 +74,7 @@ function roundTile(target: usize, scales: usize, input: usize, channels: u32, co
   const whole = channels & ~7;
   for (let channel: usize = 0; channel < whole; channel += 8) {
     const at = channel * 4;
-    storeInterleaved(
+    interleaveFours(
       target, roundEight(row0 + at, inverse0, 8), roundEight(row1 + at, inverse1, 8), roundEight(row2 + at, inverse2, 8), roundEight(row3 + at, inverse3, 8),
     );
     target += 64;
@@ -96,7 +82,7 @@ function roundTile(target: usize, scales: usize, input: usize, channels: u32, co
   const rest = channels - whole;
   if (rest != 0) {
     const at: usize = whole * 4;
-    storeInterleaved(
+    interleaveFours(
       target, roundEight(row0 + at, inverse0, rest), roundEight(row1 + at, inverse1, rest), roundEight(row2 + at, inverse2, rest), roundEight(row3 + at, inverse3, rest),
     );
   }

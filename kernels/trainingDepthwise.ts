@@ -116,7 +116,7 @@ export function depthwiseWeightGradient(instruction: usize, scratch: usize, from
       for (let y: u32 = 0; y < outputHeight; y++) {
         const top = y * strideHeight;
         for (let row = max<u32>(filled, top); row < top + kernelHeight; row++) {
-          fillRow(instruction, scratch + (row % kernelHeight) * slotBytes, image, <i32>row - <i32>padding, firstChannel, Width.depthwise * 4, 16);
+          fillRow(instruction, scratch + (row % kernelHeight) * slotBytes, image, <i32>row - <i32>padding, firstChannel, lineBytes, 16);
         }
         filled = top + kernelHeight;
         copyGradientRow(instruction, gradient, image * outputHeight + y, firstChannel);

@@ -1,4 +1,4 @@
-/** What all kernels on real numbers do with vectors: products added up, and loads and stores of the first 1 to 4 numbers, for channel counts that are not multiples of four. */
+/** What all kernels on real numbers do with vectors: products added up, rows interleaved, and loads and stores of the first 1 to 4 numbers, for channel counts that are not multiples of four. */
 
 // @ts-ignore: decorator
 @inline
@@ -20,6 +20,20 @@ export function storeLanes(address: usize, value: v128, lanes: u32): void {
   v128.store_lane<u32>(address, value, 0);
   if (lanes > 1) v128.store_lane<u32>(address, value, 1, 4);
   if (lanes > 2) v128.store_lane<u32>(address, value, 2, 8);
+}
+
+/** Writes four lanes of each of four vectors in the order of a transposed matrix: the first lane of each, then the second of each, 64 bytes. */
+// @ts-ignore: decorator
+@inline
+export function interleaveFours(target: usize, four0: v128, four1: v128, four2: v128, four3: v128): void {
+  const low01 = i32x4.shuffle(four0, four1, 0, 4, 1, 5);
+  const low23 = i32x4.shuffle(four2, four3, 0, 4, 1, 5);
+  v128.store(target, i64x2.shuffle(low01, low23, 0, 2));
+  v128.store(target, i64x2.shuffle(low01, low23, 1, 3), 16);
+  const high01 = i32x4.shuffle(four0, four1, 2, 6, 3, 7);
+  const high23 = i32x4.shuffle(four2, four3, 2, 6, 3, 7);
+  v128.store(target, i64x2.shuffle(high01, high23, 0, 2), 32);
+  v128.store(target, i64x2.shuffle(high01, high23, 1, 3), 48);
 }
 
 /**

@@ -144,7 +144,7 @@ export class Model {
   readonly #executables = new Map<string, Executable>();
   /** Runs one after the other: they share the executable's memory. */
   #queue: Promise<unknown> = Promise.resolve();
-  /** Room for the input of a run as the engine wants it: new memory for every run costs more than filling it. */
+  /** Room for the input of a run as the engine wants it: new memory for every run costs about as much as filling it. */
   #lastInput: Float32Array = new Float32Array(0);
   #stream: Stream | undefined;
 

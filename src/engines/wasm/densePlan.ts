@@ -2,7 +2,6 @@
  * How a convolution on real numbers is cut into blocks of positions, whose inputs lie beside each other in scratch (the kernels multiply four positions at once), and how
  * much scratch it needs.
  */
-
 import type { ConvolutionGeometry } from '../kernels.js';
 import { Width } from './instructionSet.js';
 import { roundUp } from './packing.js';
