@@ -3,7 +3,7 @@
  * Where the time of a network goes, by kind of layer, and what share of the machine's peak each kind reaches: additions that spikes caused (or
  * products) per second against what the SIMD unit does at most on as many threads (bench/kernels/peak.mjs).
  *
- * Usage: npm run build, then node bench/layers.mjs CHECKPOINT [--precision f32|i16] [--threads N] [--forms FILE] [--size 224]
+ * Usage: npm run build, then node bench/layers.mjs CHECKPOINT [--precision f32|i16] [--threads N] [--tuning FILE] [--size 224]
  */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -19,14 +19,18 @@ const { values, positionals } = parseArgs({
     threads: { type: 'string', default: '2' },
     size: { type: 'string', default: '224' },
     rounds: { type: 'string', default: '9' },
-    forms: { type: 'string' },
+    tuning: { type: 'string' },
   },
 });
 const precision = values.precision === 'i16' ? 'i16' : 'f32';
 const threads = Number(values.threads);
 const side = Number(values.size);
 const model = await loadModel({ checkpoint: positionals[0] ?? '' }, { precision, threads });
-if (values.forms) await model.chooseForms(new Map(JSON.parse(await readFile(values.forms, 'utf8'))));
+if (values.tuning) {
+  // As `bench/scaling.mjs` writes it.
+  const { forms, firingRates } = JSON.parse(await readFile(values.tuning, 'utf8'));
+  await model.chooseForms(new Map(forms), new Map(firingRates));
+}
 const shape = [1, model.configuration.inputChannels, side, side];
 const input = { shape, data: inputOf(shape) };
 const meter = new EnergyMeter(model, defaultEnergyConstants);

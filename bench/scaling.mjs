@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { inputOf } from '../dist/cli/bench/messages.js';
-import { tunedForms, writeNetwork } from '../dist/cli/bench/network.js';
+import { tuned, writeNetwork } from '../dist/cli/bench/network.js';
 import { loadModel } from '../dist/index.js';
 import { medianOf } from '../dist/runtime/median.js';
 
@@ -42,15 +42,15 @@ async function networkFor(timeSteps, rate) {
   return checkpoint;
 }
 
-/** The forms of a network's RepConvs, tuned once for T, rate, precision and threads. @param {typeof defaults} at @param {'f32' | 'i16'} precision */
-async function formsFor({ timeSteps, rate, threads }, precision) {
-  const file = join(values.networks, `${size}-T${timeSteps}-${rate}`, `forms-${precision}-${threads}.json`);
+/** What `tune` finds of a network, once for T, rate, precision and threads. @param {typeof defaults} at @param {'f32' | 'i16'} precision */
+async function tuningFor({ timeSteps, rate, threads }, precision) {
+  const file = join(values.networks, `${size}-T${timeSteps}-${rate}`, `tuning-${precision}-${threads}.json`);
   if (!existsSync(file)) {
     const shape = [1, 3, defaults.image, defaults.image];
-    const forms = await tunedForms(await networkFor(timeSteps, rate), shape, { threads, precision });
-    await writeFile(file, JSON.stringify(forms));
+    const options = { threads, precision, merges: true };
+    await writeFile(file, JSON.stringify(await tuned(await networkFor(timeSteps, rate), shape, options)));
   }
-  return new Map(JSON.parse(await readFile(file, 'utf8')));
+  return JSON.parse(await readFile(file, 'utf8'));
 }
 
 /** @param {Partial<typeof defaults>} changes @param {'f32' | 'i16'} precision */
@@ -58,7 +58,8 @@ async function lane(changes, precision) {
   const at = { ...defaults, ...changes };
   const { timeSteps, batch, image, rate, threads } = at;
   const model = await loadModel({ checkpoint: await networkFor(timeSteps, rate) }, { threads, precision });
-  await model.chooseForms(await formsFor(at, precision));
+  const { forms, firingRates } = await tuningFor(at, precision);
+  await model.chooseForms(new Map(forms), new Map(firingRates));
   const shape = [batch, 3, image, image];
   const input = { shape, data: inputOf(shape) };
   await model.run(input);
@@ -76,7 +77,7 @@ async function sweep(name, title, unit, xs, change) {
     for (const x of xs) {
       const at = { ...defaults, ...change(x) };
       await networkFor(at.timeSteps, at.rate);
-      for (const precision of precisions) await formsFor(at, precision);
+      for (const precision of precisions) await tuningFor(at, precision);
     }
     return;
   }

@@ -283,7 +283,7 @@ export function spikeConvolution(instruction: usize, scratch: usize, from: u32, 
         const at = step * perStep + first + begin;
         const target = base + step * stepBytes;
         if (byBytes) {
-          sumByteChunk(instruction, scratch, partial, own, chunk, at, some, target, positionBytes, step == 0, tapsPerSegment, wordsPerSegment, segments);
+          sumByteChunk(instruction, scratch, partial, own, chunk, at, some, target, positionBytes, step == 0, withTables, tapsPerSegment, wordsPerSegment, segments);
         } else {
           sumChunk(instruction, scratch, partial, own, chunk, at, some, target, positionBytes, step == 0, withTables, tapsPerSegment, wordsPerSegment, segments);
         }

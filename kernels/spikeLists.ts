@@ -11,9 +11,6 @@ import { ConvolutionWord as Word, Size } from '../src/engines/wasm/instructionSe
 import { patterns } from './spikeRows';
 import { claimStart, isPrepared } from './threads';
 
-/** Images with more than this percentage of spikes use the tables, if there are any. */
-const tablePercentage: u32 = 15;
-
 /**
  * At the start of scratch, by nibble: offsets of the set bits' rows, in front (256 bytes); a shuffle that moves the lanes
  * whose bit is set to the front (256 bytes); by how many bytes a list grows (64 bytes). What follows belongs to `spikeRows.ts` and `spikeByteRows.ts`.
@@ -117,7 +114,7 @@ function usesTables(instruction: usize, modes: usize, image: u32): bool {
   const pixels = load<u32>(instruction + Word.inputHeight * 4) * load<u32>(instruction + Word.inputWidth * 4);
   const count = pixels * ((channels + 31) >>> 5);
   const spikes = countSpikes(load<u32>(instruction + Word.input * 4) + image * count * 4, count);
-  const dense = <u64>spikes * 100 > <u64>pixels * channels * tablePercentage;
+  const dense = <u64>spikes * 100 > <u64>pixels * channels * load<u32>(instruction + Word.tables * 4);
   store<u8>(modes + image, dense ? 2 : 1);
   return dense;
 }

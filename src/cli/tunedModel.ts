@@ -7,5 +7,7 @@ import type { Io } from './io.js';
 export async function applyChoices(io: Io, model: Model): Promise<void> {
   const folder = choicesFolder(io.environment);
   const choices = folder === undefined ? undefined : await savedChoices(folder, model);
-  if (choices) await model.chooseForms(new Map(choices.layers.map(({ layer, form }) => [layer, form])));
+  if (!choices) return;
+  const forms = new Map(choices.layers.map(({ layer, form }) => [layer, form]));
+  await model.chooseForms(forms, new Map(choices.neurons.map(({ layer, firingRate }) => [layer, firingRate])));
 }

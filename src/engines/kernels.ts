@@ -79,6 +79,8 @@ export interface ConvolutionCall {
   readonly bias?: Float32Array;
   /** Added to the result; real, as long as the output or a whole fraction of it (broadcast over time). */
   readonly residual?: Tensor;
+  /** Share of the input's neurons that fire, if the input is spikes and somebody measured it: an engine may choose its kernel by it. */
+  readonly firingRate?: number;
 }
 
 /** `output = input · scale + shift`, per channel: batch normalisation with fixed statistics. */

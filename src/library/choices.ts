@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { UsageError } from '../errors.js';
 import { writeNodeFile } from '../interop/nodeFile.js';
+import type { Tuning } from '../runtime/tune.js';
 import { modelFingerprint } from './fingerprint.js';
 import type { Model } from './model.js';
 
@@ -31,6 +32,15 @@ const schema = z.strictObject({
       }),
     )
     .max(10_000),
+  /** This and the next were added later: files that were kept before have none. */
+  neurons: z
+    .array(z.strictObject({ layer: z.string(), firingRate: z.number().min(0).max(1) }))
+    .max(10_000)
+    .default([]),
+  kernels: z
+    .array(z.strictObject({ layer: z.string(), method: z.string() }))
+    .max(10_000)
+    .default([]),
 });
 
 /** Choices and what they hold for. */
@@ -122,7 +132,11 @@ export async function forgetChoices(folder: string, model: Model): Promise<boole
 }
 
 /** Makes the document of a measurement. */
-export function choicesOf(model: Model, layers: Choices['layers'], measured: Choices['measured']): Choices {
+export function choicesOf(
+  model: Model,
+  { repConvs, firingRates, kernels }: Tuning,
+  measured: Choices['measured'],
+): Choices {
   const { configuration, preprocessing, engine, provenance } = model;
   return {
     format,
@@ -132,6 +146,8 @@ export function choicesOf(model: Model, layers: Choices['layers'], measured: Cho
     engine: engine.name,
     threads: engine.threads,
     measured,
-    layers,
+    layers: repConvs.map((choice) => ({ ...choice })),
+    neurons: [...firingRates].map(([layer, firingRate]) => ({ layer, firingRate })),
+    kernels: [...kernels].map(([layer, method]) => ({ layer, method })),
   };
 }

@@ -34,7 +34,7 @@ export { inferKinds, inferShapes, parametersOf } from '../operators/registry.js'
 export { createEngine, type EngineOptions } from '../runtime/engines.js';
 export { countSpikes } from '../runtime/layout.js';
 export type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
-export type { RepConvChoice, TuneOptions } from '../runtime/tune.js';
+export type { RepConvChoice, TuneOptions, Tuning } from '../runtime/tune.js';
 export { type AttentionHead, type AttentionSpikes, attentionHeads } from './attention.js';
 export type { LoadOptions } from './buildModel.js';
 export { type EnergyMeasurement, EnergyMeter } from './energy.js';

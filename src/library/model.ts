@@ -12,7 +12,6 @@ import { formatShape, type Shape } from '../graph/shape.js';
 import { resolveConfiguration, type UnseenOptions } from '../models/configurations.js';
 import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../models/metaSpikeformer.js';
 import type { LifAttributes } from '../operators/lif.js';
-import { inferKinds } from '../operators/registry.js';
 import { compile, type Executable } from '../runtime/compile.js';
 import { countSpikes, firstNonFinite, realToChannelsFirst, spikesToBits, toChannelsLast } from '../runtime/layout.js';
 import { mergeByEngine } from '../runtime/mergeByEngine.js';
@@ -20,7 +19,8 @@ import { foldBatchNorm } from '../runtime/passes/foldBatchNorm.js';
 import { type RepConvForm, repConvForms } from '../runtime/passes/mergeRepConv.js';
 import type { Network } from '../runtime/passes/pass.js';
 import { type PrepareOptions, prepareNetwork } from '../runtime/prepare.js';
-import { type RepConvChoice, type TuneOptions, tuneRepConvs } from '../runtime/tune.js';
+import { spikeValues } from '../runtime/spikeValues.js';
+import { type TuneOptions, type Tuning, tuneRepConvs } from '../runtime/tune.js';
 import type { NeuronInput } from './membrane.js';
 
 /** Where a model's weights come from; printed wherever its answers are. */
@@ -140,6 +140,7 @@ export class Model {
   readonly #decode: ((image: ImageSource) => Promise<RgbImage>) | undefined;
   readonly #source: Network;
   #prepare: Omit<PrepareOptions, 'input'>;
+  #firingRates: ReadonlyMap<string, number> = new Map();
   readonly #prepared = new Map<'image' | 'frames', Network>();
   readonly #executables = new Map<string, Executable>();
   /** Runs one after the other: they share the executable's memory. */
@@ -186,13 +187,13 @@ export class Model {
   }
 
   /**
-   * Measures which form of each RepConv is faster for inputs like these, at the firing rates that they bring. Changes nothing; `chooseForms` does.
+   * Measures how often neurons fire for inputs like these, and which form of each RepConv is faster then. Changes nothing; `chooseForms` does.
    *
    * @param inputs As for `run`, all of one shape.
    * @param engine One of its own, of this model's precision and threads; it keeps both forms of all weights, so dispose of it afterwards.
    * @throws UsageError as `run`; for no inputs, inputs of several shapes, and an engine that cannot measure layers.
    */
-  async tune(inputs: readonly FieldTensor[], engine: Engine, options: TuneOptions = {}): Promise<RepConvChoice[]> {
+  async tune(inputs: readonly FieldTensor[], engine: Engine, options: TuneOptions = {}): Promise<Tuning> {
     const converted = inputs.map((input) => this.#channelsLast(input));
     return tuneRepConvs(engine, this.#source, converted, options);
   }
@@ -201,9 +202,14 @@ export class Model {
    * From the next run on RepConvs have these forms, by name (`block3.0.attn.q_conv`); others have what suits their shape. Spikes can differ only
    * where rounding decides.
    *
+   * @param firingRates Share of neurons that fire, by the name of their layer, as `tune` and `run` find it for images like those that will come. Where it is high, the
+   *   engine of precision `i16` takes rows of sums, which round weights more coarsely, unless the weights lie on its grid. `f32` does not ask.
    * @throws UsageError for a name that no RepConv has, or a form that there is not; then everything stays as it was.
    */
-  chooseForms(forms: ReadonlyMap<string, RepConvForm>): Promise<void> {
+  chooseForms(
+    forms: ReadonlyMap<string, RepConvForm>,
+    firingRates: ReadonlyMap<string, number> = new Map(),
+  ): Promise<void> {
     const result = this.#queue.then(async () => {
       checkForms(this.#source.graph, forms);
       const full = new Set([...forms].filter(([, form]) => form === 'full').map(([name]) => name));
@@ -214,6 +220,7 @@ export class Model {
       this.#executables.clear();
       this.#prepared.clear();
       this.#prepare = { ...this.#prepare, repConv: forms, merged };
+      this.#firingRates = firingRates;
     });
     this.#queue = result.catch(() => undefined);
     return result;
@@ -326,8 +333,11 @@ export class Model {
     const graph = metaSpikeformer({ ...this.configuration, timeSteps: 1 });
     const network = prepareNetwork({ graph, parameters }, { ...this.#prepare, input: 'frames' });
     const { stages } = network.graph;
-    const keep = [...(wantsSpikes ? spikeValues(network) : []), ...(record?.activations ? stages.values() : [])];
-    const executable = compile(this.engine, network, shape, keep, { membranes: true });
+    const keep = [...(wantsSpikes ? spikeValues(network.graph) : []), ...(record?.activations ? stages.values() : [])];
+    const executable = compile(this.engine, network, shape, keep, {
+      membranes: true,
+      firingRates: this.#firingRates,
+    });
     await executable.resetMembranes();
     const sum = new Float64Array(shape[1]! * this.configuration.classes);
     this.#stream = { shape, executable, records, sum, steps: 0 };
@@ -417,11 +427,11 @@ export class Model {
     }
     const network = this.#network(shape[0]! > 1 ? 'frames' : 'image');
     const keep = [
-      ...(keepSpikes ? spikeValues(network) : []),
+      ...(keepSpikes ? spikeValues(network.graph) : []),
       ...(activations ? network.graph.stages.values() : []),
       ...inputCurrents.map((layer) => neuronNode(network.graph, layer).inputs[0]!),
     ];
-    const executable = compile(this.engine, network, shape, keep);
+    const executable = compile(this.engine, network, shape, keep, { firingRates: this.#firingRates });
     for (const [oldest, unused] of this.#executables) {
       if (this.#executables.size < maximumExecutables) break;
       unused.dispose();
@@ -463,7 +473,7 @@ export class Model {
     const rates = new Map<string, number>();
     const packed = new Map<string, PackedSpikes>();
     if (spikes || firingRates || spikeWords) {
-      for (const value of spikeValues({ graph: executable.graph })) {
+      for (const value of spikeValues(executable.graph)) {
         const shape = executable.shapes.get(value)!;
         const words = await executable.program.readSpikes(executable.tensor(value));
         if (spikeWords) packed.set(value, { shape, words });
@@ -527,12 +537,4 @@ function neuronNode(graph: Graph, layer: string): Node<LifAttributes> {
   if (!node) throw new UsageError(`record: ${layer}: no neuron layer of this network is called so`);
   // The operator of that name has these attributes.
   return node as Node<LifAttributes>;
-}
-
-/** The values that neurons make, in the order of the graph; views of them are not repeated. */
-function spikeValues({ graph }: Pick<Network, 'graph'>): readonly string[] {
-  const kinds = inferKinds(graph);
-  return graph.nodes
-    .filter((node) => node.operator === 'lif' && kinds.get(node.name) === 'binary')
-    .map((node) => node.name);
 }

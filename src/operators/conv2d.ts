@@ -89,6 +89,7 @@ function forward(kernels: Kernels, call: Call<Conv2dAttributes>): void {
     weight: call.parameter('weight'),
     ...(call.attributes.bias ? { bias: call.parameter('bias') } : {}),
     ...(residual ? { residual } : {}),
+    ...(call.firingRate === undefined ? {} : { firingRate: call.firingRate }),
   });
 }
 

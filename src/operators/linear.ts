@@ -60,6 +60,7 @@ function forward(kernels: Kernels, call: Call<LinearAttributes>): void {
     weight: call.parameter('weight'),
     ...(call.attributes.bias ? { bias: call.parameter('bias') } : {}),
     ...(residual ? { residual } : {}),
+    ...(call.firingRate === undefined ? {} : { firingRate: call.firingRate }),
   });
 }
 

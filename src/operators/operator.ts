@@ -28,6 +28,8 @@ export interface Call<A extends Attributes> {
   readonly membrane?: Tensor;
   /** Nobody else reads the node's first input, neither another node nor whoever runs the graph. */
   readonly isOnlyReader?: boolean;
+  /** Share of the neurons in front that fire, where it was measured. */
+  readonly firingRate?: number;
   /** The values of a parameter by its local name; throws when the operator has no such parameter. */
   parameter(localName: string): Float32Array;
 }

@@ -28,6 +28,8 @@ export interface Executable {
 export interface CompileOptions {
   /** Membranes stay from run to run, so that a network of one time step runs a sequence frame by frame. */
   readonly membranes?: boolean;
+  /** Share of neurons that fire, by the name of their layer, as far as it was measured: engines may choose kernels by it. */
+  readonly firingRates?: ReadonlyMap<string, number>;
 }
 
 /**
@@ -79,6 +81,8 @@ export function compile(
   };
   for (const node of graph.nodes) {
     if (operatorOf(node).isView) continue;
+    const source = node.inputs[0]!;
+    const firingRate = options.firingRates?.get(roots.get(source) ?? source);
     const keepsMembrane = options.membranes === true && node.operator === 'lif';
     operatorOf(node).forward(kernels, {
       node,
@@ -86,7 +90,8 @@ export function compile(
       inputs: node.inputs.map((value) => tensors.get(value)!),
       output: tensors.get(node.name)!,
       ...(keepsMembrane ? { membrane: membraneOf(shapes.get(node.name)!) } : {}),
-      isOnlyReader: readers.get(node.inputs[0]!) === 1 && !kept.has(node.inputs[0]!),
+      isOnlyReader: readers.get(source) === 1 && !kept.has(source),
+      ...(firingRate === undefined ? {} : { firingRate }),
       parameter: (localName) => parameterOf(network, node, localName),
     });
   }

@@ -1,11 +1,11 @@
 /**
- * Which form of each RepConv is faster here, measured: both networks are compiled, run on the same input in turn, and timed layer by
- * layer. That the firing rates are those of real images is what a rule about shapes cannot know.
+ * How often neurons fire for the images that come, and which form of each RepConv is faster then, measured: both networks are compiled, run on the same input in turn, and
+ * timed layer by layer. Rates are what a rule about shapes cannot know; engines choose kernels by them, too.
  */
 import type { Engine, Program } from '../engines/kernels.js';
 import { UsageError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
-import { formatShape, type Shape } from '../graph/shape.js';
+import { elementCount, formatShape, type Shape } from '../graph/shape.js';
 import { compile, type Executable } from './compile.js';
 import { countSpikes } from './layout.js';
 import { medianOf } from './median.js';
@@ -14,6 +14,7 @@ import { foldBatchNorm } from './passes/foldBatchNorm.js';
 import { findRepConvs, type RepConv } from './passes/mergeRepConv.js';
 import type { Network } from './passes/pass.js';
 import { prepareNetwork } from './prepare.js';
+import { spikeValues } from './spikeValues.js';
 
 /** The forms that may win: half merged costs nine times the additions of `none` and keeps its dense layer. */
 export type TunedForm = 'none' | 'full';
@@ -27,6 +28,14 @@ export interface RepConvChoice {
   /** Medians over the rounds, of all kernel calls of the RepConv together. */
   readonly milliseconds: Readonly<Record<TunedForm, number>>;
   readonly form: TunedForm;
+}
+
+export interface Tuning {
+  readonly repConvs: readonly RepConvChoice[];
+  /** Share of neurons that fire, by the name of their layer: the mean over the images. */
+  readonly firingRates: ReadonlyMap<string, number>;
+  /** How the engine then computes the layers that are fed by spikes, in its words, by layer. */
+  readonly kernels: ReadonlyMap<string, string>;
 }
 
 export interface TuneOptions {
@@ -56,7 +65,7 @@ export async function tuneRepConvs(
   network: Network,
   inputs: readonly TuneInput[],
   { rounds = defaultTuneRounds, onRound }: TuneOptions = {},
-): Promise<RepConvChoice[]> {
+): Promise<Tuning> {
   const [first] = inputs;
   if (!first) throw new UsageError('tune: no inputs; give at least one');
   if (!Number.isSafeInteger(rounds) || rounds < 1)
@@ -71,41 +80,53 @@ export async function tuneRepConvs(
   const repConvs = findRepConvs(folded.graph);
   const merged = await mergeByEngine(engine, folded, new Set(repConvs.map(({ name }) => name)));
   const kind = shape[0]! > 1 ? 'frames' : 'image';
-  const neurons = new Map(repConvs.map((repConv) => [repConv.name, neuronsBefore(network.graph, repConv)]));
+  const separate = prepareNetwork(folded, { repConv: 'none', input: kind });
+  const firingRates = await measureFiringRates(engine, separate, inputs.slice(0, rounds));
   const lanes = (['none', 'full'] as const).map((form) => {
-    const prepared = prepareNetwork(folded, { repConv: form, merged, input: kind });
-    const executable = compile(engine, prepared, shape, form === 'none' ? new Set(neurons.values()) : []);
-    return { form, executable, program: measuring(executable), times: new Map<string, number[]>() };
+    const prepared = form === 'none' ? separate : prepareNetwork(folded, { repConv: form, merged, input: kind });
+    const executable = compile(engine, prepared, shape, [], { firingRates });
+    const last: readonly MeasuredCall[] = [];
+    return { form, executable, program: measuring(executable), times: new Map<string, number[]>(), last };
   });
   try {
-    const [separate] = lanes as [(typeof lanes)[number]];
-    const fired = new Map<string, number>();
     // Round 0 wakes threads and fills caches.
     for (let round = 0; round <= rounds; round++) {
       const { data } = inputs[round % inputs.length]!;
-      for (const { executable, program, times } of lanes) {
-        await program.write(executable.tensor(network.graph.input), data);
-        const calls = await program.profile();
-        if (round > 0) addTimes(times, calls, repConvs);
+      for (const lane of lanes) {
+        await lane.program.write(lane.executable.tensor(network.graph.input), data);
+        lane.last = await lane.program.profile();
+        if (round > 0) addTimes(lane.times, lane.last, repConvs);
       }
       if (round === 0) continue;
-      for (const layer of new Set(neurons.values()))
-        fired.set(layer, (fired.get(layer) ?? 0) + (await rateOf(separate.executable, layer)) / rounds);
       onRound?.(round, rounds);
     }
-    return repConvs.map(({ name, channels }) => {
+    const choices = repConvs.map((repConv) => {
+      const { name, channels } = repConv;
       const [none, full] = lanes.map(({ times }) => medianOf(times.get(name)!)) as [number, number];
       const form = full < worthMerging * none ? 'full' : 'none';
-      const firingRate = fired.get(neurons.get(name)!)!;
-      return { layer: name, channels, firingRate, milliseconds: { none, full }, form };
+      const firingRate = firingRates.get(neuronsBefore(network.graph, repConv))!;
+      return { layer: name, channels, firingRate, milliseconds: { none, full }, form } satisfies RepConvChoice;
     });
+    const merges = new Set(choices.filter(({ form }) => form === 'full').map(({ layer }) => layer));
+    const calls = lanes.flatMap(({ form, last }) =>
+      last.filter(({ name }) => merges.has(repConvOf(name, repConvs) ?? '') === (form === 'full')),
+    );
+    const spikeFed = calls.filter(({ kernel }) => kernel === 'spikeConvolution');
+    return { repConvs: choices, firingRates, kernels: new Map(spikeFed.map(({ name, method }) => [name, method])) };
   } finally {
     for (const { executable } of lanes) executable.dispose();
   }
 }
 
+interface MeasuredCall {
+  readonly name: string;
+  readonly kernel: string;
+  readonly method: string;
+  readonly milliseconds: number;
+}
+
 interface MeasuringProgram extends Program {
-  profile(): Promise<readonly { readonly name: string; readonly milliseconds: number }[]>;
+  profile(): Promise<readonly MeasuredCall[]>;
 }
 
 function measuring({ program }: Executable): MeasuringProgram {
@@ -121,19 +142,40 @@ function neuronsBefore(graph: Graph, { pointwise1 }: RepConv): string {
   return node!.name;
 }
 
+/** The RepConv that a call is part of, if it is. */
+function repConvOf(call: string, repConvs: readonly RepConv[]): string | undefined {
+  return repConvs.find(({ name }) => call.startsWith(`${name}.`))?.name;
+}
+
 /** Adds one time for each RepConv: of all its calls in this run. */
-function addTimes(
-  times: Map<string, number[]>,
-  calls: readonly { readonly name: string; readonly milliseconds: number }[],
-  repConvs: readonly RepConv[],
-): void {
+function addTimes(times: Map<string, number[]>, calls: readonly MeasuredCall[], repConvs: readonly RepConv[]): void {
   for (const { name } of repConvs) {
-    const own = calls.filter((call) => call.name.startsWith(`${name}.`));
+    const own = calls.filter((call) => repConvOf(call.name, repConvs) === name);
     times.set(name, [...(times.get(name) ?? []), own.reduce((sum, call) => sum + call.milliseconds, 0)]);
   }
 }
 
-async function rateOf(executable: Executable, layer: string): Promise<number> {
-  const words = await executable.program.readSpikes(executable.tensor(layer));
-  return countSpikes(words) / executable.shapes.get(layer)!.reduce((a, b) => a * b, 1);
+/** @returns the mean over the inputs, which are of one shape. */
+async function measureFiringRates(
+  engine: Engine,
+  network: Network,
+  inputs: readonly TuneInput[],
+): Promise<ReadonlyMap<string, number>> {
+  const layers = spikeValues(network.graph);
+  const executable = compile(engine, network, inputs[0]!.shape, layers);
+  const means = new Map(layers.map((layer) => [layer, 0]));
+  try {
+    for (const { data } of inputs) {
+      await executable.program.write(executable.tensor(network.graph.input), data);
+      await executable.program.run();
+      for (const layer of layers) {
+        const spikes = countSpikes(await executable.program.readSpikes(executable.tensor(layer)));
+        const neurons = elementCount(executable.shapes.get(layer)!);
+        means.set(layer, means.get(layer)! + spikes / neurons / inputs.length);
+      }
+    }
+    return means;
+  } finally {
+    executable.dispose();
+  }
 }

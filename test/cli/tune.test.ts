@@ -26,6 +26,8 @@ describe('tune', () => {
       expect(milliseconds).toEqual({ none: expect.any(Number), full: expect.any(Number) });
       expect(['none', 'full']).toContain(form);
     }
+    const neurons = measured.neurons as { layer: string; firingRate: number }[];
+    expect(neurons).toContainEqual({ layer: 'block3.0.attn.head_lif', firingRate: layers[0]!.firingRate });
     const shown = await json(['tune', ...network, '--show'], kept());
     expect(shown).toEqual({ ...measured, file: undefined });
     expect(await everythingIn(folder.path)).toHaveLength(1);
@@ -45,6 +47,14 @@ describe('tune', () => {
     expect(other.code).toBe(2);
     await writeFile(file, (await readFile(file, 'utf8')).slice(0, -20));
     expect((await spikeformer(['tune', ...network, '--show'], kept())).code).toBe(2);
+  });
+
+  it('takes choices that were kept before rates of neurons were', async () => {
+    const { file } = (await json(['tune', ...network, '--rounds', '1'], kept())) as { file: string };
+    const { neurons: _left, ...before } = JSON.parse(await readFile(file, 'utf8'));
+    await writeFile(file, JSON.stringify(before));
+    const shown = await json(['tune', ...network, '--show'], kept());
+    expect(shown).toMatchObject({ layers: before.layers, neurons: [] });
   });
 
   it('leaves what predict answers as it was, to rounding, whatever the forms', async () => {

@@ -20,6 +20,7 @@ import {
   levels,
   quantiseDenseWeights,
   quantiseWeights,
+  quantiseWeightsAndSums,
   roundToGrid,
 } from '../../src/engines/wasm/quantise.js';
 import {
@@ -47,6 +48,8 @@ interface SpikeLayer {
   readonly weight: Float32Array;
   readonly bias?: Float32Array;
   readonly residual?: Float32Array;
+  /** What the engine is told. */
+  readonly firingRate?: number;
 }
 
 /** Firing rates per image, so that some images use tables and some do not. */
@@ -75,7 +78,7 @@ async function convolveSpikes(engine: Engine, layer: SpikeLayer): Promise<Float3
 
 async function convolve(
   engine: Engine,
-  { geometry: g, weight, bias, residual }: Omit<SpikeLayer, 'bits'>,
+  { geometry: g, weight, bias, residual, firingRate }: Omit<SpikeLayer, 'bits'>,
   inputOn: (bench: Workbench, shape: number[]) => Tensor,
 ): Promise<Float32Array> {
   const bench = new Workbench(engine);
@@ -88,6 +91,7 @@ async function convolve(
     weight,
     ...(bias && { bias }),
     ...(residual && { residual: bench.real([residual.length], residual) }),
+    ...(firingRate !== undefined && { firingRate }),
   });
   await bench.run();
   const result = await bench.read(output);
@@ -244,8 +248,7 @@ const byteLayers: readonly (readonly [string, SpikeLayer])[] = [
 ];
 
 /** The layer with weights as the integers and scales say. */
-function rounded(layer: SpikeLayer): SpikeLayer {
-  const { weight, scales } = quantiseWeights(layer.weight, layer.geometry);
+function rounded(layer: SpikeLayer, { weight, scales } = quantiseWeights(layer.weight, layer.geometry)): SpikeLayer {
   const perChannel = weight.length / scales.length;
   return { ...layer, weight: Float32Array.from(weight, (value, i) => value * scales[Math.floor(i / perChannel)]!) };
 }
@@ -292,6 +295,111 @@ describe('a convolution on spikes in 16 bits', () => {
     expect([...quantiseWeights(new Float32Array(2 * 200 * 9), { ...geometry, outputChannels: 2 }).scales]).toEqual([
       0, 0,
     ]);
+  });
+});
+
+/** Sums of weights of the same kernel tap and four neighbouring input channels, as many as have the sign. */
+function sumsOfFour(weight: ArrayLike<number>, { inputChannels, outputChannels }: ConvolutionGeometry, sign: number) {
+  const taps = weight.length / inputChannels / outputChannels;
+  const sums = new Map<string, number>();
+  for (let i = 0; i < weight.length; i++) {
+    const [tap, input, output] = [i % taps, Math.floor(i / taps) % inputChannels, Math.floor(i / taps / inputChannels)];
+    const key = `${output} ${input >> 2} ${tap}`;
+    sums.set(key, (sums.get(key) ?? 0) + Math.max(0, sign * weight[i]!));
+  }
+  return [...sums.values()];
+}
+
+describe('tables of bytes, where neurons are known to fire often', () => {
+  const often = byteLayers
+    .map(([title, layer]) => [title, { ...layer, firingRate: 0.4 }] as const)
+    .filter(([, { geometry: g }]) => g.images * g.outputHeight * g.outputWidth >= 64);
+  const methodAt = async (layer: Pick<SpikeLayer, 'geometry' | 'weight' | 'firingRate'>) =>
+    withEngine({ threads: 1, precision: 'i16' }, async (engine) => {
+      const { geometry: g, weight, firingRate } = layer;
+      const kernels = (engine as Awaited<ReturnType<typeof createWasmEngine>>).record();
+      const tensor = (side: number, channels: number, storage: Tensor['storage']): Tensor => {
+        const shape = [g.images, side, side, channels];
+        return { shape, storage, block: kernels.allocate(4 * g.images * side * side * channels), byteOffset: 0 };
+      };
+      const input = tensor(g.inputHeight, g.inputChannels, 'spikes');
+      const output = tensor(g.outputHeight, g.outputChannels, 'real');
+      kernels.convolution({ name: 'c', geometry: g, input, output, weight, ...(firingRate && { firingRate }) });
+      return kernels.finish().instructions.at(-1)!.method;
+    });
+  const geometry = geometryOf({ channels: [50, 70], size: [9, 9], kernel: [3, 3], padding: [1, 1] });
+  const { weight } = spikeLayer(31, geometry, [0.4]);
+
+  it.each(often)('give what the definition gives on their rounded weights: %s', async (_title, layer) => {
+    const found = await withEngine({ threads: 2, precision: 'i16' }, (engine) => convolveSpikes(engine, layer));
+    expectClose(found, definition(rounded(layer, quantiseWeightsAndSums(layer.weight, layer.geometry))));
+  });
+
+  it.each(often)('give the same bits with one to four threads: %s', async (_title, layer) => {
+    const results = [];
+    for (const threads of [1, 2, 3, 4])
+      results.push(await withEngine({ threads, precision: 'i16' }, (engine) => convolveSpikes(engine, layer)));
+    for (const result of results) expect(result).toEqual(results[0]);
+  });
+
+  it('are taken from a rate of a quarter on, within the budget', async () => {
+    expect(await methodAt({ geometry, weight, firingRate: 0.25 })).toBe('rows and tables, i16');
+    expect(await methodAt({ geometry, weight, firingRate: 0.24 })).toBe('rows, i16');
+    expect(await methodAt({ geometry, weight })).toBe('rows, i16');
+    const small = geometryOf({ channels: [50, 70], size: [7, 7], kernel: [3, 3], padding: [1, 1] });
+    expect(await methodAt({ geometry: small, weight, firingRate: 0.9 })).toBe('rows, i16');
+    const layer = { geometry, weight, bits: new SeededNumbers(32).bits(81 * 50, 0.4), firingRate: 0.4 };
+    const found = await withEngine({ threads: 1, precision: 'i16', tableBudgetBytes: 0 }, (engine) =>
+      convolveSpikes(engine, layer),
+    );
+    expectClose(found, definition(rounded(layer)));
+  });
+
+  it('have sums of four weights that a byte holds, and weights rounded to half a step', () => {
+    const { weight: steps, scales } = quantiseWeightsAndSums(weight, geometry)!;
+    for (const sign of [1, -1]) expect(Math.max(...sumsOfFour(steps, geometry, sign))).toBeLessThanOrEqual(levels);
+    // Not coarser than it must be.
+    expect(Math.max(...[1, -1].flatMap((sign) => sumsOfFour(steps, geometry, sign)))).toBeGreaterThan(levels - 5);
+    weight.forEach((value, i) => {
+      const scale = scales[Math.floor(i / 450)]!;
+      expect(Math.abs(steps[i]! * scale - value)).toBeLessThanOrEqual(0.5001 * scale);
+    });
+    const nothing = quantiseWeightsAndSums(new Float32Array(weight.length), geometry)!;
+    expect([...nothing.scales, ...nothing.weight].every((value) => value === 0)).toBe(true);
+    // So small that a scale would be rounded.
+    const tiny = quantiseWeightsAndSums(
+      weight.map((value) => value * 3e-42),
+      geometry,
+    )!;
+    for (const sign of [1, -1])
+      expect(Math.max(...sumsOfFour(tiny.weight, geometry, sign))).toBeLessThanOrEqual(levels);
+  });
+
+  it('do not overflow when all neurons fire into the largest weights', async () => {
+    const wide = geometryOf({ channels: [450, 70], size: [9, 9], kernel: [3, 3], padding: [1, 1] });
+    const numbers = new SeededNumbers(33).reals(70 * 450 * 9);
+    const layer = {
+      geometry: wide,
+      bits: new Float32Array(81 * 450).fill(1),
+      // About ±0.75, an output channel of one sign, and on no grid.
+      weight: numbers.map((value, i) => (0.75 + 0.01 * value) * (Math.floor(i / 4050) % 2 === 0 ? 1 : -1)),
+      firingRate: 1,
+    };
+    expect(await methodAt(layer)).toBe('rows and tables, i16');
+    const found = await withEngine({ threads: 1, precision: 'i16' }, (engine) => convolveSpikes(engine, layer));
+    // In the middle 9 · 113 rows of about 124 steps meet, 126,108: four times what 16 bits hold.
+    expectClose(found, definition(rounded(layer, quantiseWeightsAndSums(layer.weight, wide))), 1e-6);
+    for (const channel of [0, 1]) expect(Math.abs(found[40 * 70 + channel]! / (9 * 450 * 0.75))).toBeCloseTo(1, 1);
+  });
+
+  it('leave weights alone that lie on the grid: tables only where sums lie on it too', async () => {
+    const grid = roundToGrid(weight, 70);
+    expect(quantiseWeightsAndSums(grid, geometry)).toBeUndefined();
+    expect(await methodAt({ geometry, weight: grid, firingRate: 0.9 })).toBe('rows, i16');
+    // One large weight among small ones.
+    const sparse = grid.map((value, i) => (Math.floor(i / 9) % 4 === 0 ? value : 0));
+    expect(quantiseWeightsAndSums(sparse, geometry)).toEqual(quantiseWeights(sparse, geometry));
+    expect(await methodAt({ geometry, weight: sparse, firingRate: 0.9 })).toBe('rows and tables, i16');
   });
 });
 

@@ -60,6 +60,16 @@ describe('the bundled model', () => {
     for (const [index, logit] of own.logits.data.entries()) expect(found.logits.data[index]).toBeCloseTo(logit, 3);
   });
 
+  it('answers the same in 16 bits however often neurons are said to fire: its weights lie on the grid', async () => {
+    const bytes = await loadModel({}, { precision: 'i16', threads: 1 });
+    const input = await model.inputOf([photograph('cat.jpg')]);
+    const { logits, firingRates } = await bytes.run(input, { record: { firingRates: true } });
+    await bytes.chooseForms(new Map(), new Map([...firingRates!.keys()].map((layer) => [layer, 1])));
+    const often = await bytes.run(input);
+    await bytes.dispose();
+    for (const [index, logit] of logits.data.entries()) expect(often.logits.data[index]).toBeCloseTo(logit, 4);
+  });
+
   it('has weights that a page can fetch by itself; random ones are in no file', () => {
     expect(weightsAddress(defaultModelName).href).toMatch(/\/models\/cifar10\.safetensors$/);
     expect(() => weightsAddress('31M-random')).toThrow(UsageError);

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { imagenetPreprocessing } from '../../src/data/preprocess.js';
 import type { Engine, Program } from '../../src/engines/kernels.js';
-import { createWasmEngine } from '../../src/engines/wasm/index.js';
+import { createWasmEngine, type InstructionTiming } from '../../src/engines/wasm/index.js';
 import { Model } from '../../src/library/model.js';
 import { resolveConfiguration } from '../../src/models/configurations.js';
 import { demonstrationParameters } from '../../src/models/initialise.js';
@@ -51,8 +51,16 @@ describe('merging by an engine', () => {
       if (round === 0) return 0.1;
       return name.startsWith('block3') ? 5 : 0.5;
     });
-    const choices = await tuneRepConvs(timed, network, [input], { rounds: 5 });
+    const { repConvs: choices, firingRates, kernels } = await tuneRepConvs(timed, network, [input], { rounds: 5 });
     const rates = await ratesOf(engine);
+    expect([...firingRates.keys()]).toEqual([...rates.keys()]);
+    // Merged is what block 4 has; the rest is as it was.
+    const spikeFed = [...kernels.keys()];
+    expect(spikeFed).toContain('block3.0.attn.q_conv.0.body.0');
+    expect(spikeFed).toContain('block4.0.attn.q_conv.0.body.2.1');
+    expect(spikeFed).not.toContain('block4.0.attn.q_conv.0.body.0');
+    expect(spikeFed).toContain('block3.0.mlp.fc1_conv');
+    for (const [layer, rate] of firingRates) expect(rate).toBeCloseTo(rates.get(layer)!, 12);
     expect(Math.max(...rates.values())).toBeGreaterThan(0);
     expect(choices).toHaveLength(8);
     for (const { layer, form, milliseconds, firingRate } of choices) {
@@ -63,6 +71,25 @@ describe('merging by an engine', () => {
       const neurons = layer.endsWith('proj_conv') ? 'attn_lif' : 'head_lif';
       expect(firingRate).toBeCloseTo(rates.get(layer.replace(/[^.]+$/, neurons))!, 12);
     }
+  });
+});
+
+describe('firing rates', () => {
+  it('reach the kernels of a run and of a stream alike, and only those of neurons that fire often matter', async () => {
+    const model = modelOn(await createWasmEngine({ threads: 1, precision: 'i16' }));
+    const image = { shape: [1, 3, 16, 16], data: input.data };
+    const { logits, firingRates } = await model.run(image, { record: { firingRates: true } });
+    const all = (rate: number) => new Map([...firingRates!.keys()].map((layer) => [layer, rate]));
+    await model.chooseForms(new Map(), all(0.2));
+    expect((await model.run(image)).logits).toEqual(logits);
+    await model.chooseForms(new Map(), all(0.9));
+    const often = await model.run(image);
+    // Rows of sums round weights more coarsely.
+    expect(often.logits).not.toEqual(logits);
+    expect((await model.step(image)).logits).toEqual(often.logits);
+    await model.chooseForms(new Map());
+    expect((await model.run(image)).logits).toEqual(logits);
+    await model.dispose();
   });
 });
 
@@ -111,7 +138,7 @@ function pretending(engine: Engine, time: (name: string, merged: boolean, round:
       const finish = kernels.finish.bind(kernels);
       kernels.finish = () => {
         const program = finish() as Program & {
-          profile(): Promise<{ name: string; milliseconds: number }[]>;
+          profile(): Promise<InstructionTiming[]>;
         };
         const profile = program.profile.bind(program);
         let round = -1;

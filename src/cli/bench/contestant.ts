@@ -25,7 +25,8 @@ interface OnnxRuntime {
 
 async function ours(task: ContestantTask, precision: 'f32' | 'i16'): Promise<Runner> {
   const model = await loadModel({ checkpoint: task.checkpoint }, { threads: task.threads, precision });
-  await model.chooseForms(new Map(task.forms));
+  const { forms = [], firingRates: expected = [] } = task.tuning ?? {};
+  await model.chooseForms(new Map(forms), new Map(expected));
   const input = { shape: task.shape, data: inputOf(task.shape) };
   const { firingRates } = await model.run(input, { record: { firingRates: true } });
   const rates = [...firingRates!.values()];

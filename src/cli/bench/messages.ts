@@ -10,8 +10,16 @@ export interface ContestantTask {
   /** Of the input, `[B, C, H, W]`. */
   readonly shape: readonly number[];
   readonly threads: number;
-  /** What `tune` found for our engine: forms of RepConvs by name. */
-  readonly forms?: readonly (readonly [layer: string, form: 'none' | 'full'])[];
+  /** Of our engine. */
+  readonly tuning?: TaskTuning;
+}
+
+/** What was measured for our engine before the race. */
+export interface TaskTuning {
+  /** Of RepConvs, by name. */
+  readonly forms: readonly (readonly [layer: string, form: 'none' | 'full'])[];
+  /** Share of neurons that fire, by layer. */
+  readonly firingRates: readonly (readonly [layer: string, rate: number])[];
 }
 
 export type FromContestant =

@@ -11,7 +11,7 @@ import { initialiseParameters } from '../../models/initialise.js';
 import { metaSpikeformer } from '../../models/metaSpikeformer.js';
 import { calibrateFiringRates } from '../../runtime/calibrate.js';
 import { createEngine } from '../../runtime/engines.js';
-import { inputOf } from './messages.js';
+import { inputOf, type TaskTuning } from './messages.js';
 
 /** What is raced. */
 export interface Entry {
@@ -37,17 +37,30 @@ export async function writeNetwork(entry: Entry, folder: string, threads: number
   return { checkpoint, onnx, shape };
 }
 
-/** Forms of our RepConvs for this input's firing rates, as `spikeformer tune` finds them; in an engine that ends here, so that no contestant's memory counts it. */
-export async function tunedForms(
+/**
+ * This input's firing rates and the forms of our RepConvs for them, as `spikeformer tune` finds them; in an engine that ends here, so that no contestant's memory
+ * counts it. Without `merges` no RepConv is merged, and there are rates only.
+ */
+export async function tuned(
   checkpoint: string,
   shape: readonly number[],
-  options: { readonly threads: number; readonly precision: 'f32' | 'i16' },
-) {
-  const model = await loadModel({ checkpoint }, { threads: 1 });
-  const engine = await createEngine(options);
+  options: { readonly threads: number; readonly precision: 'f32' | 'i16'; readonly merges: boolean },
+): Promise<TaskTuning> {
+  const { merges, ...engineOptions } = options;
+  const input = { shape, data: inputOf(shape) };
+  const model = await loadModel({ checkpoint }, merges ? { threads: 1 } : engineOptions);
+  if (!merges) {
+    try {
+      const { firingRates } = await model.run(input, { record: { firingRates: true } });
+      return { forms: [], firingRates: [...firingRates!] };
+    } finally {
+      await model.dispose();
+    }
+  }
+  const engine = await createEngine(engineOptions);
   try {
-    const layers = await model.tune([{ shape, data: inputOf(shape) }], engine, { rounds: tuneRounds });
-    return layers.map(({ layer, form }) => [layer, form] as const);
+    const { repConvs, firingRates } = await model.tune([input], engine, { rounds: tuneRounds });
+    return { forms: repConvs.map(({ layer, form }) => [layer, form] as const), firingRates: [...firingRates] };
   } finally {
     await engine.dispose();
     await model.dispose();

@@ -7,7 +7,7 @@ import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from '../../errors.js';
 import { medianOf } from '../../runtime/median.js';
-import type { Contestant, ContestantTask, FromContestant } from './messages.js';
+import type { Contestant, ContestantTask, FromContestant, TaskTuning } from './messages.js';
 
 export interface Lane {
   readonly contestant: Contestant;
@@ -21,9 +21,9 @@ export interface Lane {
 
 export interface RaceOptions {
   readonly rounds: number;
-  readonly task: Omit<ContestantTask, 'contestant' | 'forms'>;
-  /** For those of our contestants that were tuned. */
-  readonly forms: ReadonlyMap<Contestant, ContestantTask['forms']>;
+  readonly task: Omit<ContestantTask, 'contestant' | 'tuning'>;
+  /** For our own contestants. */
+  readonly tunings: ReadonlyMap<Contestant, TaskTuning>;
   readonly contestants: readonly Contestant[];
   readonly onRound?: (round: number) => void;
   readonly signal?: AbortSignal;
@@ -44,8 +44,8 @@ export async function race(options: RaceOptions): Promise<{ lanes: Lane[]; missi
   const runners: Runner[] = [];
   try {
     for (const contestant of options.contestants) {
-      const forms = options.forms.get(contestant);
-      runners.push(new Runner({ ...options.task, contestant, ...(forms ? { forms } : {}) }));
+      const tuning = options.tunings.get(contestant);
+      runners.push(new Runner({ ...options.task, contestant, ...(tuning ? { tuning } : {}) }));
     }
     // Nothing is timed yet, so they load side by side.
     for (const [contestant, problem] of await Promise.all(

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { maximumThreads } from '../../runtime/engines.js';
-import { type Contestant, contestants } from '../bench/messages.js';
-import { type Entry, tunedForms, writeNetwork } from '../bench/network.js';
+import { type Contestant, contestants, type TaskTuning } from '../bench/messages.js';
+import { type Entry, tuned, writeNetwork } from '../bench/network.js';
 import { type Lane, race } from '../bench/race.js';
 import type { Io } from '../io.js';
 import { oneOf, parseOptions, wholeNumber } from '../options.js';
@@ -130,24 +130,26 @@ async function runCase(io: Io, entry: Entry, folder: string, { rounds, threads, 
     const { checkpoint, onnx, shape } = await writeNetwork(entry, folder, threads);
     const task = { checkpoint, onnx, shape, threads };
     const onRound = (round: number) => progress.update(round);
-    const forms: Forms = new Map();
+    const tunings: Tunings = new Map();
     for (const precision of ['f32', 'i16'] as const) {
-      const tunes = entry.rate === null || entry.rate < rateTooHighToMerge[precision];
-      forms.set(precision, tunes ? await tunedForms(checkpoint, shape, { threads, precision }) : []);
+      const merges = entry.rate === null || entry.rate < rateTooHighToMerge[precision];
+      // Only i16 asks for rates where nothing is merged.
+      if (merges || precision === 'i16')
+        tunings.set(precision, await tuned(checkpoint, shape, { threads, precision, merges }));
     }
-    const { lanes, missing } = await race({ rounds, task, forms, contestants, onRound, signal });
-    return { results: resultsOf(entry, lanes, forms, rounds), missing };
+    const { lanes, missing } = await race({ rounds, task, tunings, contestants, onRound, signal });
+    return { results: resultsOf(entry, lanes, tunings, rounds), missing };
   } finally {
     progress.stop();
   }
 }
 
-type Forms = Map<Contestant, Awaited<ReturnType<typeof tunedForms>>>;
+type Tunings = Map<Contestant, TaskTuning>;
 
 function resultsOf(
   { model, timeSteps, batch }: Entry,
   lanes: readonly Lane[],
-  forms: Forms,
+  tunings: Tunings,
   rounds: number,
 ): CaseResult[] {
   const ours = lanes.filter(({ contestant }) => contestant === 'f32' || contestant === 'i16');
@@ -159,7 +161,7 @@ function resultsOf(
     firingRate: lane.firingRate,
     precision: lane.contestant,
     rounds,
-    mergedRepConvs: forms.get(lane.contestant)!.filter(([, form]) => form === 'full').length,
+    mergedRepConvs: tunings.get(lane.contestant)?.forms.filter(([, form]) => form === 'full').length ?? 0,
     ours_ms: lane.median,
     rivals: Object.fromEntries(
       others.map((other) => [other.contestant, { ms: other.median, ratio: other.median / lane.median }]),

@@ -1,5 +1,5 @@
 /**
- * `tune`: which form of each RepConv is faster on this machine at the firing rates that images bring; the answer is kept, and `predict` goes by it.
+ * `tune`: how often neurons fire for the images that come, and which form of each RepConv is faster on this machine then; the answer is kept, and `predict` goes by it.
  */
 import { cpus } from 'node:os';
 import type { Command } from 'commander';
@@ -104,9 +104,9 @@ async function measure(
   const engine = await createEngine(given({ threads, engine: kind, precision }));
   const progress = startProgress(io, `tune ${model.provenance.name}`, rounds, 'rounds');
   try {
-    const layers = await model.tune(inputs, engine, { rounds, onRound: (round) => progress.update(round) });
+    const tuning = await model.tune(inputs, engine, { rounds, onRound: (round) => progress.update(round) });
     const processor = cpus()[0]?.model ?? 'unknown';
-    return choicesOf(model, layers, { date: new Date().toISOString(), processor, rounds });
+    return choicesOf(model, tuning, { date: new Date().toISOString(), processor, rounds });
   } finally {
     progress.stop();
     await engine.dispose();
@@ -131,7 +131,7 @@ function print(io: Io, json: boolean, document: Document): void {
   else printChoices(io, document);
 }
 
-function printChoices(io: Io, { layers, measured, file }: Choices & { readonly file?: string }): void {
+function printChoices(io: Io, { layers, kernels, measured, file }: Choices & { readonly file?: string }): void {
   const { bold, dim } = io.colours;
   const rows = layers.map(({ layer, channels, firingRate, milliseconds: { none, full }, form }) => [
     layer,
@@ -151,6 +151,10 @@ function printChoices(io: Io, { layers, measured, file }: Choices & { readonly f
     `\n${chosen.toFixed(2)} ms as chosen, ${all(({ milliseconds }) => milliseconds.none).toFixed(2)} ms if none were merged, ` +
       `${all(({ milliseconds }) => milliseconds.full).toFixed(2)} ms if all were\n`,
   );
+  const methods = new Map<string, number>();
+  for (const { method } of kernels) methods.set(method, (methods.get(method) ?? 0) + 1);
+  const counts = [...methods].map(([method, count]) => `${count} ${method}`).sort();
+  if (counts.length > 0) io.stdout.write(`${kernels.length} layers fed by spikes: ${counts.join('; ')}\n`);
   io.stdout.write(dim(`measured ${measured.date} on ${measured.processor}, medians of ${measured.rounds}`));
   io.stdout.write(file === undefined ? '\n' : dim(`; kept in ${file}\n`));
 }

@@ -67,7 +67,7 @@ export enum ConvolutionWord {
   spikes = 21,
   /** Blocks into which the output positions are cut. */
   blocks = 22,
-  /** Spike-fed: 1 when the rows of each tap are followed by their tables. */
+  /** Spike-fed: 0, or where the rows of each tap are followed by their tables the percentage of spikes from which on an image uses them. */
   tables = 23,
   /** Spike-fed: bytes of one row of a chunk, and of a whole chunk of output channels. */
   rowBytes = 24,

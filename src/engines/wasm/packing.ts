@@ -19,10 +19,14 @@ export interface RowFormat {
   /** Numbers in a register. */
   readonly lanes: number;
   readonly bytesPerNumber: number;
+  /** Images in which more neurons fire use the tables, if there are any; in per cent, measured. */
+  readonly tablePercentage: number;
 }
 
-export const floatRows: RowFormat = { chunk: Width.chunk, lanes: 4, bytesPerNumber: 4 };
-export const byteRows: RowFormat = { chunk: Width.byteChunk, lanes: 16, bytesPerNumber: 1 };
+export const floatRows: RowFormat = { chunk: Width.chunk, lanes: 4, bytesPerNumber: 4, tablePercentage: 15 };
+export const byteRows: RowFormat = { chunk: Width.byteChunk, lanes: 16, bytesPerNumber: 1, tablePercentage: 20 };
+/** Added to the lower byte of every lane of a row of bytes. */
+const byteExcess = 128;
 
 /** Numbers in one row of a chunk: all of a chunk's, or what a layer with fewer output channels needs. */
 export function rowWidth(outputChannels: number, format = floatRows): number {
@@ -73,7 +77,7 @@ export function packSpikeRows(
       const part = target.subarray(start, start + length);
       part.fill(0);
       fillRows(part, weight, geometry, firstOutput, tap, width);
-      if (tables) fillTables(part, geometry.inputChannels, width);
+      if (tables) fillTables(part, geometry.inputChannels, width, 0);
       start += length;
     }
   }
@@ -100,35 +104,44 @@ function fillRows(
 }
 
 /**
- * Per chunk of output channels and tap `[inputChannel][chunk]`, without tables: of every sixteen output channels the first eight in the lower bytes of 16-bit lanes,
- * 128 added, and the other eight in the upper bytes, signed (`kernels/spikeByteRows.ts`). Channels beyond the last are zero weights.
+ * As `packSpikeRows`, in bytes: of every sixteen output channels the first eight in the lower bytes of 16-bit lanes, 128 added, and the other eight in the upper
+ * bytes, signed (`kernels/spikeByteRows.ts`). Channels beyond the last are zero weights. With tables the sums of four neighbouring weights must be within ±127.
  */
-export function packByteRows(target: Uint8Array, weight: Int8Array, geometry: ConvolutionGeometry): void {
+export function packByteRows(
+  target: Uint8Array,
+  weight: Int8Array,
+  geometry: ConvolutionGeometry,
+  tables: boolean,
+): void {
   const { inputChannels, outputChannels } = geometry;
   const taps = tapsOf(geometry);
   const width = rowWidth(outputChannels, byteRows);
+  const length = tapRows(geometry, tables) * width;
   // Even bytes are the lower ones: wasm is little-endian.
   for (let at = 0; at < target.length; at += 2) {
-    target[at] = 128;
+    target[at] = byteExcess;
     target[at + 1] = 0;
   }
   for (let output = 0; output < outputChannels; output++) {
     const chunk = Math.floor(output / byteRows.chunk);
     const lane = output % 16;
     const place = (output % byteRows.chunk) - lane + 2 * (lane % 8) + (lane < 8 ? 0 : 1);
-    const bias = lane < 8 ? 128 : 0;
+    const excess = lane < 8 ? byteExcess : 0;
     for (let tap = 0; tap < taps; tap++) {
-      const start = (chunk * taps + tap) * inputChannels * width + place;
+      const start = (chunk * taps + tap) * length + place;
       for (let input = 0; input < inputChannels; input++) {
         // Wraps to a byte where it is negative.
-        target[start + input * width] = weight[(output * inputChannels + input) * taps + tap]! + bias;
+        target[start + input * width] = weight[(output * inputChannels + input) * taps + tap]! + excess;
       }
     }
   }
+  if (!tables) return;
+  for (let start = 0; start < target.length; start += length)
+    fillTables(target.subarray(start, start + length), inputChannels, width, byteExcess);
 }
 
-/** Makes each sum from that of the pattern without its highest spike, plus that spike's row. */
-function fillTables(part: Float32Array, inputChannels: number, width: number): void {
+/** Makes each sum from that of the pattern without its highest spike, plus that spike's row. What stands in every even number beside the weight, `excess`, is there once. */
+function fillTables(part: Float32Array | Uint8Array, inputChannels: number, width: number, excess: number): void {
   // Where each pattern's row starts; patterns with channels beyond the last are never looked up and stay zero.
   const starts = new Int32Array(16);
   let at = inputChannels * width;
@@ -142,7 +155,10 @@ function fillTables(part: Float32Array, inputChannels: number, width: number): v
       if (others === 0) continue;
       const sum = starts[others]!;
       if (highest < present) {
-        for (let lane = 0; lane < width; lane++) part[at + lane] = part[sum + lane]! + part[single + lane]!;
+        for (let lane = 0; lane < width; lane += 2) {
+          part[at + lane] = part[sum + lane]! + part[single + lane]! - excess;
+          part[at + lane + 1] = part[sum + lane + 1]! + part[single + lane + 1]!;
+        }
       }
       at += width;
     }

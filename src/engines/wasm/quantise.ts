@@ -35,14 +35,44 @@ const gridTolerance = 1 / 512;
  * whole steps as they stand (`roundToGrid`) and nothing is rounded.
  */
 export function quantiseWeights(weight: Float32Array, { outputChannels }: ConvolutionGeometry): SpikeWeights {
+  return quantiseBy(weight, outputChannels, (own) => {
+    const largest = largestOf(own);
+    return largest / (stepsOfGrid(own, largest) ?? levels);
+  });
+}
+
+/**
+ * As `quantiseWeights`, but so coarse that the sums of any of four neighbouring input channels' weights are within ±`levels` steps too. How coarse depends on how
+ * often large weights of one sign lie together: of random weights 1.5 to 1.7 times.
+ *
+ * @returns undefined where weights lie on a grid that their sums do not fit: they are not to be rounded again.
+ */
+export function quantiseWeightsAndSums(weight: Float32Array, geometry: ConvolutionGeometry): SpikeWeights | undefined {
+  const { inputChannels, outputChannels } = geometry;
+  let fits = true;
+  const quantised = quantiseBy(weight, outputChannels, (own) => {
+    const largest = largestOf(own);
+    const sum = largestSumOf(own, inputChannels);
+    const steps = largest === 0 ? undefined : stepsOfGrid(own, largest);
+    // Four weights are rounded by two steps at most.
+    if (steps === undefined) return Math.max(sum / (levels - 2), sum === 0 ? 0 : leastScale);
+    if (Math.round((sum / largest) * steps) > levels) fits = false;
+    return largest / steps;
+  });
+  return fits ? quantised : undefined;
+}
+
+function quantiseBy(
+  weight: Float32Array,
+  outputChannels: number,
+  scaleOf: (own: Float32Array) => number,
+): SpikeWeights {
   const perChannel = weight.length / outputChannels;
   const quantised = new Int8Array(weight.length);
   const scales = new Float32Array(outputChannels);
   for (let channel = 0; channel < outputChannels; channel++) {
     const start = channel * perChannel;
-    let largest = 0;
-    for (let i = start; i < start + perChannel; i++) largest = Math.max(largest, Math.abs(weight[i]!));
-    const scale = Math.fround(largest / stepsOfGrid(weight.subarray(start, start + perChannel), largest));
+    const scale = Math.fround(scaleOf(weight.subarray(start, start + perChannel)));
     scales[channel] = scale;
     if (scale === 0) continue;
     for (let i = start; i < start + perChannel; i++) {
@@ -55,15 +85,39 @@ export function quantiseWeights(weight: Float32Array, { outputChannels }: Convol
   return { weight: quantised, scales };
 }
 
-/** Whole steps in the largest weight of a channel that lies on a grid of at most `levels` and at least half as many; else `levels`. */
-function stepsOfGrid(weights: Float32Array, largest: number): number {
+function largestOf(weights: Float32Array): number {
+  let largest = 0;
+  for (let i = 0; i < weights.length; i++) largest = Math.max(largest, Math.abs(weights[i]!));
+  return largest;
+}
+
+/** The largest magnitude that some of four neighbouring input channels' weights `[inputChannels, taps]` add up to: all of one sign. */
+function largestSumOf(weights: Float32Array, inputChannels: number): number {
+  const taps = weights.length / inputChannels;
+  let largest = 0;
+  for (let first = 0; first < weights.length; first += 4 * taps) {
+    const end = Math.min(weights.length, first + 4 * taps);
+    for (let tap = 0; tap < taps; tap++) {
+      let [positive, negative] = [0, 0];
+      for (let i = first + tap; i < end; i += taps) {
+        if (weights[i]! > 0) positive += weights[i]!;
+        else negative -= weights[i]!;
+      }
+      largest = Math.max(largest, positive, negative);
+    }
+  }
+  return largest;
+}
+
+/** Whole steps in the largest weight of a channel that lies on a grid of at most `levels` and at least half as many; else undefined. */
+function stepsOfGrid(weights: Float32Array, largest: number): number | undefined {
   for (let steps = levels; steps > levels / 2; steps--) {
     const perStep = steps / largest;
     // Other numbers than a grid's fail at the first or second weight.
     if (weights.every((weight) => Math.abs(weight * perStep - Math.round(weight * perStep)) < gridTolerance))
       return steps;
   }
-  return levels;
+  return undefined;
 }
 
 /** Steps have four significant bits: with seven of the weight they are the eleven of a float16. */

@@ -47,13 +47,26 @@ import {
   packPanels,
   packSpikeRows,
   panelsLength,
+  type RowFormat,
   roundUp,
   spikeRowsLength,
 } from './packing.js';
 import { type Instruction, type InstructionNote, type ProgramParts, WasmProgram } from './program.js';
-import { quantiseDenseWeights, quantiseWeights, type SpikeWeights, scalesLength } from './quantise.js';
+import {
+  quantiseDenseWeights,
+  quantiseWeights,
+  quantiseWeightsAndSums,
+  type SpikeWeights,
+  scalesLength,
+} from './quantise.js';
 import { SharedScratch } from './sharedScratch.js';
-import { planSpikeConvolution, type SpikePlan, spikePlanOperands, tablesAreUseful } from './spikePlan.js';
+import {
+  leastRateForByteTables,
+  planSpikeConvolution,
+  type SpikePlan,
+  spikePlanOperands,
+  tablesAreUseful,
+} from './spikePlan.js';
 
 const leastPositionsForBytes = 16;
 const leastChannelsForIntegers = 192;
@@ -77,6 +90,8 @@ export class WasmRecorder implements Kernels {
   /** The lists of spikes that the last instruction of that kind makes: of which tensor, cut how. */
   private listed: { readonly input: Tensor; readonly cut: string } | undefined;
   private readonly sharedLists = new SharedScratch();
+  /** What `quantiseWeightsAndSums` made of a layer's weights last. */
+  private lastRounded: { readonly weight: Float32Array; readonly rounded: SpikeWeights | undefined } | undefined;
   private finished = false;
 
   constructor(readonly engine: EngineParts) {}
@@ -252,12 +267,12 @@ export class WasmRecorder implements Kernels {
     const { constants, threads } = this.engine;
     const byBytes = this.wantsBytes(geometry);
     const format = byBytes ? byteRows : floatRows;
-    const tables = !byBytes && this.chooseTables(call);
+    const tables = byBytes ? this.chooseByteTables(call) : this.chooseTables(call);
     const options = { tables, threads, format, mayShareLists: true };
     const plan = planSpikeConvolution(geometry, options);
     this.needScratch(plan.scratchBytes);
     const rows = byBytes
-      ? this.byteRows(call)
+      ? this.byteRows(call, tables)
       : {
           weights: constants.pack(
             weight,
@@ -273,7 +288,7 @@ export class WasmRecorder implements Kernels {
       ...this.convolutionOperands(call, rows.weights),
       ...rows.operands,
       ...spikePlanOperands(plan),
-      [ConvolutionWord.tables]: tables ? 1 : 0,
+      [ConvolutionWord.tables]: tables ? format.tablePercentage : 0,
     };
     if (plan.sharedListBytes > 0) this.list(call, plan, operands);
     const words = this.append(name, 'spikeConvolution', method, Opcode.spikeConvolution, operands);
@@ -345,20 +360,21 @@ export class WasmRecorder implements Kernels {
     return this.engine.precision === 'i16' && positions >= leastPositionsForBytes;
   }
 
-  /** Rows of bytes and their scales. */
-  private byteRows(call: ConvolutionCall): { weights: number; operands: Record<number, number> } {
+  /** Rows of bytes, with or without tables, and their scales. */
+  private byteRows(call: ConvolutionCall, tables: boolean): { weights: number; operands: Record<number, number> } {
     const { geometry, weight, name } = call;
     const { constants } = this.engine;
-    const length = spikeRowsLength(geometry, false, byteRows);
+    const length = spikeRowsLength(geometry, tables, byteRows);
+    const kind = tables ? byteTables : 'byte rows';
     // Both of what is packed below are made of it, or neither.
     let rounded: SpikeWeights | undefined;
     const quantised = () => {
-      rounded ??= quantiseWeights(weight, geometry);
+      rounded ??= tables ? this.roundedWithSums(call)! : quantiseWeights(weight, geometry);
       return rounded;
     };
     const scales = constants.pack(
       weight,
-      packingKey('byte rows: scales', call),
+      packingKey(`${kind}: scales`, call),
       scalesLength(geometry),
       `the scales of ${name}`,
       (target) => {
@@ -368,10 +384,13 @@ export class WasmRecorder implements Kernels {
     );
     const weights = constants.pack(
       weight,
-      packingKey('byte rows', call),
+      packingKey(kind, call),
       Math.ceil(length / 4),
       `the weights of ${name}`,
-      (target) => packByteRows(new Uint8Array(target.buffer, target.byteOffset, length), quantised().weight, geometry),
+      (target) => {
+        const bytes = new Uint8Array(target.buffer, target.byteOffset, length);
+        packByteRows(bytes, quantised().weight, geometry, tables);
+      },
     );
     return { weights, operands: { [ConvolutionWord.bytes]: 1, [ConvolutionWord.scales]: scales } };
   }
@@ -381,9 +400,27 @@ export class WasmRecorder implements Kernels {
     const { constants } = this.engine;
     if (constants.has(call.weight, packingKey('tables', call))) return true;
     if (constants.has(call.weight, packingKey('rows', call))) return false;
-    const numbers = spikeRowsLength(call.geometry, true) - spikeRowsLength(call.geometry, false);
-    const bytes = floatRows.bytesPerNumber * numbers;
-    return tablesAreUseful(call.geometry, bytes) && constants.reserveTables(bytes);
+    return this.hasRoomForTables(call.geometry, floatRows);
+  }
+
+  /** Tables of bytes: where neurons are known to fire often, and weights that lie on a grid of bytes stay as they are. */
+  private chooseByteTables(call: ConvolutionCall): boolean {
+    if ((call.firingRate ?? 0) < leastRateForByteTables) return false;
+    if (this.engine.constants.has(call.weight, packingKey(byteTables, call))) return true;
+    return this.roundedWithSums(call) !== undefined && this.hasRoomForTables(call.geometry, byteRows);
+  }
+
+  /** Asked for when tables are chosen, and again when they are packed. */
+  private roundedWithSums({ weight, geometry }: ConvolutionCall): SpikeWeights | undefined {
+    if (this.lastRounded?.weight !== weight)
+      this.lastRounded = { weight, rounded: quantiseWeightsAndSums(weight, geometry) };
+    return this.lastRounded.rounded;
+  }
+
+  private hasRoomForTables(geometry: ConvolutionCall['geometry'], format: RowFormat): boolean {
+    const numbers = spikeRowsLength(geometry, true, format) - spikeRowsLength(geometry, false, format);
+    const bytes = format.bytesPerNumber * numbers;
+    return tablesAreUseful(geometry, bytes) && this.engine.constants.reserveTables(bytes);
   }
 
   private depthwiseConvolution(call: ConvolutionCall): void {
@@ -532,6 +569,8 @@ export class WasmRecorder implements Kernels {
 }
 
 /** Everything that decides how a weight array is packed. */
+const byteTables = 'byte rows and tables';
+
 function packingKey(kind: string, call: ConvolutionCall): string {
   const { inputChannels, outputChannels, kernelHeight, kernelWidth } = call.geometry;
   return `${kind} ${inputChannels} ${outputChannels} ${kernelHeight} ${kernelWidth}`;

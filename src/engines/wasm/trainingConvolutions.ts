@@ -12,7 +12,7 @@ import type {
 } from '../trainingKernels.js';
 import { denseScratchBytes, depthwiseScratchBytes, planDense } from './densePlan.js';
 import { ConvolutionWord, Opcode, Width } from './instructionSet.js';
-import { depthwiseLength, panelsLength, roundUp, spikeRowsLength } from './packing.js';
+import { depthwiseLength, floatRows, panelsLength, roundUp, spikeRowsLength } from './packing.js';
 import type { WasmRecorder } from './recorder.js';
 import type { SharedScratch } from './sharedScratch.js';
 import { planSpikeConvolution, spikePlanOperands, tablesAreUseful } from './spikePlan.js';
@@ -97,7 +97,7 @@ export class TrainingConvolutions {
     const plan = planSpikeConvolution(geometry, { tables, threads: this.recorder.engine.threads });
     this.recorder.needScratch(plan.scratchBytes);
     const layout: Operands = {
-      [ConvolutionWord.tables]: tables ? 1 : 0,
+      [ConvolutionWord.tables]: tables ? floatRows.tablePercentage : 0,
       [ConvolutionWord.rowBytes]: plan.rowBytes,
       [ConvolutionWord.tapBytes]: plan.tapBytes,
       [ConvolutionWord.chunkBytes]: plan.chunkBytes,
