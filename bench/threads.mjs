@@ -2,7 +2,8 @@
 /**
  * How two threads compare with one where the processors are not equally fast, as those of a virtual machine rarely are: one thread on each processor by itself, and
  * one thread per processor on all together, taking turns. If each processor does an image in t₁, t₂ … milliseconds, all together can do it in 1 / Σ(1/tᵢ) at best.
- * Two virtual processors may for seconds be the two hardware threads of one core, which is then shared by both threads; so beside medians stand the fastest quarters of rounds.
+ * Two virtual processors may for seconds be the two hardware threads of one core, and they always share caches and memory; so the processes of one thread also run at the same
+ * time, sharing nothing but the machine: what they then do together is what threads could do that never wait and never share. Beside medians stand the fastest quarters of rounds.
  *
  * Usage: npm run build, then node bench/threads.mjs CHECKPOINT [--precision f32|i16] [--rounds 15] [--size 224]; needs `taskset` (Linux)
  */
@@ -45,15 +46,16 @@ async function lane(processors, threads) {
   });
   const answer = () => new Promise((resolve) => child.once('message', resolve));
   await answer();
-  /** @type {number[]} */
-  const times = [];
   return {
     processors,
-    times,
+    /** @type {number[]} */
+    times: [],
+    /** While the others run too. @type {number[]} */
+    sharedTimes: [],
     run: async () => {
       const next = answer();
       child.send('run');
-      times.push(/** @type {number} */ (await next));
+      return /** @type {number} */ (await next);
     },
     stop: () => child.kill('SIGKILL'),
   };
@@ -64,12 +66,19 @@ else {
   const count = availableParallelism();
   const lanes = [];
   for (let processor = 0; processor < count; processor++) lanes.push(await lane(String(processor), 1));
+  const singles = [...lanes];
   lanes.push(await lane(`0-${count - 1}`, count));
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 30));
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const one of lanes) {
-      await new Promise((resolve) => setTimeout(resolve, 30));
-      await one.run();
+      await pause();
+      one.times.push(await one.run());
     }
+    await pause();
+    const together = await Promise.all(singles.map((one) => one.run()));
+    singles.forEach((one, index) => {
+      one.sharedTimes.push(/** @type {number} */ (together[index]));
+    });
   }
   for (const { stop } of lanes) stop();
   for (const [title, pick] of /** @type {const} */ ([
@@ -79,7 +88,7 @@ else {
     compare(
       title,
       lanes.map(({ times }) => pick(times)),
-      count,
+      singles.map(({ sharedTimes }) => pick(sharedTimes)),
     );
 }
 
@@ -88,17 +97,25 @@ function lowerQuartileOf(times) {
   return /** @type {number} */ ([...times].sort((a, b) => a - b)[Math.floor(times.length / 4)]);
 }
 
-/** @param {string} title @param {readonly number[]} milliseconds of each processor alone, then of all together @param {number} count */
-function compare(title, milliseconds, count) {
+/** Images a millisecond of processes that run at the same time. @param {readonly number[]} milliseconds */
+function throughputOf(milliseconds) {
+  return milliseconds.reduce((total, time) => total + 1 / time, 0);
+}
+
+/** @param {string} title @param {readonly number[]} milliseconds of each processor alone, then of all together @param {readonly number[]} shared of the single ones at the same time */
+function compare(title, milliseconds, shared) {
   const single = milliseconds.slice(0, -1);
   const together = /** @type {number} */ (milliseconds.at(-1));
-  const sum = single.reduce((total, time) => total + 1 / time, 0);
+  const mean = throughputOf(single) / single.length;
+  const separate = throughputOf(shared) / mean;
   console.log(`${title}`);
   single.forEach((time, processor) => {
     console.log(`  processor ${processor}, one thread   ${time.toFixed(1).padStart(8)} ms`);
   });
-  console.log(`  all, ${count} threads             ${together.toFixed(1).padStart(8)} ms`);
+  console.log(`  all, ${single.length} threads             ${together.toFixed(1).padStart(8)} ms`);
+  console.log(`  at the same time             ${shared.map((time) => time.toFixed(1)).join(', ')} ms`);
+  const gain = 1 / together / mean;
   console.log(
-    `  times as fast as the mean of single processors: ${(count / sum / together).toFixed(2)}; of what they can do together: ${(100 / sum / together).toFixed(0)} %`,
+    `  times as fast as the mean of single processors: ${gain.toFixed(2)}; single ones at the same time ${separate.toFixed(2)}, of which that is ${((100 * gain) / separate).toFixed(0)} %`,
   );
 }

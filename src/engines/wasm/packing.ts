@@ -19,12 +19,10 @@ export interface RowFormat {
   /** Numbers in a register. */
   readonly lanes: number;
   readonly bytesPerNumber: number;
-  /** Images in which more neurons fire use the tables, if there are any; in per cent, measured. */
-  readonly tablePercentage: number;
 }
 
-export const floatRows: RowFormat = { chunk: Width.chunk, lanes: 4, bytesPerNumber: 4, tablePercentage: 15 };
-export const byteRows: RowFormat = { chunk: Width.byteChunk, lanes: 16, bytesPerNumber: 1, tablePercentage: 20 };
+export const floatRows: RowFormat = { chunk: Width.chunk, lanes: 4, bytesPerNumber: 4 };
+export const byteRows: RowFormat = { chunk: Width.byteChunk, lanes: 16, bytesPerNumber: 1 };
 /** Added to the lower byte of every lane of a row of bytes. */
 const byteExcess = 128;
 

@@ -65,6 +65,7 @@ import {
   planSpikeConvolution,
   type SpikePlan,
   spikePlanOperands,
+  tablePercentageOf,
   tablesAreUseful,
 } from './spikePlan.js';
 
@@ -288,7 +289,7 @@ export class WasmRecorder implements Kernels {
       ...this.convolutionOperands(call, rows.weights),
       ...rows.operands,
       ...spikePlanOperands(plan),
-      [ConvolutionWord.tables]: tables ? format.tablePercentage : 0,
+      [ConvolutionWord.tables]: tables ? tablePercentageOf(geometry) : 0,
     };
     if (plan.sharedListBytes > 0) this.list(call, plan, operands);
     const words = this.append(name, 'spikeConvolution', method, Opcode.spikeConvolution, operands);
@@ -400,14 +401,14 @@ export class WasmRecorder implements Kernels {
     const { constants } = this.engine;
     if (constants.has(call.weight, packingKey('tables', call))) return true;
     if (constants.has(call.weight, packingKey('rows', call))) return false;
-    return this.hasRoomForTables(call.geometry, floatRows);
+    return this.hasRoomForTables(call, floatRows);
   }
 
   /** Tables of bytes: where neurons are known to fire often, and weights that lie on a grid of bytes stay as they are. */
   private chooseByteTables(call: ConvolutionCall): boolean {
     if ((call.firingRate ?? 0) < leastRateForByteTables) return false;
     if (this.engine.constants.has(call.weight, packingKey(byteTables, call))) return true;
-    return this.roundedWithSums(call) !== undefined && this.hasRoomForTables(call.geometry, byteRows);
+    return this.roundedWithSums(call) !== undefined && this.hasRoomForTables(call, byteRows);
   }
 
   /** Asked for when tables are chosen, and again when they are packed. */
@@ -417,10 +418,10 @@ export class WasmRecorder implements Kernels {
     return this.lastRounded.rounded;
   }
 
-  private hasRoomForTables(geometry: ConvolutionCall['geometry'], format: RowFormat): boolean {
+  private hasRoomForTables({ geometry, firingRate }: ConvolutionCall, format: RowFormat): boolean {
     const numbers = spikeRowsLength(geometry, true, format) - spikeRowsLength(geometry, false, format);
     const bytes = format.bytesPerNumber * numbers;
-    return tablesAreUseful(geometry, bytes) && this.engine.constants.reserveTables(bytes);
+    return tablesAreUseful(geometry, bytes, firingRate) && this.engine.constants.reserveTables(bytes);
   }
 
   private depthwiseConvolution(call: ConvolutionCall): void {

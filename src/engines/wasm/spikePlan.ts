@@ -24,6 +24,14 @@ const mostTableBytesPerLayer = 96 * 2 ** 20;
  * threads): 0.8 to 1.15 times as fast at 15 %, 0.95 to 1.29 at 25 %, 1.08 to 1.38 at 30 %, 1.29 to 1.58 at 40 %.
  */
 export const leastRateForByteTables = 0.25;
+/**
+ * Images in which a larger share of neurons fires, in per cent, use the tables, if there are any. Their rows are nearly four times as many to fetch, for which few positions
+ * pay less, and lists of their patterns take longer to make, which several taps share. Measured, layers of the 31M (Zen 3, two threads, float32): tables are as fast as
+ * rows at 13 to 15 % in 3×3 layers of 28² and more, at 19 % in those of 14², at 21 to 26 % in 1×1 layers.
+ */
+const tablePercentage = { manyPositionsAndTaps: 15, other: 22 };
+/** A layer whose neurons were measured to fire less than this share of what the tables ask for does without. */
+const seldom = 2 / 3;
 /** Rows of tables per row of weights. */
 const tableFactor = 11 / 4;
 
@@ -57,10 +65,32 @@ export interface SpikePlan {
   readonly currentBytes: number;
 }
 
-/** Whether tables are worth their memory for this layer; whether the memory is there is another question. */
-export function tablesAreUseful(geometry: ConvolutionGeometry, tableBytes: number): boolean {
-  const positions = geometry.images * geometry.outputHeight * geometry.outputWidth;
-  return positions >= leastPositionsForTables && tableBytes <= mostTableBytesPerLayer;
+/** From which percentage of spikes on an image uses the layer's tables; whatever the batch, so that an image's sums are added in the same order in any. */
+export function tablePercentageOf({
+  kernelHeight,
+  kernelWidth,
+  outputHeight,
+  outputWidth,
+}: ConvolutionGeometry): number {
+  const several = kernelHeight * kernelWidth > 1 && outputHeight * outputWidth > positionsPerBlock;
+  return several ? tablePercentage.manyPositionsAndTaps : tablePercentage.other;
+}
+
+/**
+ * Whether tables are worth their memory for this layer; whether the memory is there is another question.
+ *
+ * @param firingRate Of the neurons in front, if it was measured.
+ */
+export function tablesAreUseful(geometry: ConvolutionGeometry, tableBytes: number, firingRate = 1): boolean {
+  return (
+    positionsOf(geometry) >= leastPositionsForTables &&
+    tableBytes <= mostTableBytesPerLayer &&
+    100 * firingRate >= seldom * tablePercentageOf(geometry)
+  );
+}
+
+function positionsOf({ images, outputHeight, outputWidth }: ConvolutionGeometry): number {
+  return images * outputHeight * outputWidth;
 }
 
 export interface SpikePlanOptions {
@@ -75,7 +105,7 @@ export interface SpikePlanOptions {
 
 export function planSpikeConvolution(geometry: ConvolutionGeometry, options: SpikePlanOptions): SpikePlan {
   const { threads, tables, format = floatRows, timeSteps = 1, mayShareLists = false } = options;
-  const positions = geometry.images * geometry.outputHeight * geometry.outputWidth;
+  const positions = positionsOf(geometry);
   const taps = geometry.kernelHeight * geometry.kernelWidth;
   const width = rowWidth(geometry.outputChannels, format);
   const rowBytes = width * format.bytesPerNumber;

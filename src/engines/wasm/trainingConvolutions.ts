@@ -12,10 +12,10 @@ import type {
 } from '../trainingKernels.js';
 import { denseScratchBytes, depthwiseScratchBytes, planDense } from './densePlan.js';
 import { ConvolutionWord, Opcode, Width } from './instructionSet.js';
-import { depthwiseLength, floatRows, panelsLength, roundUp, spikeRowsLength } from './packing.js';
+import { depthwiseLength, panelsLength, roundUp, spikeRowsLength } from './packing.js';
 import type { WasmRecorder } from './recorder.js';
 import type { SharedScratch } from './sharedScratch.js';
-import { planSpikeConvolution, spikePlanOperands, tablesAreUseful } from './spikePlan.js';
+import { planSpikeConvolution, spikePlanOperands, tablePercentageOf, tablesAreUseful } from './spikePlan.js';
 import { planSpikeWeightGradient } from './spikeWeightGradientPlan.js';
 import { TrainingConvolutionWord, TrainingOpcode } from './trainingInstructionSet.js';
 
@@ -97,7 +97,7 @@ export class TrainingConvolutions {
     const plan = planSpikeConvolution(geometry, { tables, threads: this.recorder.engine.threads });
     this.recorder.needScratch(plan.scratchBytes);
     const layout: Operands = {
-      [ConvolutionWord.tables]: tables ? floatRows.tablePercentage : 0,
+      [ConvolutionWord.tables]: tables ? tablePercentageOf(geometry) : 0,
       [ConvolutionWord.rowBytes]: plan.rowBytes,
       [ConvolutionWord.tapBytes]: plan.tapBytes,
       [ConvolutionWord.chunkBytes]: plan.chunkBytes,
