@@ -6,7 +6,7 @@
  * as long as L < 2¹⁶. Of L, 128 · n is the bias.
  *
  * No pattern of spikes overflows: after at most 255 rows |U| ≤ 127 · 255 < 2¹⁵, 0 ≤ L ≤ 255 · 255 < 2¹⁶, and |L − 128 · n| ≤ 128 · 255 < 2¹⁵; then the sums are widened into
- * float32 and begin again. Measured, one thread (AMD EPYC, Zen 3), additions in the cache: 37 G a second, where rows of 16-bit weights have 24: there are half as many
+ * float32 and begin again. Measured, one thread (AMD EPYC, Zen 3), additions in the cache: 37 to 44 G a second, where rows of 16-bit weights have 24: there are half as many
  * loads, and loads are what limits both.
  *
  * Rows of tables are sums of up to four weights that are within ±127 themselves, and have the bias of 128 once: for the sums a row is a row.

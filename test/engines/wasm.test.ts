@@ -200,6 +200,40 @@ describe('a convolution on spikes in wasm', () => {
     ]);
   });
 
+  it('does without tables where neurons are known to fire too seldom', async () => {
+    const methodAt = (kernel: [number, number], side: number, firingRate?: number) =>
+      withEngine({ threads: 1 }, async (engine) => {
+        const geometry = geometryOf({
+          channels: [64, 24],
+          size: [side, side],
+          kernel,
+          padding: [kernel[0] >> 1, kernel[1] >> 1],
+        });
+        const kernels = (engine as Awaited<ReturnType<typeof createWasmEngine>>).record();
+        const tensor = (channels: number, storage: Tensor['storage']): Tensor => {
+          const block = kernels.allocate(4 * side * side * channels);
+          return { shape: [1, side, side, channels], storage, block, byteOffset: 0 };
+        };
+        const weight = new Float32Array(64 * 24 * kernel[0] * kernel[1]);
+        const told = firingRate === undefined ? {} : { firingRate };
+        kernels.convolution({
+          name: 'c',
+          geometry,
+          input: tensor(64, 'spikes'),
+          output: tensor(24, 'real'),
+          weight,
+          ...told,
+        });
+        return kernels.finish().instructions.at(-1)!.method;
+      });
+    expect(await methodAt([3, 3], 28)).toBe('rows and tables');
+    expect(await methodAt([3, 3], 28, 0.11)).toBe('rows and tables');
+    expect(await methodAt([3, 3], 28, 0.09)).toBe('rows');
+    // Where tables pay later, they are left out later, too.
+    expect(await methodAt([1, 1], 28, 0.11)).toBe('rows');
+    expect(await methodAt([3, 3], 14, 0.11)).toBe('rows');
+  });
+
   it('gives an image the same bits in a batch as alone, whatever the others fire', async () => {
     const together = layers[0]![1];
     const { geometry } = together;
