@@ -6,7 +6,7 @@
  */
 import { ConvolutionWord as Word, Width } from '../src/engines/wasm/instructionSet';
 import { claimStart } from './threads';
-import { loadLanes, multiplyAdd, storeLanes } from './vectors';
+import { loadLanes, multiplyAdd, neverAt, storeLanes } from './vectors';
 
 const lineBytes: u32 = Width.depthwise * 4;
 
@@ -92,8 +92,8 @@ function finish(sum: v128, at: usize, output: usize, residual: usize, residualOf
 }
 
 /**
- * Seven neighbouring outputs of stride 1: the maps of this family are 7 · 2ⁿ wide, and seven sums, seven products and a
- * weight just fit the registers.
+ * Seven neighbouring outputs of stride 1, as the maps of this family are 7 · 2ⁿ wide. Two taps beside each other share the pixels under them: eight loads instead of fourteen, every sum
+ * still taken in the order of the taps. Three at a time are no faster than one.
  */
 // @ts-ignore: decorator
 @inline
@@ -111,17 +111,45 @@ function compute7(
   let weight = weights;
   for (let tapY: u32 = 0; tapY < kernelHeight; tapY++) {
     let source = window + slot * slotBytes;
-    const weightEnd = weight + kernelWidth * lineBytes;
-    for (; weight < weightEnd; weight += lineBytes) {
-      const factor = v128.load(weight);
-      sum0 = multiplyAdd(factor, v128.load(source), sum0);
-      sum1 = multiplyAdd(factor, v128.load(source, 16), sum1);
-      sum2 = multiplyAdd(factor, v128.load(source, 32), sum2);
-      sum3 = multiplyAdd(factor, v128.load(source, 48), sum3);
-      sum4 = multiplyAdd(factor, v128.load(source, 64), sum4);
-      sum5 = multiplyAdd(factor, v128.load(source, 80), sum5);
-      sum6 = multiplyAdd(factor, v128.load(source, 96), sum6);
-      source += vectorBytes;
+    const pairsEnd = weight + (kernelWidth >>> 1) * (lineBytes * 2);
+    for (; weight < pairsEnd; weight += lineBytes * 2) {
+      const first = v128.load(weight);
+      const second = v128.load(weight, lineBytes);
+      const pixel0 = v128.load(source);
+      sum0 = multiplyAdd(first, pixel0, sum0);
+      const pixel1 = v128.load(source, 16);
+      sum0 = multiplyAdd(second, pixel1, sum0);
+      sum1 = multiplyAdd(first, pixel1, sum1);
+      const pixel2 = v128.load(source, 32);
+      sum1 = multiplyAdd(second, pixel2, sum1);
+      sum2 = multiplyAdd(first, pixel2, sum2);
+      const pixel3 = v128.load(source, 48);
+      sum2 = multiplyAdd(second, pixel3, sum2);
+      sum3 = multiplyAdd(first, pixel3, sum3);
+      if (neverAt(weight)) break;
+      const pixel4 = v128.load(source, 64);
+      sum3 = multiplyAdd(second, pixel4, sum3);
+      sum4 = multiplyAdd(first, pixel4, sum4);
+      const pixel5 = v128.load(source, 80);
+      sum4 = multiplyAdd(second, pixel5, sum4);
+      sum5 = multiplyAdd(first, pixel5, sum5);
+      const pixel6 = v128.load(source, 96);
+      sum5 = multiplyAdd(second, pixel6, sum5);
+      sum6 = multiplyAdd(first, pixel6, sum6);
+      const pixel7 = v128.load(source, 112);
+      sum6 = multiplyAdd(second, pixel7, sum6);
+      source += vectorBytes * 2;
+    }
+    if ((kernelWidth & 1) != 0) {
+      const last = v128.load(weight);
+      sum0 = multiplyAdd(last, v128.load(source), sum0);
+      sum1 = multiplyAdd(last, v128.load(source, 16), sum1);
+      sum2 = multiplyAdd(last, v128.load(source, 32), sum2);
+      sum3 = multiplyAdd(last, v128.load(source, 48), sum3);
+      sum4 = multiplyAdd(last, v128.load(source, 64), sum4);
+      sum5 = multiplyAdd(last, v128.load(source, 80), sum5);
+      sum6 = multiplyAdd(last, v128.load(source, 96), sum6);
+      weight += lineBytes;
     }
     if (++slot == kernelHeight) slot = 0;
   }

@@ -13,7 +13,7 @@
  */
 import { ConvolutionWord as Word, Width } from '../src/engines/wasm/instructionSet';
 import { leastPositionsToTouch, touchSegment } from './spikeRows';
-import { loadLanes, storeLanes } from './vectors';
+import { loadLanes, neverAt, storeLanes } from './vectors';
 
 /** Entries of 255 rows in a list. */
 const mostBytes: usize = 255 * 4;
@@ -62,16 +62,6 @@ function widenWith(raw: v128, upper: v128, excess: v128, source: usize, scales: 
   v128.store(target, f32x4.add(sum1, v128.load(other, 16)), 16);
   v128.store(target, f32x4.add(sum2, v128.load(other, 32)), 32);
   v128.store(target, f32x4.add(sum3, v128.load(other, 48)), 48);
-}
-
-/**
- * Never true, for no row lies at the beginning of memory. V8 of Node 20 loads everything that a piece of code without branches loads before its first addition; between the rows
- * of one turn of a loop this keeps them apart, or there would be too few registers.
- */
-// @ts-ignore: decorator
-@inline
-function neverAt(row: usize): bool {
-  return row == 0;
 }
 
 /** As `sumRows6` and its like, for as many registers of sixteen channels. The widest takes four rows a turn: V8 looks in every turn whether it should stop. */

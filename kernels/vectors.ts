@@ -46,3 +46,13 @@ export function multiplyAdd(a: v128, b: v128, sum: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, sum);
   return f32x4.add(sum, f32x4.mul(a, b));
 }
+
+/**
+ * Never true, for nothing that kernels read lies at the beginning of memory. V8 of Node 20 loads everything that a piece of code without branches loads before its first sum; between
+ * two steps of one turn of a loop this keeps them apart, or there would be too few registers.
+ */
+// @ts-ignore: decorator
+@inline
+export function neverAt(address: usize): bool {
+  return address == 0;
+}
