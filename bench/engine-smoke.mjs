@@ -113,7 +113,8 @@ async function measure(engine, item, rate) {
     });
   }
   const output = real(kernels, [1, g.outputHeight, g.outputWidth, g.outputChannels]);
-  kernels.convolution({ name: item.title, geometry, input, output, weight });
+  const told = rate === undefined ? {} : { firingRate: rate };
+  kernels.convolution({ name: item.title, geometry, input, output, weight, ...told });
   const program = kernels.finish();
   const milliseconds = await fastest(program, source, values);
   const operations = (outputs * g.inputChannels * g.kernelHeight * g.kernelWidth) / g.groups;
