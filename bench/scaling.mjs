@@ -47,8 +47,8 @@ async function tuningFor({ timeSteps, rate, threads }, precision) {
   const file = join(values.networks, `${size}-T${timeSteps}-${rate}`, `tuning-${precision}-${threads}.json`);
   if (!existsSync(file)) {
     const shape = [1, 3, defaults.image, defaults.image];
-    const options = { threads, precision, merges: true };
-    await writeFile(file, JSON.stringify(await tuned(await networkFor(timeSteps, rate), shape, options)));
+    const tuning = await tuned(await networkFor(timeSteps, rate), shape, { threads, precision });
+    await writeFile(file, JSON.stringify(tuning));
   }
   return JSON.parse(await readFile(file, 'utf8'));
 }

@@ -85,61 +85,69 @@ function sumBytes4(
       let raw3 = i16x8.splat(0);
       let upper3 = i16x8.splat(0);
       for (; entry + 12 < stop; entry += 16) {
-        const rowa = table + load<u32>(entry);
-        const pair0a = v128.load(rowa);
-        raw0 = i16x8.add(raw0, pair0a);
-        upper0 = i16x8.add(upper0, i16x8.shr_s(pair0a, 8));
-        const pair1a = v128.load(rowa, 16);
-        raw1 = i16x8.add(raw1, pair1a);
-        upper1 = i16x8.add(upper1, i16x8.shr_s(pair1a, 8));
-        const pair2a = v128.load(rowa, 32);
-        raw2 = i16x8.add(raw2, pair2a);
-        upper2 = i16x8.add(upper2, i16x8.shr_s(pair2a, 8));
-        const pair3a = v128.load(rowa, 48);
-        raw3 = i16x8.add(raw3, pair3a);
-        upper3 = i16x8.add(upper3, i16x8.shr_s(pair3a, 8));
-        if (neverAt(rowa)) break;
-        const rowb = table + load<u32>(entry, 4);
-        const pair0b = v128.load(rowb);
-        raw0 = i16x8.add(raw0, pair0b);
-        upper0 = i16x8.add(upper0, i16x8.shr_s(pair0b, 8));
-        const pair1b = v128.load(rowb, 16);
-        raw1 = i16x8.add(raw1, pair1b);
-        upper1 = i16x8.add(upper1, i16x8.shr_s(pair1b, 8));
-        const pair2b = v128.load(rowb, 32);
-        raw2 = i16x8.add(raw2, pair2b);
-        upper2 = i16x8.add(upper2, i16x8.shr_s(pair2b, 8));
-        const pair3b = v128.load(rowb, 48);
-        raw3 = i16x8.add(raw3, pair3b);
-        upper3 = i16x8.add(upper3, i16x8.shr_s(pair3b, 8));
-        if (neverAt(rowb)) break;
-        const rowc = table + load<u32>(entry, 8);
-        const pair0c = v128.load(rowc);
-        raw0 = i16x8.add(raw0, pair0c);
-        upper0 = i16x8.add(upper0, i16x8.shr_s(pair0c, 8));
-        const pair1c = v128.load(rowc, 16);
-        raw1 = i16x8.add(raw1, pair1c);
-        upper1 = i16x8.add(upper1, i16x8.shr_s(pair1c, 8));
-        const pair2c = v128.load(rowc, 32);
-        raw2 = i16x8.add(raw2, pair2c);
-        upper2 = i16x8.add(upper2, i16x8.shr_s(pair2c, 8));
-        const pair3c = v128.load(rowc, 48);
-        raw3 = i16x8.add(raw3, pair3c);
-        upper3 = i16x8.add(upper3, i16x8.shr_s(pair3c, 8));
-        if (neverAt(rowc)) break;
-        const rowd = table + load<u32>(entry, 12);
-        const pair0d = v128.load(rowd);
-        raw0 = i16x8.add(raw0, pair0d);
-        upper0 = i16x8.add(upper0, i16x8.shr_s(pair0d, 8));
-        const pair1d = v128.load(rowd, 16);
-        raw1 = i16x8.add(raw1, pair1d);
-        upper1 = i16x8.add(upper1, i16x8.shr_s(pair1d, 8));
-        const pair2d = v128.load(rowd, 32);
-        raw2 = i16x8.add(raw2, pair2d);
-        upper2 = i16x8.add(upper2, i16x8.shr_s(pair2d, 8));
-        const pair3d = v128.load(rowd, 48);
-        raw3 = i16x8.add(raw3, pair3d);
-        upper3 = i16x8.add(upper3, i16x8.shr_s(pair3d, 8));
+        {
+          const row = table + load<u32>(entry);
+          const pair0 = v128.load(row);
+          raw0 = i16x8.add(raw0, pair0);
+          upper0 = i16x8.add(upper0, i16x8.shr_s(pair0, 8));
+          const pair1 = v128.load(row, 16);
+          raw1 = i16x8.add(raw1, pair1);
+          upper1 = i16x8.add(upper1, i16x8.shr_s(pair1, 8));
+          const pair2 = v128.load(row, 32);
+          raw2 = i16x8.add(raw2, pair2);
+          upper2 = i16x8.add(upper2, i16x8.shr_s(pair2, 8));
+          const pair3 = v128.load(row, 48);
+          raw3 = i16x8.add(raw3, pair3);
+          upper3 = i16x8.add(upper3, i16x8.shr_s(pair3, 8));
+          if (neverAt(row)) break;
+        }
+        {
+          const row = table + load<u32>(entry, 4);
+          const pair0 = v128.load(row);
+          raw0 = i16x8.add(raw0, pair0);
+          upper0 = i16x8.add(upper0, i16x8.shr_s(pair0, 8));
+          const pair1 = v128.load(row, 16);
+          raw1 = i16x8.add(raw1, pair1);
+          upper1 = i16x8.add(upper1, i16x8.shr_s(pair1, 8));
+          const pair2 = v128.load(row, 32);
+          raw2 = i16x8.add(raw2, pair2);
+          upper2 = i16x8.add(upper2, i16x8.shr_s(pair2, 8));
+          const pair3 = v128.load(row, 48);
+          raw3 = i16x8.add(raw3, pair3);
+          upper3 = i16x8.add(upper3, i16x8.shr_s(pair3, 8));
+          if (neverAt(row)) break;
+        }
+        {
+          const row = table + load<u32>(entry, 8);
+          const pair0 = v128.load(row);
+          raw0 = i16x8.add(raw0, pair0);
+          upper0 = i16x8.add(upper0, i16x8.shr_s(pair0, 8));
+          const pair1 = v128.load(row, 16);
+          raw1 = i16x8.add(raw1, pair1);
+          upper1 = i16x8.add(upper1, i16x8.shr_s(pair1, 8));
+          const pair2 = v128.load(row, 32);
+          raw2 = i16x8.add(raw2, pair2);
+          upper2 = i16x8.add(upper2, i16x8.shr_s(pair2, 8));
+          const pair3 = v128.load(row, 48);
+          raw3 = i16x8.add(raw3, pair3);
+          upper3 = i16x8.add(upper3, i16x8.shr_s(pair3, 8));
+          if (neverAt(row)) break;
+        }
+        {
+          const row = table + load<u32>(entry, 12);
+          const pair0 = v128.load(row);
+          raw0 = i16x8.add(raw0, pair0);
+          upper0 = i16x8.add(upper0, i16x8.shr_s(pair0, 8));
+          const pair1 = v128.load(row, 16);
+          raw1 = i16x8.add(raw1, pair1);
+          upper1 = i16x8.add(upper1, i16x8.shr_s(pair1, 8));
+          const pair2 = v128.load(row, 32);
+          raw2 = i16x8.add(raw2, pair2);
+          upper2 = i16x8.add(upper2, i16x8.shr_s(pair2, 8));
+          const pair3 = v128.load(row, 48);
+          raw3 = i16x8.add(raw3, pair3);
+          upper3 = i16x8.add(upper3, i16x8.shr_s(pair3, 8));
+        }
       }
       for (; entry < stop; entry += 4) {
         const row = table + load<u32>(entry);

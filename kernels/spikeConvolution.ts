@@ -9,7 +9,7 @@
  * V8 of Node 20 schedules every load of a block before its additions, so n accumulators want 2n of the 16 registers: six
  * are best, eight spill. Rows are cut into segments that stay in the L2 cache; between segments the sums rest in
  * scratch. Measured, one thread, G dense-equivalent multiply-accumulates a second at 5, 15 and 40 % firing (3×3,
- * 192 → 768, 28²): single rows 290, 100, 33; with tables 180, 100, 60. Neither rows of 32 channels (two cache lines, 0.96 times as fast) nor four rows a turn of the loop (1.00)
+ * 192 → 768, 28²): single rows 290, 100, 33; with tables 180, 100, 60. Neither rows of 32 channels (two cache lines, 31M 0.99 times as fast) nor four rows a turn of the loop (0.99 to 1.01)
  * gain anything here: what limits is how fast the cache brings rows.
  */
 import { ConvolutionWord as Word, Size, Width } from '../src/engines/wasm/instructionSet';

@@ -48,14 +48,14 @@ const perCount = {
   rowsI16: Math.ceil((rowBytes - 96) / 96) * 6 * 8,
 };
 
-/** Billions of numbers a second, the best of some tries. @returns {Promise<Record<keyof typeof perCount, number>>} */
-export async function measurePeak() {
+/** Functions and memory of a module in AssemblyScript. @param {string} source @param {number} pages of memory, 64 KiB each @returns {Promise<WebAssembly.Exports>} */
+export async function compiled(source, pages) {
   const { default: asc } = await import('assemblyscript/asc');
   /** @type {Uint8Array | undefined} */
   let binary;
   const { error, stderr } = await asc.main(
     [
-      'peak.ts',
+      'loops.ts',
       '-O3',
       '--noAssert',
       '--runtime',
@@ -63,12 +63,12 @@ export async function measurePeak() {
       '--enable',
       'simd,relaxed-simd',
       '--initialMemory',
-      '1',
+      String(pages),
       '--outFile',
-      'peak.wasm',
+      'loops.wasm',
     ],
     {
-      readFile: (name) => (name === 'peak.ts' ? source : null),
+      readFile: (name) => (name === 'loops.ts' ? source : null),
       writeFile: (_name, contents) => {
         if (typeof contents !== 'string') binary = contents;
       },
@@ -77,10 +77,16 @@ export async function measurePeak() {
   );
   if (error || !binary) throw new Error(`AssemblyScript could not compile the measuring loops: ${error}\n${stderr}`);
   const { instance } = await WebAssembly.instantiate(new Uint8Array(binary), {});
+  return instance.exports;
+}
+
+/** Billions of numbers a second, the best of some tries. @returns {Promise<Record<keyof typeof perCount, number>>} */
+export async function measurePeak() {
+  const exports = await compiled(source, 1);
   /** @type {[string, number][]} */
   const found = [];
   for (const [name, numbers] of Object.entries(perCount)) {
-    const run = /** @type {(count: number) => void} */ (instance.exports[name]);
+    const run = /** @type {(count: number) => void} */ (exports[name]);
     const count = Math.ceil(4e8 / numbers);
     let best = 0;
     // Twice as often as needed for the compiler's last stage to be done.

@@ -204,7 +204,7 @@ export class Model {
    *
    * @param firingRates Share of neurons that fire, by the name of their layer, as `tune` and `run` find it for images like those that will come. Where it is high, the
    *   engine of precision `i16` takes rows of sums, which round weights more coarsely, unless the weights lie on its grid. `f32` does not ask.
-   * @throws UsageError for a name that no RepConv has, or a form that there is not; then everything stays as it was.
+   * @throws UsageError for a name that no RepConv or no neuron layer has, a form that there is not, or a rate that is no share; then everything stays as it was.
    */
   chooseForms(
     forms: ReadonlyMap<string, RepConvForm>,
@@ -212,6 +212,7 @@ export class Model {
   ): Promise<void> {
     const result = this.#queue.then(async () => {
       checkForms(this.#source.graph, forms);
+      checkRates(this.#source.graph, firingRates);
       const full = new Set([...forms].filter(([, form]) => form === 'full').map(([name]) => name));
       // Folding a network of the paper's size takes half a second.
       const merged = full.size > 0 ? await mergeByEngine(this.engine, foldBatchNorm(this.#source), full) : new Map();
@@ -514,6 +515,15 @@ function checkForms(graph: Graph, forms: ReadonlyMap<string, RepConvForm>): void
       throw new UsageError(`forms: ${name}: no RepConv of this network is called so; block3.0.attn.q_conv may be one`);
     if (!repConvForms.includes(form))
       throw new UsageError(`forms: ${name}: found ${form}, expected ${repConvForms.join(' or ')}`);
+  }
+}
+
+function checkRates(graph: Graph, firingRates: ReadonlyMap<string, number>): void {
+  const layers = new Set(spikeValues(graph));
+  for (const [name, rate] of firingRates) {
+    if (!layers.has(name)) throw new UsageError(`firing rates: ${name}: no neuron layer of this network is called so`);
+    if (!(rate >= 0 && rate <= 1))
+      throw new UsageError(`firing rates: ${name}: found ${rate}, expected a share from 0 to 1`);
   }
 }
 

@@ -165,11 +165,13 @@ async function measureFiringRates(
   const executable = compile(engine, network, inputs[0]!.shape, layers);
   const means = new Map(layers.map((layer) => [layer, 0]));
   try {
+    // An engine that cannot be tuned is refused before it has run.
+    const program = measuring(executable);
     for (const { data } of inputs) {
-      await executable.program.write(executable.tensor(network.graph.input), data);
-      await executable.program.run();
+      await program.write(executable.tensor(network.graph.input), data);
+      await program.run();
       for (const layer of layers) {
-        const spikes = countSpikes(await executable.program.readSpikes(executable.tensor(layer)));
+        const spikes = countSpikes(await program.readSpikes(executable.tensor(layer)));
         const neurons = elementCount(executable.shapes.get(layer)!);
         means.set(layer, means.get(layer)! + spikes / neurons / inputs.length);
       }

@@ -99,6 +99,31 @@ async function convolve(
   return result;
 }
 
+/** How an engine computes a layer, in its words. */
+function methodOf(
+  options: WasmEngineOptions,
+  { geometry: g, weight, firingRate }: Pick<SpikeLayer, 'geometry' | 'weight' | 'firingRate'>,
+  storage: Tensor['storage'] = 'spikes',
+): Promise<string> {
+  return withEngine(options, async (engine) => {
+    const kernels = (engine as Awaited<ReturnType<typeof createWasmEngine>>).record();
+    const tensor = (shape: number[], kind: Tensor['storage']): Tensor => {
+      const block = kernels.allocate(4 * shape.reduce((a, b) => a * b));
+      return { shape, storage: kind, block, byteOffset: 0 };
+    };
+    kernels.convolution({
+      name: 'c',
+      geometry: g,
+      input: tensor([g.images, g.inputHeight, g.inputWidth, g.inputChannels], storage),
+      output: tensor([g.images, g.outputHeight, g.outputWidth, g.outputChannels], 'real'),
+      weight,
+      ...(firingRate !== undefined && { firingRate }),
+    });
+    // Lists of spikes may be made by an instruction in front.
+    return kernels.finish().instructions.at(-1)!.method;
+  });
+}
+
 function definition(layer: SpikeLayer): Float64Array {
   const { geometry: g, bits, weight, bias, residual } = layer;
   const input = toChannelsFirst(bits, g.inputChannels, g.inputHeight * g.inputWidth);
@@ -201,31 +226,12 @@ describe('a convolution on spikes in wasm', () => {
   });
 
   it('does without tables where neurons are known to fire too seldom', async () => {
-    const methodAt = (kernel: [number, number], side: number, firingRate?: number) =>
-      withEngine({ threads: 1 }, async (engine) => {
-        const geometry = geometryOf({
-          channels: [64, 24],
-          size: [side, side],
-          kernel,
-          padding: [kernel[0] >> 1, kernel[1] >> 1],
-        });
-        const kernels = (engine as Awaited<ReturnType<typeof createWasmEngine>>).record();
-        const tensor = (channels: number, storage: Tensor['storage']): Tensor => {
-          const block = kernels.allocate(4 * side * side * channels);
-          return { shape: [1, side, side, channels], storage, block, byteOffset: 0 };
-        };
-        const weight = new Float32Array(64 * 24 * kernel[0] * kernel[1]);
-        const told = firingRate === undefined ? {} : { firingRate };
-        kernels.convolution({
-          name: 'c',
-          geometry,
-          input: tensor(64, 'spikes'),
-          output: tensor(24, 'real'),
-          weight,
-          ...told,
-        });
-        return kernels.finish().instructions.at(-1)!.method;
-      });
+    const methodAt = (kernel: [number, number], side: number, firingRate?: number) => {
+      const padding: [number, number] = [kernel[0] >> 1, kernel[1] >> 1];
+      const geometry = geometryOf({ channels: [64, 24], size: [side, side], kernel, padding });
+      const weight = new Float32Array(64 * 24 * kernel[0] * kernel[1]);
+      return methodOf({ threads: 1 }, { geometry, weight, ...(firingRate !== undefined && { firingRate }) });
+    };
     expect(await methodAt([3, 3], 28)).toBe('rows and tables');
     expect(await methodAt([3, 3], 28, 0.11)).toBe('rows and tables');
     expect(await methodAt([3, 3], 28, 0.09)).toBe('rows');
@@ -348,19 +354,7 @@ describe('tables of bytes, where neurons are known to fire often', () => {
   const often = byteLayers
     .map(([title, layer]) => [title, { ...layer, firingRate: 0.4 }] as const)
     .filter(([, { geometry: g }]) => g.images * g.outputHeight * g.outputWidth >= 64);
-  const methodAt = async (layer: Pick<SpikeLayer, 'geometry' | 'weight' | 'firingRate'>) =>
-    withEngine({ threads: 1, precision: 'i16' }, async (engine) => {
-      const { geometry: g, weight, firingRate } = layer;
-      const kernels = (engine as Awaited<ReturnType<typeof createWasmEngine>>).record();
-      const tensor = (side: number, channels: number, storage: Tensor['storage']): Tensor => {
-        const shape = [g.images, side, side, channels];
-        return { shape, storage, block: kernels.allocate(4 * g.images * side * side * channels), byteOffset: 0 };
-      };
-      const input = tensor(g.inputHeight, g.inputChannels, 'spikes');
-      const output = tensor(g.outputHeight, g.outputChannels, 'real');
-      kernels.convolution({ name: 'c', geometry: g, input, output, weight, ...(firingRate && { firingRate }) });
-      return kernels.finish().instructions.at(-1)!.method;
-    });
+  const methodAt = (layer: Parameters<typeof methodOf>[1]) => methodOf({ threads: 1, precision: 'i16' }, layer);
   const geometry = geometryOf({ channels: [50, 70], size: [9, 9], kernel: [3, 3], padding: [1, 1] });
   const { weight } = spikeLayer(31, geometry, [0.4]);
 
@@ -695,25 +689,6 @@ async function convolveReals(engine: Engine, layer: RealLayer): Promise<Float32A
 }
 
 /** The method that the engine says it chose. */
-async function methodOf(options: WasmEngineOptions, { geometry: g, input, weight }: RealLayer): Promise<string> {
-  return withEngine(options, async (engine) => {
-    const kernels = (engine as Awaited<ReturnType<typeof createWasmEngine>>).record();
-    const tensor = (channels: number): Tensor => {
-      const shape = [g.images, g.inputHeight, g.inputWidth, channels];
-      const block = kernels.allocate((4 * input.length * channels) / g.inputChannels);
-      return { shape, storage: 'real', block, byteOffset: 0 };
-    };
-    kernels.convolution({
-      name: 'c',
-      geometry: g,
-      input: tensor(g.inputChannels),
-      output: tensor(g.outputChannels),
-      weight,
-    });
-    return kernels.finish().instructions[0]!.method;
-  });
-}
-
 describe('a pointwise convolution on real numbers in 16-bit integers', () => {
   const inFloat64 = ({ geometry: g, input, weight, bias, residual }: RealLayer) =>
     Float64Array.from({ length: (input.length / g.inputChannels) * g.outputChannels }, (_, index) => {
@@ -862,10 +837,10 @@ describe('a pointwise convolution on real numbers in 16-bit integers', () => {
 
   it('is for large layers of the approximate engine only', async () => {
     const layer = (channels: number, positions: number) => pointwiseLayer(61, 1, [channels, 8], [positions, 1]);
-    expect(await methodOf({ threads: 1, precision: 'i16' }, layer(192, 16))).toBe('4×8 tiles, i16');
-    expect(await methodOf({ threads: 1, precision: 'i16' }, layer(160, 400))).toBe('4×8 tiles');
-    expect(await methodOf({ threads: 1, precision: 'i16' }, layer(192, 15))).toBe('4×8 tiles');
-    expect(await methodOf({ threads: 1 }, layer(384, 196))).toBe('4×8 tiles');
+    expect(await methodOf({ threads: 1, precision: 'i16' }, layer(192, 16), 'real')).toBe('4×8 tiles, i16');
+    expect(await methodOf({ threads: 1, precision: 'i16' }, layer(160, 400), 'real')).toBe('4×8 tiles');
+    expect(await methodOf({ threads: 1, precision: 'i16' }, layer(192, 15), 'real')).toBe('4×8 tiles');
+    expect(await methodOf({ threads: 1 }, layer(384, 196), 'real')).toBe('4×8 tiles');
   });
 });
 

@@ -108,6 +108,12 @@ describe('what cannot be tuned or chosen', () => {
     );
     const wrong = new Map([['block3.0.attn.q_conv', 'whole' as 'full']]);
     await expect(model.chooseForms(wrong)).rejects.toThrow(/found whole, expected none or first or full/);
+    for (const [layer, rate, message] of [
+      ['block9.lif', 0.5, /block9.lif: no neuron layer/],
+      ['block3.0.attn.head_lif', 1.5, /head_lif: found 1.5, expected a share from 0 to 1/],
+      ['block3.0.attn.head_lif', Number.NaN, /head_lif: found NaN/],
+    ] as const)
+      await expect(model.chooseForms(new Map(), new Map([[layer, rate]]))).rejects.toThrow(message);
     expect((await model.run(image)).logits.data).toEqual(before.logits.data);
     await model.dispose();
   });

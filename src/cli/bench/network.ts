@@ -37,29 +37,33 @@ export async function writeNetwork(entry: Entry, folder: string, threads: number
   return { checkpoint, onnx, shape };
 }
 
-/**
- * This input's firing rates and the forms of our RepConvs for them, as `spikeformer tune` finds them; in an engine that ends here, so that no contestant's memory
- * counts it. Without `merges` no RepConv is merged, and there are rates only.
- */
-export async function tuned(
+export interface TunedOptions {
+  readonly threads: number;
+  readonly precision: 'f32' | 'i16';
+}
+
+/** This input's firing rates alone: for where no RepConv would be merged. In an engine that ends here, so that no contestant's memory counts it. */
+export async function withRates(
   checkpoint: string,
   shape: readonly number[],
-  options: { readonly threads: number; readonly precision: 'f32' | 'i16'; readonly merges: boolean },
+  options: TunedOptions,
 ): Promise<TaskTuning> {
-  const { merges, ...engineOptions } = options;
-  const input = { shape, data: inputOf(shape) };
-  const model = await loadModel({ checkpoint }, merges ? { threads: 1 } : engineOptions);
-  if (!merges) {
-    try {
-      const { firingRates } = await model.run(input, { record: { firingRates: true } });
-      return { forms: [], firingRates: [...firingRates!] };
-    } finally {
-      await model.dispose();
-    }
-  }
-  const engine = await createEngine(engineOptions);
+  const model = await loadModel({ checkpoint }, options);
   try {
-    const { repConvs, firingRates } = await model.tune([input], engine, { rounds: tuneRounds });
+    const { firingRates } = await model.run({ shape, data: inputOf(shape) }, { record: { firingRates: true } });
+    return { forms: [], firingRates: [...firingRates!] };
+  } finally {
+    await model.dispose();
+  }
+}
+
+/** This input's firing rates and the forms of our RepConvs for them, as `spikeformer tune` finds them; in an engine that ends here, too. */
+export async function tuned(checkpoint: string, shape: readonly number[], options: TunedOptions): Promise<TaskTuning> {
+  const model = await loadModel({ checkpoint }, { threads: 1 });
+  const engine = await createEngine(options);
+  try {
+    const inputs = [{ shape, data: inputOf(shape) }];
+    const { repConvs, firingRates } = await model.tune(inputs, engine, { rounds: tuneRounds });
     return { forms: repConvs.map(({ layer, form }) => [layer, form] as const), firingRates: [...firingRates] };
   } finally {
     await engine.dispose();

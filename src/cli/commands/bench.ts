@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { maximumThreads } from '../../runtime/engines.js';
 import { type Contestant, contestants, type TaskTuning } from '../bench/messages.js';
-import { type Entry, tuned, writeNetwork } from '../bench/network.js';
+import { type Entry, tuned, withRates, writeNetwork } from '../bench/network.js';
 import { type Lane, race } from '../bench/race.js';
 import type { Io } from '../io.js';
 import { oneOf, parseOptions, wholeNumber } from '../options.js';
@@ -134,8 +134,9 @@ async function runCase(io: Io, entry: Entry, folder: string, { rounds, threads, 
     for (const precision of ['f32', 'i16'] as const) {
       const merges = entry.rate === null || entry.rate < rateTooHighToMerge[precision];
       // Only i16 asks for rates where nothing is merged.
-      if (merges || precision === 'i16')
-        tunings.set(precision, await tuned(checkpoint, shape, { threads, precision, merges }));
+      if (!merges && precision === 'f32') continue;
+      const measure = merges ? tuned : withRates;
+      tunings.set(precision, await measure(checkpoint, shape, { threads, precision }));
     }
     const { lanes, missing } = await race({ rounds, task, tunings, contestants, onRound, signal });
     return { results: resultsOf(entry, lanes, tunings, rounds), missing };

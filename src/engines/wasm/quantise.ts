@@ -42,8 +42,8 @@ export function quantiseWeights(weight: Float32Array, { outputChannels }: Convol
 }
 
 /**
- * As `quantiseWeights`, but so coarse that the sums of any of four neighbouring input channels' weights are within ±`levels` steps too. How coarse depends on how
- * often large weights of one sign lie together: of random weights 1.5 to 1.7 times.
+ * As `quantiseWeights`, but so coarse that the sums of any of four neighbouring input channels' weights are within ±`levels` steps too. How much coarser than `quantiseWeights` depends on how
+ * the weights are spread: measured, 2.9 to 3.5 times where evenly (medians of layers of a random 31M), 1.9 times where normally.
  *
  * @returns undefined where weights lie on a grid that their sums do not fit: they are not to be rounded again.
  */

@@ -569,9 +569,10 @@ export class WasmRecorder implements Kernels {
   }
 }
 
-/** Everything that decides how a weight array is packed. */
+/** The packing of rows of bytes that are followed by their tables. */
 const byteTables = 'byte rows and tables';
 
+/** Everything that decides how a weight array is packed. */
 function packingKey(kind: string, call: ConvolutionCall): string {
   const { inputChannels, outputChannels, kernelHeight, kernelWidth } = call.geometry;
   return `${kind} ${inputChannels} ${outputChannels} ${kernelHeight} ${kernelWidth}`;

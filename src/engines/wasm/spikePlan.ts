@@ -7,8 +7,8 @@ import { ConvolutionWord, Size } from './instructionSet.js';
 import { floatRows, type RowFormat, roundUp, rowWidth, tapBytes } from './packing.js';
 
 /**
- * Rows of a segment should stay in the L2 cache beside the lists that select them. Measured where it is 512 KiB (Zen 3): 31M in float32 1.02 to 1.07 times as fast with
- * 128 KiB as with 256, 0.96 to 1.02 with 64; i16 cares little. Where it was 1 MiB 200 to 300 were best.
+ * Rows of a segment should stay in the L2 cache beside the lists that select them. Measured where it is 512 KiB (Zen 3): 31M in float32 0.99 to 1.07 times as fast with
+ * 128 KiB as with 256, 0.96 and 1.00 with 64; i16 cares little. Where it was 1 MiB 200 to 300 were best.
  */
 const segmentBytes = 128 * 1024;
 /** Enough positions to make good use of each row fetched into the cache, few enough that their lists stay there. */
