@@ -3,10 +3,7 @@
  * results to `stdout` and everything else to `stderr`; they never touch `process` themselves.
  */
 import pc from 'picocolors';
-
-export interface TextStream {
-  write(text: string): unknown;
-}
+import { outputStream, type TextStream } from './outputStream.js';
 
 export interface Io {
   readonly stdout: TextStream;
@@ -26,8 +23,8 @@ export const plainColours: Colours = pc.createColors(false);
 export function processIo(): Io {
   const { stdout, stderr, env } = process;
   return {
-    stdout,
-    stderr,
+    stdout: outputStream(stdout, 'standard output'),
+    stderr: outputStream(stderr, 'standard error'),
     ...(stderr.isTTY ? { terminal: stderr } : {}),
     colours: stdout.isTTY && pc.isColorSupported ? pc.createColors(true) : plainColours,
     environment: env,

@@ -15,6 +15,7 @@ import { registerRun } from './commands/run.js';
 import { registerTrain } from './commands/train.js';
 import { registerTune } from './commands/tune.js';
 import type { Io } from './io.js';
+import { OutputError } from './outputStream.js';
 import { exitCodes, type Session } from './session.js';
 import { oneLine } from './text.js';
 import { programVersion } from './version.js';
@@ -68,13 +69,13 @@ export function report(error: unknown, io: Io): number {
     if (error.code !== 'commander.help') complain(io, `${usageMessage(error)}; see spikeformer --help`);
     return exitCodes.refused;
   }
-  if (error instanceof MetaSpikeformerError) {
+  if (error instanceof MetaSpikeformerError || error instanceof OutputError) {
     complain(io, error.message);
     return exitCodes.refused;
   }
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  complain(io, `${message}; this is a defect of meta-spikeformer, please report it`);
-  if (io.environment.SPIKEFORMER_DEBUG === '1' && error instanceof Error) io.stderr.write(`${error.stack}\n`);
+  const stack = io.environment.SPIKEFORMER_DEBUG === '1' && error instanceof Error ? `${error.stack}\n` : '';
+  complain(io, `${message}; this is a defect of meta-spikeformer, please report it`, stack);
   return exitCodes.defect;
 }
 
@@ -86,6 +87,11 @@ function usageMessage(error: CommanderError): string {
     .replace(/\.$/, '');
 }
 
-function complain(io: Io, message: string): void {
-  io.stderr.write(`spikeformer: ${oneLine(message)}\n`);
+/** Where standard error takes nothing either, the exit code is all that is left to say. */
+function complain(io: Io, message: string, more = ''): void {
+  try {
+    io.stderr.write(`spikeformer: ${oneLine(message)}\n${more}`);
+  } catch (error) {
+    if (!(error instanceof OutputError)) throw error;
+  }
 }

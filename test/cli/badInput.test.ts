@@ -3,6 +3,7 @@ import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { OutputError } from '../../src/cli/outputStream.js';
 import { crc32 } from '../../src/interop/crc32.js';
 import {
   checkpoint,
@@ -344,6 +345,21 @@ describe('inputs of run', () => {
     await expectRefused(run(at('in.safetensors'), at('folder')), /is not a file but a folder/);
     await expectRefused(run(at('in.safetensors'), at('in.safetensors', 'out')), /there is no folder/);
     await expectRefused(run(at('in.safetensors'), at('in.safetensors')), /is the input itself/);
+  });
+});
+
+describe('an output that takes nothing', () => {
+  it('is no image that cannot be used: predict ends', async () => {
+    await writeFile(at('a.png'), onePixel);
+    const { code, stderr } = await spikeformer(['predict', at('a.png'), at('a.png'), ...small], {
+      writeOut(text) {
+        if (text.includes('a.png')) throw new OutputError('standard output', new Error('ENOSPC: no space left, write'));
+      },
+    });
+    expect([code, stderr]).toEqual([
+      2,
+      'spikeformer: standard output: cannot be written to (ENOSPC: no space left); make room or send it elsewhere\n',
+    ]);
   });
 });
 

@@ -1,6 +1,6 @@
 /** The built command line as a process of its own: exit codes, pipes and signals. Skipped when nothing is built. */
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { type StdioOptions, spawn, spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -77,6 +77,33 @@ describe.skipIf(!present)(`the process${present ? '' : ' (skipped: dist is not b
     const code = await new Promise((resolve) => child.on('close', resolve));
     expect(stderr).toBe('');
     expect(code).toBe(0);
+  });
+
+  it.skipIf(!existsSync('/dev/full'))('ends with 2 and the reason of the system when its output is full', () => {
+    const full = openSync('/dev/full', 'w');
+    const reason = (name: string) =>
+      `spikeformer: ${name}: cannot be written to (ENOSPC: no space left on device); make room or send it elsewhere\n`;
+    const ask = (args: readonly string[], stdio: StdioOptions) =>
+      spawnSync(process.execPath, [built, ...args], { encoding: 'utf8', stdio });
+    for (const args of [['--version'], ['info', '--json']]) {
+      const { status, stderr } = ask(args, ['ignore', full, 'pipe']);
+      expect({ status, stderr }).toEqual({ status: 2, stderr: reason('standard output') });
+    }
+    expect(ask(['train', '--help'], ['ignore', full, full]).status).toBe(2);
+    closeSync(full);
+  });
+
+  it.skipIf(process.platform === 'win32')('does not take half a document for a whole one', async () => {
+    const file = join(folder.path, 'half.json');
+    // The system takes the first 1024 bytes, and of the same call no more.
+    const { status, stderr } = spawnSync(
+      'bash',
+      ['-c', `ulimit -f 1; exec "$0" "$1" info --json > "$2"`, process.execPath, built, file],
+      { encoding: 'utf8' },
+    );
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^spikeformer: standard output: cannot be written to \(EFBIG: file too large\)/);
+    expect(await readFile(file)).toHaveLength(1024);
   });
 
   it('ends an evaluation at Ctrl-C with what is done, and 130', async () => {
