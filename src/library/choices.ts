@@ -1,17 +1,23 @@
 /**
  * What `tune` measured, kept between runs of the program: one small JSON file for each network, image size, precision and number of threads, in a
- * folder of the user's. For Node. A file that is damaged or of another version is as good as none: it is only a measurement.
+ * folder of the user's. For Node. A file that is damaged, foreign or of another version is as good as none: it is only a measurement.
  */
-import { access, constants, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { UsageError } from '../errors.js';
 import { writeNodeFile } from '../interop/nodeFile.js';
+import { metaSpikeformer } from '../models/metaSpikeformer.js';
+import type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
 import type { Tuning } from '../runtime/tune.js';
 import { modelFingerprint } from './fingerprint.js';
+import { checkForms, checkRates } from './forms.js';
 import type { Model } from './model.js';
 
 const format = 'meta-spikeformer choices 1';
+
+/** Of a network of a thousand layers a file has a fifth of a megabyte. */
+const maximumBytes = 16 * 1024 * 1024;
 
 const schema = z.strictObject({
   format: z.literal(format),
@@ -72,25 +78,81 @@ function fileName(model: Model, fingerprint = modelFingerprint(model)): string {
   return `${settingsKey(model)}${fingerprint.replace('sha256:', '').slice(0, 16)}.json`;
 }
 
+/** What there is in the folder for a network: choices, or a file that is as good as none and why. */
+export type KeptChoices = { readonly choices: Choices } | { readonly file: string; readonly unusable: string };
+
 /**
  * @returns what was measured for this network under these settings, or undefined. Weights are read only when a file may fit.
  */
-export async function savedChoices(folder: string, model: Model): Promise<Choices | undefined> {
+export async function savedChoices(folder: string, model: Model): Promise<KeptChoices | undefined> {
   const key = settingsKey(model);
   const names = await readdir(folder).catch(() => []);
   if (!names.some((name) => name.startsWith(key))) return undefined;
   const fingerprint = modelFingerprint(model);
-  const text = await readFile(join(folder, fileName(model, fingerprint)), 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
+  const file = join(folder, fileName(model, fingerprint));
+  try {
+    const text = await textOf(file);
+    return text === undefined ? undefined : { choices: fitting(text, model, fingerprint) };
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return { file, unusable: error.message };
+  }
+}
+
+/** Undefined where there is none. @throws UsageError for what cannot be read, or is no file of choices by its size. */
+async function textOf(path: string): Promise<string | undefined> {
+  try {
+    const status = await stat(path);
+    if (!status.isFile()) throw new UsageError('is not a file');
+    if (status.size > maximumBytes) throw new UsageError(`has ${status.size} bytes, more than ${maximumBytes}`);
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    if (cause instanceof UsageError) throw cause;
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    throw new UsageError(`cannot be read: ${message}`, { cause });
+  }
+}
+
+/** @throws UsageError saying what in the text is not what was measured for this model. */
+function fitting(text: string, model: Model, fingerprint: string): Choices {
   const parsed = schema.safeParse(parsedJson(text));
-  return parsed.success && parsed.data.model.fingerprint === fingerprint ? parsed.data : undefined;
+  if (!parsed.success) {
+    const { path, message } = parsed.error.issues[0]!;
+    throw new UsageError(`${path.join('.') || 'the whole'}: ${message}`);
+  }
+  const choices = parsed.data;
+  const { configuration, preprocessing, engine } = model;
+  const facts = [
+    ['another network', choices.model.fingerprint, fingerprint],
+    ['another image size', choices.imageSize.join('×'), preprocessing.crop.join('×')],
+    ['other time steps', choices.timeSteps, configuration.timeSteps],
+    ['another engine', choices.engine, engine.name],
+    ['other threads', choices.threads, engine.threads],
+  ] as const;
+  const other = facts.find(([, found, expected]) => found !== expected);
+  if (other) throw new UsageError(`was measured for ${other[0]}`);
+  const graph = metaSpikeformer(configuration);
+  checkForms(graph, formsOf(choices));
+  checkRates(graph, ratesOf(choices));
+  return choices;
+}
+
+/** As `Model.chooseForms` takes them. */
+export function formsOf({ layers }: Choices): ReadonlyMap<string, RepConvForm> {
+  return new Map(layers.map(({ layer, form }) => [layer, form]));
+}
+
+/** As `Model.chooseForms` takes them. */
+export function ratesOf({ neurons }: Choices): ReadonlyMap<string, number> {
+  return new Map(neurons.map(({ layer, firingRate }) => [layer, firingRate]));
 }
 
 function parsedJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined;
+    throw new UsageError('is not JSON');
   }
 }
 

@@ -16,11 +16,12 @@ import { compile, type Executable } from '../runtime/compile.js';
 import { countSpikes, firstNonFinite, realToChannelsFirst, spikesToBits, toChannelsLast } from '../runtime/layout.js';
 import { mergeByEngine } from '../runtime/mergeByEngine.js';
 import { foldBatchNorm } from '../runtime/passes/foldBatchNorm.js';
-import { type RepConvForm, repConvForms } from '../runtime/passes/mergeRepConv.js';
+import type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
 import type { Network } from '../runtime/passes/pass.js';
 import { type PrepareOptions, prepareNetwork } from '../runtime/prepare.js';
 import { spikeValues } from '../runtime/spikeValues.js';
 import { type TuneOptions, type Tuning, tuneRepConvs } from '../runtime/tune.js';
+import { checkForms, checkRates } from './forms.js';
 import type { NeuronInput } from './membrane.js';
 
 /** Where a model's weights come from; printed wherever its answers are. */
@@ -505,25 +506,6 @@ export class Model {
       ...(firingRates ? { firingRates: rates } : {}),
       ...(layerMilliseconds ? { layerMilliseconds } : {}),
     };
-  }
-}
-
-function checkForms(graph: Graph, forms: ReadonlyMap<string, RepConvForm>): void {
-  const layers = new Set(graph.nodes.map(({ name }) => name));
-  for (const [name, form] of forms) {
-    if (!layers.has(`${name}.0.body.0`))
-      throw new UsageError(`forms: ${name}: no RepConv of this network is called so; block3.0.attn.q_conv may be one`);
-    if (!repConvForms.includes(form))
-      throw new UsageError(`forms: ${name}: found ${form}, expected ${repConvForms.join(' or ')}`);
-  }
-}
-
-function checkRates(graph: Graph, firingRates: ReadonlyMap<string, number>): void {
-  const layers = new Set(spikeValues(graph));
-  for (const [name, rate] of firingRates) {
-    if (!layers.has(name)) throw new UsageError(`firing rates: ${name}: no neuron layer of this network is called so`);
-    if (!(rate >= 0 && rate <= 1))
-      throw new UsageError(`firing rates: ${name}: found ${rate}, expected a share from 0 to 1`);
   }
 }
 

@@ -7,6 +7,13 @@ import { checkpoint, everythingIn, json, repository, spikeformer, temporaryFolde
 const image = join(repository, 'assets', 'photographs', 'cat.jpg');
 const network = ['--checkpoint', checkpoint, '--strides', '1,2,2,1,1', '--image-size', '32'];
 
+/** A kept file, to be spoilt. */
+interface Edited {
+  readonly model: object;
+  readonly layers: object[];
+  readonly neurons: object[];
+}
+
 describe('tune', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
   beforeEach(async () => {
@@ -55,6 +62,49 @@ describe('tune', () => {
     await writeFile(file, JSON.stringify(before));
     const shown = await json(['tune', ...network, '--show'], kept());
     expect(shown).toMatchObject({ layers: before.layers, neurons: [] });
+  });
+
+  it('takes a file that does not fit for none, and says so', async () => {
+    const { file } = (await json(['tune', ...network, '--rounds', '1'], kept())) as { file: string };
+    const good = await readFile(file, 'utf8');
+    const edited = (edit: (choices: Edited) => void) => {
+      const choices = JSON.parse(good);
+      edit(choices);
+      return JSON.stringify(choices);
+    };
+    const bad: readonly (readonly [string, RegExp])[] = [
+      ['', /is not JSON/],
+      [good.slice(0, -20), /is not JSON/],
+      ['['.repeat(1e6), /is not JSON/],
+      ['['.repeat(1e6) + ']'.repeat(1e6), /the whole: /],
+      ['null', /the whole: /],
+      [edited((it) => Object.assign(it.layers[0]!, { layer: 'block3.0.attn.q_convX' })), /q_convX: no RepConv/],
+      [edited((it) => Object.assign(it.layers[0]!, { layer: '__proto__' })), /__proto__: no RepConv/],
+      [edited((it) => Object.assign(it.layers[0]!, { form: 'half' })), /layers\.0\.form: /],
+      [edited((it) => Object.assign(it.layers[0]!, { form: ['full'] })), /layers\.0\.form: /],
+      [edited((it) => Object.assign(it.layers[0]!, { firingRate: 1.5 })), /layers\.0\.firingRate: /],
+      [edited((it) => Object.assign(it.neurons[0]!, { firingRate: -0.1 })), /neurons\.0\.firingRate: /],
+      [edited((it) => Object.assign(it.neurons[0]!, { firingRate: '0.1' })), /neurons\.0\.firingRate: /],
+      [edited((it) => Object.assign(it.neurons[0]!, { layer: 'block9.lif' })), /block9\.lif: no neuron layer/],
+      [edited((it) => Object.assign(it, { layers: {} })), /layers: /],
+      [edited((it) => Object.assign(it, { threads: 63 })), /was measured for other threads/],
+      [edited((it) => Object.assign(it, { timeSteps: 9 })), /was measured for other time steps/],
+      [edited((it) => Object.assign(it.model, { fingerprint: 'sha256:0' })), /was measured for another network/],
+    ];
+    for (const [content, reason] of bad) {
+      await writeFile(file, content);
+      const { code, stderr } = await spikeformer(['tune', ...network, '--show'], kept());
+      expect([code, stderr]).toEqual([2, expect.stringMatching(reason)]);
+    }
+    const plain = await json(['predict', image, ...network, '--no-details']);
+    const { code, stdout, stderr } = await spikeformer(
+      ['predict', image, ...network, '--no-details', '--json'],
+      kept(),
+    );
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^note: [^\n]*\.json: was measured for another network; ignored: [^\n]*\n$/);
+    const answers = (document: { images?: unknown }) => (document.images as { predictions: object }[])[0]!.predictions;
+    expect(answers(JSON.parse(stdout))).toEqual(answers(plain));
   });
 
   it('leaves what predict answers as it was, to rounding, whatever the forms', async () => {

@@ -77,10 +77,7 @@ async function tune({ io }: Session, images: readonly string[], options: Options
     if (!json) printModelNote(io, model);
     if (forget) return print(io, json, { command: 'tune', forgotten: await forgetChoices(folder, model) });
     if (show) {
-      const saved = await savedChoices(folder, model);
-      if (!saved)
-        throw new UsageError('tune: nothing was measured for this network and these settings; leave out --show');
-      return print(io, json, { command: 'tune', ...saved });
+      return print(io, json, { command: 'tune', ...(await shownChoices(folder, model)) });
     }
     // Before anything is measured, which would be lost.
     await checkFolder(folder);
@@ -91,6 +88,14 @@ async function tune({ io }: Session, images: readonly string[], options: Options
   } finally {
     await model.dispose();
   }
+}
+
+/** @throws UsageError where nothing usable is kept. */
+async function shownChoices(folder: string, model: Model): Promise<Choices> {
+  const kept = await savedChoices(folder, model);
+  if (!kept) throw new UsageError('tune: nothing was measured for this network and these settings; leave out --show');
+  if ('choices' in kept) return kept.choices;
+  throw new UsageError(`${kept.file}: ${kept.unusable}; run tune without --show, or with --forget`);
 }
 
 async function measure(

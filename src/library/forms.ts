@@ -1,0 +1,26 @@
+/** Whether forms of RepConvs and firing rates of neurons belong to a network: what `Model.chooseForms` asks first. Pure. */
+import { UsageError } from '../errors.js';
+import type { Graph } from '../graph/graph.js';
+import { type RepConvForm, repConvForms } from '../runtime/passes/mergeRepConv.js';
+import { spikeValues } from '../runtime/spikeValues.js';
+
+/** @throws UsageError for a name that no RepConv has, or a form that there is not. */
+export function checkForms(graph: Graph, forms: ReadonlyMap<string, RepConvForm>): void {
+  const layers = new Set(graph.nodes.map(({ name }) => name));
+  for (const [name, form] of forms) {
+    if (!layers.has(`${name}.0.body.0`))
+      throw new UsageError(`forms: ${name}: no RepConv of this network is called so; block3.0.attn.q_conv may be one`);
+    if (!repConvForms.includes(form))
+      throw new UsageError(`forms: ${name}: found ${form}, expected ${repConvForms.join(' or ')}`);
+  }
+}
+
+/** @throws UsageError for a name that no neuron layer has, or a rate that is no share. */
+export function checkRates(graph: Graph, firingRates: ReadonlyMap<string, number>): void {
+  const layers = new Set(spikeValues(graph));
+  for (const [name, rate] of firingRates) {
+    if (!layers.has(name)) throw new UsageError(`firing rates: ${name}: no neuron layer of this network is called so`);
+    if (!(rate >= 0 && rate <= 1))
+      throw new UsageError(`firing rates: ${name}: found ${rate}, expected a share from 0 to 1`);
+  }
+}
