@@ -2,11 +2,11 @@
  * Hands out the static build of the lab on this machine only, with the headers that give a page shared memory and so threads. The folder is read
  * once, at the start: a request is looked up among the files found there and never becomes a path, so there is no way out of the folder.
  */
-import { constants } from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { extname, join } from 'node:path';
 import { UsageError } from '../errors.js';
+import { refuse, sendFile } from './fileAnswer.js';
 
 export const loopback = '127.0.0.1';
 
@@ -33,6 +33,22 @@ export const pageHeaders: Readonly<Record<string, string>> = {
   'Referrer-Policy': 'no-referrer',
   'X-Content-Type-Options': 'nosniff',
 };
+
+/** How long a reader may take, in milliseconds; whoever is slower makes room for others. */
+export interface Patience {
+  /** From the first byte of a request to the end of its headers, and to the end of all of it. */
+  readonly request: number;
+  /** Without a byte in either direction. */
+  readonly silence: number;
+}
+
+const defaultPatience: Patience = { request: 15_000, silence: 60_000 };
+
+/**
+ * The names of this machine for itself. A page from elsewhere can make its own name mean this machine (DNS rebinding), but it cannot make the
+ * browser send another one than its own.
+ */
+const ownNames: ReadonlySet<string> = new Set(['localhost', loopback, '[::1]']);
 
 const types: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -62,10 +78,16 @@ async function filesBelow(folder: string, prefix = '/'): Promise<ReadonlyMap<str
  * @param folder The static build.
  * @param weights The folder of the trained models; the package has them there and not in the build.
  * @param port 0 takes any that is free.
+ * @param patience With slow readers.
  * @returns a server that listens, on the loopback address.
  * @throws UsageError when the folder is no build of the lab, or the port cannot be had.
  */
-export async function serveLab(folder: string, weights: string, port: number): Promise<Server> {
+export async function serveLab(
+  folder: string,
+  weights: string,
+  port: number,
+  patience: Patience = defaultPatience,
+): Promise<Server> {
   const none = () => new Map<string, string>();
   const page = await filesBelow(folder).catch(none);
   const files = new Map([...(await filesBelow(weights, '/models/').catch(none)), ...page]);
@@ -73,9 +95,15 @@ export async function serveLab(folder: string, weights: string, port: number): P
     throw new UsageError(
       `lab: the page is not built (${join(folder, 'index.html')} is missing); run npm run build:lab`,
     );
-  const server = createServer((request, response) => {
+  const limits = {
+    headersTimeout: patience.request,
+    requestTimeout: patience.request,
+    connectionsCheckingInterval: patience.request / 5,
+  };
+  const server = createServer(limits, (request, response) => {
     answer(files, request, response).catch(() => response.destroy());
   });
+  server.timeout = patience.silence;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(refused(error, port)));
     server.listen(port, loopback, resolve);
@@ -99,15 +127,22 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  if (!isMeant(request)) return refuse(response, 403, 'this server answers to localhost only', pageHeaders);
   if (request.method !== 'GET' && request.method !== 'HEAD') {
-    response.setHeader('Allow', 'GET, HEAD');
-    return refuse(response, 405, 'only GET and HEAD');
+    return refuse(response, 405, 'only GET and HEAD', { ...pageHeaders, Allow: 'GET, HEAD' });
   }
   const name = nameOf(request.url ?? '');
-  if (name === undefined) return refuse(response, 400, 'not an address');
+  if (name === undefined) return refuse(response, 400, 'not an address', pageHeaders);
   const path = files.get(name === '/' ? '/index.html' : name);
-  if (path === undefined) return refuse(response, 404, 'no such file');
-  await send(path, request.method === 'HEAD', response);
+  if (path === undefined) return refuse(response, 404, 'no such file', pageHeaders);
+  await sendFile(path, types[extname(path)] ?? 'application/octet-stream', request, response, pageHeaders);
+}
+
+/** Whether the request names this machine, under whatever port: it may be forwarded. */
+function isMeant({ headersDistinct }: IncomingMessage): boolean {
+  const [host, ...others] = headersDistinct.host ?? [];
+  if (host === undefined || others.length > 0) return false;
+  return ownNames.has(host.toLowerCase().replace(/:\d{1,5}$/, ''));
 }
 
 /** The decoded path of an address, or undefined for one that no browser sends. */
@@ -118,29 +153,5 @@ function nameOf(address: string): string | undefined {
     return name.includes('\0') ? undefined : name;
   } catch {
     return undefined;
-  }
-}
-
-function refuse(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { ...pageHeaders, 'Content-Type': 'text/plain; charset=utf-8' }).end(`${text}\n`);
-}
-
-async function send(path: string, headOnly: boolean, response: ServerResponse): Promise<void> {
-  // Since the start a file may have been replaced, by a link even.
-  const file = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)).catch(() => undefined);
-  if (!file) return refuse(response, 404, 'no such file');
-  try {
-    const status = await file.stat();
-    if (!status.isFile()) return refuse(response, 404, 'no such file');
-    const bytes = headOnly ? undefined : await file.readFile();
-    response.writeHead(200, {
-      ...pageHeaders,
-      'Content-Type': types[extname(path)] ?? 'application/octet-stream',
-      'Content-Length': bytes?.length ?? status.size,
-      'Cache-Control': 'no-cache',
-    });
-    response.end(bytes);
-  } finally {
-    await file.close();
   }
 }

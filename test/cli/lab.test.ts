@@ -1,11 +1,16 @@
 /** `lab` as a server: what it hands out, what it refuses, and to whom. The page itself is tested in a browser: test/browser. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer, type Server } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loopback, serveLab } from '../../src/cli/labServer.js';
-import { spikeformer } from './support.js';
+import { repository, spikeformer } from './support.js';
+
+const built = join(repository, 'dist', 'cli', 'labServer.js');
 
 let folder: string;
 let server: Server;
@@ -35,12 +40,19 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+interface Answer {
+  readonly status: number;
+  readonly headers: string;
+  readonly body: string;
+}
+
 /** The answer to a request line as it is: clients of a higher level tidy addresses up before they send them. */
-function ask(line: string): Promise<{ readonly status: number; readonly headers: string; readonly body: string }> {
+function ask(line: string, ...headers: readonly string[]): Promise<Answer> {
+  const host = headers.some((header) => /^host:/i.test(header)) ? [] : ['Host: localhost'];
   return new Promise((resolve, reject) => {
     let text = '';
     const socket = connect(port, loopback, () =>
-      socket.write(`${line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`),
+      socket.write(`${[`${line} HTTP/1.1`, ...host, ...headers, 'Connection: close'].join('\r\n')}\r\n\r\n`),
     );
     socket.setEncoding('latin1');
     socket.on('data', (part) => {
@@ -129,6 +141,124 @@ describe('the server of the lab', () => {
     expect((await fetch(address)).status).toBe(404);
     changing.close();
   });
+
+  it.each(['localhost', 'LOCALHOST:4747', '127.0.0.1', '127.0.0.1:80', '[::1]:4747'])(
+    'answers to the name %s',
+    async (host) => {
+      expect((await ask('GET /', `Host: ${host}`)).status).toBe(200);
+    },
+  );
+
+  it.each([
+    ['of another machine', ['Host: example.org']],
+    ['that begins like its own', ['Host: localhost.example.org']],
+    ['that ends like its own', ['Host: example.org.localhost.evil:80']],
+    ['with a person before it', ['Host: localhost@example.org']],
+    ['that is empty', ['Host: ']],
+    ['of another address', ['Host: 192.168.0.1:4747']],
+    ['beside another', ['Host: localhost', 'Host: example.org']],
+  ])('does not answer to a name %s', async (_what, headers) => {
+    const { status, body } = await ask('GET /', ...headers);
+    expect([400, 403]).toContain(status);
+    expect(body).not.toContain('page');
+  });
+
+  // The table of RFC 9110, section 14.1.2, for the 7 bytes of "weights".
+  it.each([
+    ['bytes=0-2', 206, 'wei', 'bytes 0-2/7'],
+    ['bytes=5-', 206, 'ts', 'bytes 5-6/7'],
+    ['bytes=5-99999999999999999999', 206, 'ts', 'bytes 5-6/7'],
+    ['bytes=-3', 206, 'hts', 'bytes 4-6/7'],
+    ['bytes=-70', 206, 'weights', 'bytes 0-6/7'],
+    ['bytes=7-', 416, 'the file has 7 bytes\n', 'bytes */7'],
+    ['bytes=-0', 416, 'the file has 7 bytes\n', 'bytes */7'],
+    ['bytes=3-2', 200, 'weights', undefined],
+    ['bytes=0-0,2-2', 200, 'weights', undefined],
+    ['lines=0-1', 200, 'weights', undefined],
+    ['bytes=-', 200, 'weights', undefined],
+  ])('answers Range: %s with %i', async (range, expected, content, place) => {
+    const { status, headers, body } = await ask('GET /models/net.safetensors', `Range: ${range}`);
+    expect([status, body]).toEqual([expected, content]);
+    expect(/Content-Range: (.*)/.exec(headers)?.[1]).toBe(place);
+    expect(headers).toContain(`Content-Length: ${content.length}`);
+  });
+
+  it('sends what a reader has only when it changed', async () => {
+    const net = '/models/net.safetensors';
+    const { headers } = await ask(`HEAD ${net}`);
+    const tag = /ETag: (.*)/.exec(headers)![1]!;
+    const modified = /Last-Modified: (.*)/.exec(headers)![1]!;
+    const statusFor = async (...conditions: string[]) => (await ask(`GET ${net}`, ...conditions)).status;
+    expect(await statusFor(`If-None-Match: "other", W/${tag}`)).toBe(304);
+    expect(await statusFor('If-None-Match: "other"', `If-Modified-Since: ${modified}`)).toBe(200);
+    expect(await statusFor(`If-Modified-Since: ${modified}`)).toBe(304);
+    expect(await statusFor('If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT')).toBe(200);
+    expect(await statusFor('Range: bytes=0-1', `If-Range: ${tag}`)).toBe(206);
+    expect(await statusFor('Range: bytes=0-1', `If-Range: ${modified}`)).toBe(206);
+    expect(await statusFor('Range: bytes=0-1', 'If-Range: "other"')).toBe(200);
+  });
+
+  it('reads from the disk only what is taken, however many readers wait', async () => {
+    const page = join(folder, 'large');
+    await mkdir(page);
+    await writeFile(join(page, 'index.html'), '');
+    await writeFile(join(page, 'large.bin'), new Uint8Array(32 * 2 ** 20));
+    const large = await serveLab(page, page, 0);
+    const { port: place } = large.address() as AddressInfo;
+    const before = process.memoryUsage().arrayBuffers;
+    const readers = Array.from({ length: 40 }, () =>
+      connect(place, loopback).pause().end('GET /large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n'),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    // 40 × 32 MB if every reader had a copy of its own.
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(100e6);
+    expect((await fetch(`http://${loopback}:${place}/large.bin`)).status).toBe(200);
+    for (const reader of readers) reader.destroy();
+    large.closeAllConnections();
+    large.close();
+  });
+
+  it('does not wait for ever for the end of a request', async () => {
+    const page = join(folder, 'page');
+    const hasty = await serveLab(page, page, 0, { request: 200, silence: 400 });
+    const { port: place } = hasty.address() as AddressInfo;
+    for (const beginning of ['', 'GET / HTTP/1.1\r\nHost: loc']) {
+      const socket = connect(place, loopback);
+      socket.on('error', () => undefined).resume();
+      socket.write(beginning);
+      await new Promise((resolve) => socket.once('close', resolve));
+    }
+    hasty.close();
+  });
+
+  it.skipIf(process.platform === 'win32' || !existsSync(built))(
+    'says 503, not 404, when it can open no more files',
+    async () => {
+      const page = JSON.stringify(join(folder, 'page'));
+      const program = `import(${JSON.stringify(built)}).then(async ({ serveLab }) =>
+        console.log((await serveLab(${page}, ${page}, 0)).address().port))`;
+      const command = ['-c', 'ulimit -n 48; exec "$0" -e "$1"', process.execPath, program];
+      const child = spawn('bash', command, { stdio: ['ignore', 'pipe', 'inherit'] });
+      const [first] = await once(child.stdout, 'data');
+      const place = Number(String(first));
+      const agent = connect(place, loopback);
+      const others: Socket[] = [];
+      let answer = '';
+      // The first connection was made while there was room; the others take the rest.
+      while (!/ 50\d /.test(answer) && others.length < 100) {
+        const other = connect(place, loopback).on('error', () => undefined);
+        others.push(other);
+        await once(other, 'connect');
+        agent.write('HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+        [answer] = (await once(agent, 'data')).map(String) as [string];
+        expect(answer).not.toContain(' 404 ');
+      }
+      expect(answer).toMatch(/^HTTP\/1.1 503 .*Retry-After: 1/s);
+      for (const socket of [agent, ...others]) socket.destroy();
+      child.kill();
+      await once(child, 'close');
+    },
+  );
 
   it('listens on this machine only', () => {
     expect((server.address() as AddressInfo).address).toBe('127.0.0.1');
