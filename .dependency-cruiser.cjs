@@ -7,7 +7,7 @@
 const { builtinModules } = require('node:module');
 
 /** What every folder may use beside what lies below it. */
-const everywhere = ['errors\\.ts$', 'random\\.ts$'];
+const everywhere = ['errors\\.ts$', 'optionNames\\.ts$', 'random\\.ts$'];
 /** The cruiser's names for imports that are gone after compilation. */
 const typesOnly = ['type-only', 'type-import'];
 const middle = 'training|energy|interop|data|runtime|metrics';

@@ -3,13 +3,22 @@
  *
  * A message is complete in itself: it names the file, option or layer, says what was found, what was expected and what to
  * do. The command line prints it as one line and exits with 2; anything that is not of this class is a defect of ours.
+ * Names of files, layers and classes come from outside: whatever they hold, the message stays one line and commands no terminal.
  */
 export class MetaSpikeformerError extends Error {
   constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(withoutControls(message), options);
     this.name = new.target.name;
   }
 }
 
 /** An option or argument of the command line or the library is unknown, missing or out of range. */
 export class UsageError extends MetaSpikeformerError {}
+
+/** Control characters, line breaks, marks that turn the direction of writing and halves of characters as `\\u001b`. */
+export function withoutControls(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u${character.codePointAt(0)!.toString(16).padStart(4, '0')}`,
+  );
+}

@@ -5,12 +5,21 @@
  */
 import { fileURLToPath } from 'node:url';
 import { decodeImage } from './data/decode.js';
+import { fetchImage } from './data/fetchImage.js';
 import type { RgbImage } from './data/image.js';
-import { UsageError } from './errors.js';
+import type { Checkpoint } from './interop/checkpoint.js';
 import { openCheckpointFile } from './interop/checkpointFiles.js';
-import { type LoadOptions, modelFromCheckpoint, modelFromName, type Platform } from './library/buildModel.js';
+import { openCheckpoint } from './interop/openCheckpoint.js';
+import { fileFromBlob, fileFromBytes } from './interop/randomAccessFile.js';
+import { openRemoteFile } from './interop/remoteFile.js';
+import {
+  type CheckpointSource,
+  type LoadOptions,
+  type ModelSource,
+  modelFrom,
+  type Platform,
+} from './library/buildModel.js';
 import type { ImageSource, Model } from './library/model.js';
-import { defaultModelName } from './library/registry.js';
 
 export { type Dataset, holdOut } from './data/datasets/dataset.js';
 export { openDataset } from './data/datasets/openDataset.js';
@@ -33,29 +42,39 @@ export {
 /**
  * Loads a model, ready to classify.
  *
- * @param source A registered model's name, or the path of a checkpoint (`.pth`, `.pth.tar`, `.safetensors`). By default the bundled model.
- * @throws UsageError for an unknown name; CheckpointError for a file that is not a Meta-SpikeFormer's weights.
+ * @param source A registered model's name, or a checkpoint (`.pth`, `.pth.tar`, `.safetensors`) as a path, an address, a file or bytes. By
+ *   default the bundled model.
+ * @throws UsageError for an unknown name or option; CheckpointError for a file that is not a Meta-SpikeFormer's weights.
  */
-export async function loadModel(
-  source: { readonly model?: string; readonly checkpoint?: string } = {},
-  options: LoadOptions = {},
-): Promise<Model> {
-  if (source.model !== undefined && source.checkpoint !== undefined) {
-    throw new UsageError('give either a model or a checkpoint, not both');
-  }
-  if (source.checkpoint === undefined) return modelFromName(source.model ?? defaultModelName, options, platform);
-  const checkpoint = await openCheckpointFile(source.checkpoint);
-  try {
-    return await modelFromCheckpoint(checkpoint, options, platform);
-  } finally {
-    await checkpoint.close();
-  }
+export function loadModel(source: ModelSource = {}, options: LoadOptions = {}): Promise<Model> {
+  return modelFrom(source, options, platform);
 }
 
-const platform: Platform = { decode, openPackaged: (address) => openCheckpointFile(fileURLToPath(address)) };
+const platform: Platform = { decode, open };
+
+async function open(source: CheckpointSource): Promise<Checkpoint> {
+  if (typeof source === 'string') return openCheckpointFile(source);
+  if (source instanceof URL)
+    return source.protocol === 'file:'
+      ? openCheckpointFile(fileURLToPath(source))
+      : openCheckpoint(await openRemoteFile(source));
+  return openCheckpoint(source instanceof Blob ? fileFromBlob(source) : fileFromBytes(new Uint8Array(source)));
+}
 
 async function decode(image: ImageSource): Promise<RgbImage> {
   if (typeof image === 'string' || image instanceof Uint8Array) return decodeImage(image);
-  if (image instanceof Blob) return decodeImage(new Uint8Array(await image.arrayBuffer()));
+  if (image instanceof URL) return decodeAddress(image);
+  if (image instanceof ArrayBuffer) return decodeImage(new Uint8Array(image));
+  if (image instanceof Blob) return decodeImage(new Uint8Array(await image.arrayBuffer()), nameOf(image));
   return image;
+}
+
+async function decodeAddress(address: URL): Promise<RgbImage> {
+  if (address.protocol === 'file:') return decodeImage(fileURLToPath(address));
+  return decodeImage(await fetchImage(address), address.href);
+}
+
+/** A `File` is told by its name, which plain data have not. */
+function nameOf(blob: Blob & { readonly name?: unknown }): string | undefined {
+  return typeof blob.name === 'string' ? blob.name : undefined;
 }

@@ -19,6 +19,9 @@ const schema = z.strictObject({
     randomWeights: z.boolean(),
     description: z.string(),
     timeSteps: z.int().min(1),
+    /** Missing in results of before it was written down; null where nobody says it. */
+    trainedTimeSteps: z.int().min(1).nullable().optional(),
+    warnings: z.array(z.string()).optional(),
     classes: z.int().min(1),
     imageSize: z.tuple([count, count]),
     engine: z.string(),

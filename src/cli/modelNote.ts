@@ -9,10 +9,14 @@ export interface ModelNote {
   readonly randomWeights: boolean;
   readonly description: string;
   readonly timeSteps: number;
+  /** Null where nobody says what the weights were trained at. */
+  readonly trainedTimeSteps: number | null;
   readonly classes: number;
   /** Height and width of the images it is shown. */
   readonly imageSize: readonly [number, number];
   readonly engine: string;
+  /** What to know before believing the answers, a sentence each. */
+  readonly warnings: readonly string[];
 }
 
 export function modelNote(model: Model): ModelNote {
@@ -22,9 +26,11 @@ export function modelNote(model: Model): ModelNote {
     randomWeights: provenance.randomWeights,
     description: provenance.description,
     timeSteps: configuration.timeSteps,
+    trainedTimeSteps: provenance.trainedTimeSteps ?? null,
     classes: configuration.classes,
     imageSize: preprocessing.crop,
     engine: engine.name,
+    warnings: model.warnings,
   };
 }
 
@@ -37,4 +43,9 @@ export function printModelNote(io: Io, model: Model): void {
   const threads = `${model.engine.threads} ${model.engine.threads === 1 ? 'thread' : 'threads'}`;
   const facts = `T = ${note.timeSteps}, ${note.classes} classes, images ${height}×${width}, ${note.engine} engine on ${threads}`;
   io.stdout.write(`${bold(oneLine(note.name))} ${dim(facts)}\n`);
+}
+
+/** On standard error, whatever else is printed: a document in JSON does not hide them from whoever reads the terminal. */
+export function printWarnings(io: Io, model: Model): void {
+  for (const warning of model.warnings) io.stderr.write(`note: ${oneLine(warning)}\n`);
 }

@@ -1,12 +1,7 @@
 /** Text for people: tables, bars, numbers. Names that come from files are made harmless for a terminal first. */
 
 /** Control characters escaped, so that a name from outside can neither break a line nor command the terminal. */
-export function oneLine(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u${character.codePointAt(0)!.toString(16).padStart(4, '0')}`,
-  );
-}
+export { withoutControls as oneLine } from '../errors.js';
 
 /** Columns padded to their widest cell: the first to the left, the others to the right. */
 export function table(rows: readonly (readonly string[])[]): string[] {

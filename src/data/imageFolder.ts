@@ -6,6 +6,7 @@ import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UsageError } from '../errors.js';
+import { checkOptionNames } from '../optionNames.js';
 import { decodeImage } from './decode.js';
 import { ImageError } from './errors.js';
 import { type PreprocessSettings, preprocessedLength, preprocess as preprocessImage } from './preprocess.js';
@@ -78,7 +79,12 @@ export async function openImageFolder(directory: string): Promise<ImageFolder> {
     const paths = await findImages(join(directory, name));
     for (const path of paths) samples.push({ path, label });
   }
-  return { directory, classes, samples, batches: (options) => drawBatches(samples, options) };
+  return { directory, classes, samples, batches: (options) => drawBatches(samples, checked(options)) };
+}
+
+function checked(options: BatchOptions): BatchOptions {
+  checkOptionNames<BatchOptions>('batches', options, { batch: true, preprocess: true, shard: true, concurrency: true });
+  return options;
 }
 
 /** The samples that belong to a shard, in order. Throws UsageError unless 0 <= index < count. */

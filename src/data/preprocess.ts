@@ -4,6 +4,7 @@
  * It draws nothing at random: augmentation for training is elsewhere. Runs in Node and in a browser.
  */
 import * as z from 'zod';
+import { checkOptionNames, nearestName } from '../optionNames.js';
 import { ImageError } from './errors.js';
 import { checkRaster, type Raster, type RgbImage, rasterOf } from './image.js';
 import {
@@ -60,6 +61,7 @@ export function plainPreprocessing(
   size: number,
   normalisation: Partial<Pick<PreprocessSettings, 'mean' | 'std'>> = {},
 ): PreprocessSettings {
+  checkOptionNames<typeof normalisation>('plainPreprocessing', normalisation, { mean: true, std: true });
   const settings = { ...imagenetPreprocessing, ...normalisation, resize: size, crop: [size, size] };
   return parsePreprocessSettings(settings, 'plain preprocessing');
 }
@@ -70,7 +72,10 @@ export function parsePreprocessSettings(value: unknown, source: string): Preproc
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   const field = issue.path.length > 0 ? issue.path.join('.') : 'the whole';
-  throw new ImageError(`${source}: preprocessing settings are wrong at ${field}: ${issue.message}`);
+  const [stranger] = issue.code === 'unrecognized_keys' ? issue.keys : [];
+  const meant = stranger === undefined ? undefined : nearestName(stranger, Object.keys(preprocessSettingsSchema.shape));
+  const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+  throw new ImageError(`${source}: preprocessing settings are wrong at ${field}: ${issue.message}${hint}`);
 }
 
 /** The number of float32 values that one image becomes: 3 * height * width. */

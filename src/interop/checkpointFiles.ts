@@ -1,4 +1,5 @@
 /** Checkpoints by path, for Node: opening, and writing in both formats. What a browser needs is in the files this one uses. */
+import { checkOptionNames } from '../optionNames.js';
 import type { Checkpoint } from './checkpoint.js';
 import { CheckpointError } from './errors.js';
 import { openNodeFile, writeNodeFile } from './nodeFile.js';
@@ -36,6 +37,7 @@ export async function writePth(
   tensors: ReadonlyMap<string, TensorData>,
   options: PthOptions = {},
 ): Promise<void> {
+  checkOptionNames<PthOptions>('writePth', options, { wrap: true });
   await writeNodeFile(
     path,
     encoding(path, () => pthParts(tensors, options)),

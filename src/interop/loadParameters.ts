@@ -25,6 +25,7 @@ const descriptionSchema = z.object({
   preprocessing: z.unknown().optional(),
   labels: z.array(z.string().max(200)).max(100_000).optional(),
   description: z.string().max(2000).optional(),
+  trainedTimeSteps: z.number().int().min(1).max(10_000).nullable().optional(),
 });
 
 /** What a checkpoint of ours says of itself beside its weights. */
@@ -33,6 +34,11 @@ export interface ModelDescription {
   readonly preprocessing?: PreprocessSettings;
   readonly labels?: readonly string[];
   readonly description?: string;
+  /**
+   * The time steps of the training, null where nobody knows; files of before this was written down have none.
+   * `configuration.timeSteps` is what the network runs with when nothing else is said.
+   */
+  readonly trainedTimeSteps?: number | null;
 }
 
 /** A description as the metadata of a checkpoint that is being written. */
@@ -112,13 +118,14 @@ function descriptionOf(checkpoint: Checkpoint): ModelDescription {
   }
   const parsed = descriptionSchema.safeParse(json);
   if (!parsed.success) throw fail(`is not a model description: ${parsed.error.issues[0]?.message}`);
-  const { configuration, preprocessing, labels, description } = parsed.data;
+  const { configuration, preprocessing, labels, description, trainedTimeSteps } = parsed.data;
   return {
     // Checked by `resolveConfiguration` before anything is built from it.
     ...(configuration ? { configuration: configuration as unknown as MetaSpikeformerOptions } : {}),
     ...(preprocessing === undefined ? {} : { preprocessing: parsePreprocessSettings(preprocessing, checkpoint.name) }),
     ...(labels ? { labels } : {}),
     ...(description ? { description } : {}),
+    ...(trainedTimeSteps === undefined ? {} : { trainedTimeSteps }),
   };
 }
 

@@ -1,16 +1,36 @@
 /** What `loadModel` does in Node and in the browser alike: a registered name or an open checkpoint becomes a Model. */
 import type { RgbImage } from '../data/image.js';
-import { imagenetPreprocessing, type PreprocessSettings, plainPreprocessing } from '../data/preprocess.js';
+import {
+  imagenetPreprocessing,
+  type PreprocessSettings,
+  parsePreprocessSettings,
+  plainPreprocessing,
+} from '../data/preprocess.js';
 import type { Engine } from '../engines/kernels.js';
+import { MetaSpikeformerError, UsageError } from '../errors.js';
 import type { Checkpoint } from '../interop/checkpoint.js';
 import { loadParameters } from '../interop/loadParameters.js';
-import { resolveConfiguration, type UnseenOptions } from '../models/configurations.js';
+import { resolveConfiguration, type UnseenOptions, unseenOptionNames } from '../models/configurations.js';
 import { demonstrationParameters } from '../models/initialise.js';
 import { metaSpikeformer } from '../models/metaSpikeformer.js';
-import { createEngine, type EngineOptions } from '../runtime/engines.js';
+import { checkNames, checkOptionNames, described } from '../optionNames.js';
+import { createEngine, type EngineOptions, engineOptionNames } from '../runtime/engines.js';
+import { repConvForms } from '../runtime/passes/mergeRepConv.js';
 import type { PrepareOptions } from '../runtime/prepare.js';
 import { type ImageSource, Model, type ModelParts } from './model.js';
-import { registeredModel } from './registry.js';
+import { defaultModelName, movedWeightsHint, registeredModel, weightsAddress } from './registry.js';
+import { trainedAt } from './warnings.js';
+
+/**
+ * Where a checkpoint is: a path (in a browser an address), an address (`file:` too, in Node), a file that a person chose, or its bytes.
+ */
+export type CheckpointSource = string | URL | Blob | Uint8Array | ArrayBuffer;
+
+/** Either a registered model's name or a checkpoint (`.pth`, `.pth.tar`, `.safetensors`); by default the bundled model. */
+export interface ModelSource {
+  readonly model?: string | undefined;
+  readonly checkpoint?: CheckpointSource | undefined;
+}
 
 export interface LoadOptions extends EngineOptions, UnseenOptions {
   /** Instead of what the model or checkpoint says (ImageNet's by default). */
@@ -19,20 +39,81 @@ export interface LoadOptions extends EngineOptions, UnseenOptions {
   readonly imageSize?: number;
   /** How the network is rewritten before it runs. */
   readonly prepare?: Omit<PrepareOptions, 'input'>;
+  /** Where the weights of a model that ships with the package are, when a bundler has moved the program away from them. */
+  readonly weightsAddress?: string | URL;
 }
 
-/** What a platform adds: pixels of images, and files of the package. */
+/** What a platform adds: pixels of images, and checkpoints by path or address. */
 export interface Platform {
   readonly decode: (image: ImageSource) => Promise<RgbImage>;
-  readonly openPackaged: (address: URL) => Promise<Checkpoint>;
+  readonly open: (source: CheckpointSource) => Promise<Checkpoint>;
 }
 
-export async function modelFromName(name: string, options: LoadOptions, platform: Platform): Promise<Model> {
+/** `loadModel` of every platform. */
+export async function modelFrom(source: ModelSource, options: LoadOptions, platform: Platform): Promise<Model> {
+  checkSource(source);
+  checkOptions(options);
+  if (source.checkpoint === undefined) return modelFromName(source.model ?? defaultModelName, options, platform);
+  if (options.weightsAddress !== undefined)
+    throw new UsageError('weightsAddress: is for models by name; a checkpoint says itself where it is');
+  const checkpoint = await platform.open(source.checkpoint);
+  return modelFromCheckpoint(checkpoint, options, platform).finally(() => checkpoint.close());
+}
+
+function checkSource(source: ModelSource): void {
+  const given: unknown = source;
+  if (typeof given === 'string' || isCheckpointObject(given)) {
+    const name = typeof given === 'string' ? JSON.stringify(given) : '…';
+    throw new UsageError(
+      `loadModel: found ${described(given)}, expected {checkpoint: ${name}} or {model: '${defaultModelName}'}`,
+    );
+  }
+  checkNames('loadModel', source, ['model', 'checkpoint']);
+  const { model, checkpoint } = source;
+  if (model !== undefined && checkpoint !== undefined)
+    throw new UsageError('give either a model or a checkpoint, not both');
+  if (model !== undefined && typeof model !== 'string')
+    throw new UsageError(`loadModel: model: found ${described(model)}, expected a name such as '${defaultModelName}'`);
+  if (checkpoint === undefined || (typeof checkpoint === 'string' && checkpoint !== '')) return;
+  if (!isCheckpointObject(checkpoint))
+    throw new UsageError(
+      `loadModel: checkpoint: found ${described(checkpoint)}, expected a path or an address, a File or Blob, or the bytes of a .pth or .safetensors file`,
+    );
+}
+
+function isCheckpointObject(value: unknown): boolean {
+  return value instanceof URL || value instanceof Blob || value instanceof Uint8Array || value instanceof ArrayBuffer;
+}
+
+const prepareOptionNames = { fold: true, fuse: true, repConv: true, merged: true } as const;
+
+function checkOptions(options: LoadOptions): void {
+  checkOptionNames<LoadOptions>('loadModel', options, {
+    ...engineOptionNames,
+    ...unseenOptionNames,
+    preprocessing: true,
+    imageSize: true,
+    prepare: true,
+    weightsAddress: true,
+  });
+  checkOptionNames<NonNullable<LoadOptions['prepare']>>('prepare', options.prepare, prepareOptionNames);
+  const form: unknown = options.prepare?.repConv;
+  const forms: readonly unknown[] = ['auto', ...repConvForms];
+  if (form !== undefined && !(form instanceof Map) && !forms.includes(form))
+    throw new UsageError(
+      `prepare: repConv: found ${described(form)}, expected ${forms.join(', ')} or a Map of them by layer`,
+    );
+  if (options.preprocessing !== undefined) parsePreprocessSettings(options.preprocessing, 'loadModel');
+}
+
+async function modelFromName(name: string, options: LoadOptions, platform: Platform): Promise<Model> {
   const registered = registeredModel(name);
   if (registered.kind === 'trained') {
-    const checkpoint = await platform.openPackaged(registered.address);
+    const checkpoint = await openPackaged(name, options.weightsAddress ?? weightsAddress(name), platform);
     return modelFromCheckpoint(checkpoint, options, platform, name).finally(() => checkpoint.close());
   }
+  if (options.weightsAddress !== undefined)
+    throw new UsageError(`weightsAddress: model ${name} has random weights, which are in no file`);
   const configuration = resolveConfiguration({ ...registered.configuration, ...unseenOf(options) });
   return assemble(options, platform, {
     configuration,
@@ -42,8 +123,21 @@ export async function modelFromName(name: string, options: LoadOptions, platform
   });
 }
 
+/** Bundlers that do not copy the weights leave an address where nothing is, or where a server answers with its page. */
+async function openPackaged(name: string, address: string | URL, platform: Platform): Promise<Checkpoint> {
+  try {
+    return await platform.open(address);
+  } catch (cause) {
+    if (!(cause instanceof MetaSpikeformerError)) throw cause;
+    throw new UsageError(
+      `model ${name}: its weights are not at ${address} (${cause.message}); ${movedWeightsHint(name)}`,
+      { cause },
+    );
+  }
+}
+
 /** @param name What the model is called; by default as its file. */
-export async function modelFromCheckpoint(
+async function modelFromCheckpoint(
   checkpoint: Checkpoint,
   options: LoadOptions,
   platform: Platform,
@@ -57,6 +151,7 @@ export async function modelFromCheckpoint(
       name,
       randomWeights: false,
       description: description.description ?? `weights from ${checkpoint.name}`,
+      ...trainedAt(description),
     },
     preprocessing: preprocessingOf(options, description.preprocessing),
     ...(description.labels ? { labels: description.labels } : {}),
@@ -68,7 +163,14 @@ async function assemble(
   { decode }: Platform,
   parts: Omit<ModelParts, 'engine' | 'decode' | 'prepare'>,
 ): Promise<Model> {
-  const engine: Engine = await createEngine(options);
+  const { engine: kind, threads, precision, spikeKernel, fusedMultiplyAdd } = options;
+  const engine: Engine = await createEngine({
+    ...(kind === undefined ? {} : { engine: kind }),
+    ...(threads === undefined ? {} : { threads }),
+    ...(precision === undefined ? {} : { precision }),
+    ...(spikeKernel === undefined ? {} : { spikeKernel }),
+    ...(fusedMultiplyAdd === undefined ? {} : { fusedMultiplyAdd }),
+  });
   return new Model({ ...parts, engine, decode, ...(options.prepare ? { prepare: options.prepare } : {}) });
 }
 

@@ -36,7 +36,7 @@ export { countSpikes } from '../runtime/layout.js';
 export type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
 export type { RepConvChoice, TuneOptions, Tuning } from '../runtime/tune.js';
 export { type AttentionHead, type AttentionSpikes, attentionHeads } from './attention.js';
-export type { LoadOptions } from './buildModel.js';
+export type { CheckpointSource, LoadOptions, ModelSource } from './buildModel.js';
 export { type EnergyMeasurement, EnergyMeter } from './energy.js';
 export { type EnergyDocument, energyCsv, energyDocument } from './energyDocument.js';
 export { energyReport } from './energyReport.js';

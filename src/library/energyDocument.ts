@@ -12,6 +12,8 @@ export interface EnergySubject {
   readonly name: string;
   readonly configuration: MetaSpikeformerConfiguration;
   readonly imageSize: readonly [number, number];
+  /** What the weights were trained at, where it is known: `model.provenance.trainedTimeSteps`. */
+  readonly trainedTimeSteps?: number;
 }
 
 /** Where rates come from: images that flowed, or a file. */
@@ -22,6 +24,8 @@ export interface EnergyDocument {
   readonly model: {
     readonly name: string;
     readonly timeSteps: number;
+    /** Null where nobody says what the weights were trained at. */
+    readonly trainedTimeSteps: number | null;
     readonly imageSize: readonly [number, number];
     readonly configuration: MetaSpikeformerConfiguration;
   };
@@ -51,11 +55,11 @@ export function energyDocument(found: {
   readonly accuracy?: number;
 }): EnergyDocument {
   const { subject, constants, data, paper, measured, accuracy } = found;
-  const { name, configuration, imageSize } = subject;
+  const { name, configuration, imageSize, trainedTimeSteps = null } = subject;
   const graph = metaSpikeformer(configuration);
   return {
     command: 'energy',
-    model: { name, timeSteps: configuration.timeSteps, imageSize, configuration },
+    model: { name, timeSteps: configuration.timeSteps, trainedTimeSteps, imageSize, configuration },
     constants,
     data,
     accuracy: accuracy ?? null,

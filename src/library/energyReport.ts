@@ -5,6 +5,7 @@
 import { type FormProof, formNames } from '../energy/edges.js';
 import { countsOf, type EnergyDocument } from './energyDocument.js';
 import { style } from './energyReportStyle.js';
+import { warningsOf } from './warnings.js';
 
 /** @param version Of this program, for whoever reproduces the figures. */
 export function energyReport(document: EnergyDocument, proof: readonly FormProof[], version: string): string {
@@ -22,7 +23,7 @@ export function energyReport(document: EnergyDocument, proof: readonly FormProof
 <main>
 <header>
 <h1>${escaped(title)}</h1>
-<p>${escaped(subtitle(document))}</p>
+<p>${escaped(subtitle(document))}</p>${warnings(document)}
 </header>
 ${cards(document)}
 ${stages(document)}
@@ -49,6 +50,13 @@ export function escaped(text: string): string {
 function subtitle({ model, data, constants }: EnergyDocument): string {
   const seen = 'images' in data ? `${data.images} images of ${data.source}` : `firing rates of ${data.rates}`;
   return `T = ${model.timeSteps}, ${model.imageSize.join(' × ')} pixels, ${seen}; ${constants.name}`;
+}
+
+function warnings({ model }: EnergyDocument): string {
+  const { trainedTimeSteps, configuration } = model;
+  return warningsOf({ provenance: trainedTimeSteps === null ? {} : { trainedTimeSteps }, configuration })
+    .map((warning) => `\n<p class="warning">${escaped(warning)}</p>`)
+    .join('');
 }
 
 /** Three digits that count, in the unit that fits. */

@@ -6,7 +6,7 @@ export const style = `
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
 main{max-width:64rem;margin:0 auto;padding:1.5rem 1rem 3rem}
 h1{font-size:1.75rem;line-height:1.2;margin:0}h2{font-size:1.15rem;margin:2.25rem 0 .75rem}
-header p,.legend,small,section>p{color:var(--soft)}header p{margin:.35rem 0 1.25rem}
+header p,.legend,small,section>p{color:var(--soft)}header p.warning{color:inherit;font-weight:600}header p{margin:.35rem 0 1.25rem}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.75rem}
 .card{background:var(--card);border-radius:.6rem;padding:.8rem 1rem}.card b{font-size:1.45rem;white-space:nowrap}.card span{font-size:.9rem}.card small{display:block}
 .line{display:grid;grid-template-columns:9.5rem 1fr 5.5rem;gap:.6rem;align-items:center;padding:.12rem 0;font-size:.9rem}

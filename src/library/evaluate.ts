@@ -4,6 +4,7 @@
  */
 import { UsageError } from '../errors.js';
 import { AccuracyCounter, type AccuracyCounts } from '../metrics/accuracy.js';
+import { checkOptionNames } from '../optionNames.js';
 import type { Model } from './model.js';
 
 /** Preprocessed images with the numbers of their classes in the data. */
@@ -38,6 +39,7 @@ export async function evaluate(
   classOf: readonly number[],
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
+  checkOptionNames<EvaluateOptions>('evaluate', options, { k: true, signal: true, onProgress: true });
   const counter = new AccuracyCounter(model.configuration.classes, options.k);
   const start = performance.now();
   let images = 0;

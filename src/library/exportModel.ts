@@ -4,6 +4,7 @@ import { exportOnnx, type OnnxOptions } from '../interop/onnx/exportOnnx.js';
 import type { TensorData } from '../interop/tensorData.js';
 import { metaSpikeformer } from '../models/metaSpikeformer.js';
 import { parametersOf } from '../operators/registry.js';
+import { checkOptionNames } from '../optionNames.js';
 import type { Model } from './model.js';
 
 /** What a file says of the model beside its weights. */
@@ -14,6 +15,7 @@ export function descriptionOf(model: Model): ModelDescription {
     preprocessing,
     ...(hasLabels ? { labels } : {}),
     description: provenance.description,
+    trainedTimeSteps: provenance.trainedTimeSteps ?? null,
   };
 }
 
@@ -40,6 +42,15 @@ export function stateOf(model: Model): ReadonlyMap<string, TensorData> {
  *   more than 2 GiB.
  */
 export function onnxParts(model: Model, options: Partial<OnnxOptions> = {}): readonly Uint8Array[] {
+  checkOptionNames<OnnxOptions>('ONNX', options as OnnxOptions, {
+    imageSize: true,
+    batch: true,
+    input: true,
+    step: true,
+    fold: true,
+    repConv: true,
+    spikes: true,
+  });
   const settings = { imageSize: model.preprocessing.crop, ...options };
   return exportOnnx(model.configuration, model.parameters, settings, describedBy(descriptionOf(model))).parts;
 }

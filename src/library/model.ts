@@ -5,13 +5,13 @@
 
 import type { RgbImage } from '../data/image.js';
 import { type PreprocessSettings, preprocessedLength, preprocessInto } from '../data/preprocess.js';
-import type { Engine, Program } from '../engines/kernels.js';
+import type { Engine } from '../engines/kernels.js';
 import { UsageError } from '../errors.js';
-import type { Graph, Node, Parameters } from '../graph/graph.js';
+import type { Parameters } from '../graph/graph.js';
 import { formatShape, type Shape } from '../graph/shape.js';
-import { resolveConfiguration, type UnseenOptions } from '../models/configurations.js';
+import { resolveConfiguration, type UnseenOptions, unseenOptionNames } from '../models/configurations.js';
 import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../models/metaSpikeformer.js';
-import type { LifAttributes } from '../operators/lif.js';
+import { checkOptionNames, described } from '../optionNames.js';
 import { compile, type Executable } from '../runtime/compile.js';
 import { countSpikes, firstNonFinite, realToChannelsFirst, spikesToBits, toChannelsLast } from '../runtime/layout.js';
 import { mergeByEngine } from '../runtime/mergeByEngine.js';
@@ -23,101 +23,22 @@ import { spikeValues } from '../runtime/spikeValues.js';
 import { type TuneOptions, type Tuning, tuneRepConvs } from '../runtime/tune.js';
 import { checkForms, checkRates } from './forms.js';
 import type { NeuronInput } from './membrane.js';
+import { checkImage, checkRunOptions, checkTop, inputShape, measuredLayers, neuronNode } from './modelChecks.js';
+import type {
+  FieldTensor,
+  ImageSource,
+  ModelParts,
+  PackedSpikes,
+  Prediction,
+  Provenance,
+  RunOptions,
+  RunResult,
+  SpikeRecord,
+  StepResult,
+} from './modelTypes.js';
+import { warningsOf } from './warnings.js';
 
-/** Where a model's weights come from; printed wherever its answers are. */
-export interface Provenance {
-  readonly name: string;
-  /** True for weights nobody trained: its answers mean nothing. */
-  readonly randomWeights: boolean;
-  readonly description: string;
-}
-
-export interface ModelParts {
-  readonly configuration: MetaSpikeformerConfiguration;
-  readonly parameters: Parameters;
-  readonly engine: Engine;
-  readonly provenance: Provenance;
-  readonly preprocessing: PreprocessSettings;
-  /** Turns what a person has of an image (a path, bytes, a canvas) into pixels; platforms differ. */
-  readonly decode?: (image: ImageSource) => Promise<RgbImage>;
-  /** Names of the classes, in the order of the logits. */
-  readonly labels?: readonly string[];
-  /** How the network is rewritten before it runs. */
-  readonly prepare?: Omit<PrepareOptions, 'input'>;
-}
-
-/** An image as a path (Node), encoded bytes, a file (browser), or pixels. */
-export type ImageSource = string | Uint8Array | Blob | RgbImage;
-
-/** A tensor in the field's layout. */
-export interface FieldTensor {
-  readonly shape: Shape;
-  readonly data: Float32Array;
-}
-
-export interface SpikeRecord {
-  /** `[T, B, C, H, W]`, `[T, B, C, N]` or `[T, B, C]`. */
-  readonly shape: Shape;
-  /** One bit per neuron in C-order, most significant bit first. */
-  readonly bits: Uint8Array;
-}
-
-/** Spikes channels last, 32 channels to a word, the first in the lowest bit, each position beginning a new word. */
-export interface PackedSpikes {
-  /** `[T, B, H, W, C]`, `[T, B, N, C]` or `[T, B, C]`. */
-  readonly shape: Shape;
-  readonly words: Uint32Array;
-}
-
-export interface RunOptions {
-  /** What to keep beside the logits. Recording costs memory: kept tensors cannot share theirs. */
-  readonly record?: {
-    readonly spikes?: boolean;
-    readonly activations?: boolean;
-    readonly firingRates?: boolean;
-    /** Spikes as the engine packs them, for counting. */
-    readonly spikeWords?: boolean;
-    /** Neuron layers whose input is kept, from which `membraneTrace` tells what a neuron did; not with `step`. */
-    readonly inputCurrents?: readonly string[];
-    /** Runs once more, layer by layer. Engines that cannot measure layers give nothing. */
-    readonly timings?: boolean;
-  };
-}
-
-export interface RunResult {
-  /** `[B, classes]`; with distillation the mean of both heads. */
-  readonly logits: FieldTensor;
-  /** By the name of the neuron layer; with `record.spikes`. */
-  readonly spikes?: ReadonlyMap<string, SpikeRecord>;
-  /** By the name of the neuron layer; with `record.spikeWords`. */
-  readonly spikeWords?: ReadonlyMap<string, PackedSpikes>;
-  /** What flows into the neurons; with `record.inputCurrents`. */
-  readonly inputCurrents?: ReadonlyMap<string, NeuronInput>;
-  /** Outputs of the authors' modules, `[T, B, C, H, W]`; with `record.activations`. */
-  readonly activations?: ReadonlyMap<string, FieldTensor>;
-  /** Share of neurons that fire, by layer, over all time steps and images; with `record.firingRates`. */
-  readonly firingRates?: ReadonlyMap<string, number>;
-  /** Wall-clock time by kernel call, named after its layer; with `record.timings`. */
-  readonly layerMilliseconds?: ReadonlyMap<string, number>;
-  /** Wall-clock time of the network itself, without decoding and layout. */
-  readonly milliseconds: number;
-}
-
-export interface Prediction {
-  /** Index of the class. */
-  readonly index: number;
-  readonly label: string;
-  /** Softmax of the logits. */
-  readonly probability: number;
-}
-
-/** What one frame of a sequence gave. */
-export interface StepResult extends RunResult {
-  /** Frames since the state was reset, this one included. */
-  readonly step: number;
-  /** `[B, classes]`: the mean of the logits of all these frames; after T of them what `run` gives for the T frames at once. */
-  readonly meanLogits: FieldTensor;
-}
+export type * from './modelTypes.js';
 
 interface Stream {
   readonly shape: Shape;
@@ -162,6 +83,11 @@ export class Model {
     this.#decode = parts.decode;
   }
 
+  /** What a person should know before believing the answers, a sentence each; none for a network used as it was trained. */
+  get warnings(): readonly string[] {
+    return warningsOf(this);
+  }
+
   /** The weights by their names in the authors' `state_dict`, as they were loaded. Not to be changed. */
   get parameters(): Parameters {
     return this.#source.parameters;
@@ -175,6 +101,7 @@ export class Model {
    * @throws UsageError for settings that cannot be.
    */
   reconfigured(changes: UnseenOptions, engine: Engine): Model {
+    checkOptionNames<UnseenOptions>('reconfigured', changes, unseenOptionNames);
     return new Model({
       configuration: resolveConfiguration({ ...this.configuration, ...changes }),
       parameters: this.parameters,
@@ -195,6 +122,7 @@ export class Model {
    * @throws UsageError as `run`; for no inputs, inputs of several shapes, and an engine that cannot measure layers.
    */
   async tune(inputs: readonly FieldTensor[], engine: Engine, options: TuneOptions = {}): Promise<Tuning> {
+    checkOptionNames<TuneOptions>('tune', options, { rounds: true, onRound: true });
     const converted = inputs.map((input) => this.#channelsLast(input));
     return tuneRepConvs(engine, this.#source, converted, options);
   }
@@ -230,7 +158,7 @@ export class Model {
 
   /** Into `room`, if it is of the right length. */
   #channelsLast(input: FieldTensor, room?: Float32Array): { readonly shape: Shape; readonly data: Float32Array } {
-    const shape = this.#inputShape(input);
+    const shape = inputShape(input, this.configuration);
     const [timeSteps, batch, height, width, channels] = shape as [number, number, number, number, number];
     const target = room?.length === input.data.length ? room : undefined;
     return { shape, data: toChannelsLast(input.data, timeSteps * batch, channels, height * width, target) };
@@ -249,6 +177,7 @@ export class Model {
   }
 
   async #run(input: FieldTensor, options: RunOptions): Promise<RunResult> {
+    checkRunOptions('run', options);
     const { shape, data } = this.#channelsLast(input, this.#lastInput);
     this.#lastInput = data;
     const executable = this.#executable(shape, options);
@@ -292,7 +221,8 @@ export class Model {
   }
 
   async #step(frame: FieldTensor, options: RunOptions): Promise<StepResult> {
-    const shape = this.#inputShape(frame, 1);
+    checkRunOptions('step', options);
+    const shape = inputShape(frame, { ...this.configuration, timeSteps: 1 });
     if (options.record?.inputCurrents)
       throw new UsageError('record: inputCurrents are not kept frame by frame; run the sequence at once');
     const stream = await this.#streamOf(shape, options);
@@ -349,15 +279,20 @@ export class Model {
   /**
    * The most probable classes of an image, most probable first.
    *
-   * @throws ImageError when it cannot be decoded.
+   * @throws UsageError when it is no image or `top` is no number of classes; ImageError when it cannot be decoded.
    */
   async classify(image: ImageSource, top = 5): Promise<readonly Prediction[]> {
+    checkTop(top);
     const { logits } = await this.run(await this.inputOf([image]));
     return this.rank(logits.data, top);
   }
 
   /** Decodes and preprocesses images into one batch `[B, 3, H, W]`. */
   async inputOf(images: readonly ImageSource[]): Promise<FieldTensor> {
+    if (!Array.isArray(images) || images.length === 0)
+      throw new UsageError(
+        `images: found ${Array.isArray(images) ? 'none' : described(images)}, expected a list of images`,
+      );
     const length = preprocessedLength(this.preprocessing);
     const data = new Float32Array(images.length * length);
     for (const [index, image] of images.entries()) {
@@ -366,8 +301,9 @@ export class Model {
     return { shape: [images.length, 3, ...this.preprocessing.crop], data };
   }
 
-  #pixels(image: ImageSource): Promise<RgbImage> {
-    if (typeof image === 'object' && 'width' in image) return Promise.resolve(image);
+  async #pixels(image: ImageSource): Promise<RgbImage> {
+    checkImage(image);
+    if (typeof image === 'object' && 'width' in image) return image;
     if (!this.#decode)
       throw new UsageError('image: this model was made without a decoder; pass pixels {width, height, data}');
     return this.#decode(image);
@@ -375,6 +311,7 @@ export class Model {
 
   /** The `top` most probable classes of one image's logits, most probable first; ties in the order of the classes. */
   rank(logits: Float32Array, top: number): readonly Prediction[] {
+    checkTop(top);
     const largest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
     const weights = Array.from(logits, (logit) => Math.exp(logit - largest));
     const sum = weights.reduce((a, b) => a + b, 0);
@@ -388,31 +325,6 @@ export class Model {
   async dispose(): Promise<void> {
     await this.#queue.catch(() => undefined);
     await this.engine.dispose();
-  }
-
-  #inputShape({ shape, data }: FieldTensor, timeSteps = this.configuration.timeSteps): Shape {
-    const { inputChannels } = this.configuration;
-    const frames = shape.length === 5;
-    const [steps, batch, channels, height, width] = (frames ? shape : [1, ...shape]) as [
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
-    const expected = `[B, ${inputChannels}, H, W] or ${timeSteps} frames [${timeSteps}, B, ${inputChannels}, H, W]`;
-    if ((!frames && shape.length !== 4) || channels !== inputChannels || (frames && steps !== timeSteps)) {
-      throw new UsageError(`input: shape ${formatShape(shape)}, expected ${expected}`);
-    }
-    if (shape.some((size) => !Number.isSafeInteger(size) || size < 1)) {
-      throw new UsageError(`input: shape ${formatShape(shape)} has an empty axis, expected ${expected}`);
-    }
-    if (data.length !== steps * batch * channels * height * width) {
-      throw new UsageError(`input: ${data.length} numbers do not fill the shape ${formatShape(shape)}`);
-    }
-    const bad = firstNonFinite(data);
-    if (bad >= 0) throw new UsageError(`input: element ${bad} is ${data[bad]}; only finite numbers can be classified`);
-    return [steps, batch, height, width, channels];
   }
 
   #executable(shape: Shape, options: RunOptions): Executable {
@@ -507,26 +419,4 @@ export class Model {
       ...(layerMilliseconds ? { layerMilliseconds } : {}),
     };
   }
-}
-
-/** A program that can run its calls one at a time, as the wasm engine's can. */
-interface MeasuringProgram extends Program {
-  profile(): Promise<readonly { readonly name: string; readonly milliseconds: number }[]>;
-}
-
-async function measuredLayers(program: Program): Promise<ReadonlyMap<string, number> | undefined> {
-  if (!('profile' in program)) return undefined;
-  const times = new Map<string, number>();
-  for (const { name, milliseconds } of await (program as MeasuringProgram).profile()) {
-    times.set(name, (times.get(name) ?? 0) + milliseconds);
-  }
-  return times;
-}
-
-/** @throws UsageError when no neuron layer is called so. */
-function neuronNode(graph: Graph, layer: string): Node<LifAttributes> {
-  const node = graph.nodes.find(({ name, operator }) => name === layer && operator === 'lif');
-  if (!node) throw new UsageError(`record: ${layer}: no neuron layer of this network is called so`);
-  // The operator of that name has these attributes.
-  return node as Node<LifAttributes>;
 }

@@ -23,7 +23,8 @@ export interface RandomModel extends Named {
 /** Weights that ship with the package, in a file that also holds configuration, preprocessing and labels. */
 export interface TrainedModel extends Named {
   readonly kind: 'trained';
-  readonly address: URL;
+  /** Asked for only when it is needed: a bundle may have no address of its own. */
+  readonly address: () => URL;
 }
 
 export type RegisteredModel = RandomModel | TrainedModel;
@@ -44,7 +45,7 @@ const cifar10: TrainedModel = {
   kind: 'trained',
   name: 'cifar10',
   // Written out, so that bundlers find the file.
-  address: new URL('../../models/cifar10.safetensors', import.meta.url),
+  address: () => new URL('../../models/cifar10.safetensors', import.meta.url),
   description: 'a small Meta-SpikeFormer for the ten classes of CIFAR-10',
 };
 
@@ -67,7 +68,19 @@ export function modelNames(): readonly string[] {
 export function weightsAddress(name: string): URL {
   const model = registeredModel(name);
   if (model.kind !== 'trained') throw new UsageError(`model ${name}: its weights are random and in no file`);
-  return model.address;
+  try {
+    return model.address();
+  } catch (cause) {
+    throw new UsageError(
+      `model ${name}: this bundle has no address of its own (import.meta.url), so its weights cannot be found; ${movedWeightsHint(name)}`,
+      { cause },
+    );
+  }
+}
+
+/** What to do where a bundler has separated the program from its weights. */
+export function movedWeightsHint(name: string): string {
+  return `a bundler may have moved the program away from them: copy node_modules/meta-spikeformer/models/${name}.safetensors to where it is served or read, and say where: loadModel({ model: '${name}' }, { weightsAddress: 'models/${name}.safetensors' })`;
 }
 
 /** @throws UsageError naming the models there are. */

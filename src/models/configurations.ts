@@ -3,6 +3,7 @@
  * save holds weights, not the architecture.
  */
 import { UsageError } from '../errors.js';
+import { checkNames, type OptionNames } from '../optionNames.js';
 import {
   type MetaSpikeformerConfiguration,
   type MetaSpikeformerOptions,
@@ -18,8 +19,11 @@ export const metaSpikeformerSizes = {
 
 export type MetaSpikeformerSize = keyof typeof metaSpikeformerSizes;
 
+const optionNames = Object.keys(metaSpikeformerConfigurationSchema.shape);
+
 /** Checks options and fills in the defaults; throws UsageError naming the option and what it may be. */
 export function resolveConfiguration(options: MetaSpikeformerOptions): MetaSpikeformerConfiguration {
+  checkNames('configuration', options, optionNames);
   const result = metaSpikeformerConfigurationSchema.safeParse(options);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
@@ -33,6 +37,15 @@ export type ParameterShapes = ReadonlyMap<string, readonly number[]>;
 export type UnseenOptions = Partial<
   Pick<MetaSpikeformerConfiguration, 'heads' | 'strides' | 'timeSteps' | 'tau' | 'threshold' | 'attentionThreshold'>
 >;
+
+export const unseenOptionNames: OptionNames<UnseenOptions> = {
+  heads: true,
+  strides: true,
+  timeSteps: true,
+  tau: true,
+  threshold: true,
+  attentionThreshold: true,
+};
 
 /**
  * Reads the configuration off the shapes of a Meta-SpikeFormer's parameters. Heads (8), strides, time steps and neuron

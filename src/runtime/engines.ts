@@ -4,6 +4,7 @@ import { createReferenceEngine } from '../engines/reference/index.js';
 import type { TrainingEngine } from '../engines/trainingKernels.js';
 import { createWasmEngine } from '../engines/wasm/index.js';
 import { UsageError } from '../errors.js';
+import { checkOptionNames, described, type OptionNames } from '../optionNames.js';
 
 export type EngineName = 'wasm' | 'reference';
 
@@ -20,14 +21,31 @@ export interface EngineOptions {
   readonly fusedMultiplyAdd?: boolean;
 }
 
+export const engineOptionNames: OptionNames<EngineOptions> = {
+  engine: true,
+  threads: true,
+  precision: true,
+  spikeKernel: true,
+  fusedMultiplyAdd: true,
+};
+
+const choices = {
+  engine: ['wasm', 'reference'],
+  precision: ['f32', 'i16'],
+  spikeKernel: ['table', 'dense'],
+  fusedMultiplyAdd: [true, false],
+} as const;
+
 /** Threads beyond this bring nothing and cost memory each. */
 export const maximumThreads = 64;
 
-/** @throws UsageError for a number of threads that cannot be; EngineError when the engine cannot start. */
+/** @throws UsageError for an option that there is not or a value that cannot be; EngineError when the engine cannot start. */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
+  checkOptionNames<EngineOptions>('engine', options, engineOptionNames);
+  checkChoices(options);
   const { threads } = options;
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= maximumThreads)) {
-    throw new UsageError(`threads: ${threads}, expected a whole number from 1 to ${maximumThreads}`);
+    throw new UsageError(`threads: found ${described(threads)}, expected a whole number from 1 to ${maximumThreads}`);
   }
   const { precision = 'f32' } = options;
   if (options.engine === 'reference') {
@@ -41,6 +59,14 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   }
   const { engine: _wasm, ...settings } = options;
   return createWasmEngine(settings);
+}
+
+function checkChoices(options: EngineOptions): void {
+  for (const [name, expected] of Object.entries(choices)) {
+    const found: unknown = options[name as keyof typeof choices];
+    if (found === undefined || (expected as readonly unknown[]).includes(found)) continue;
+    throw new UsageError(`${name}: found ${described(found)}, expected ${expected.join(' or ')}`);
+  }
 }
 
 /**

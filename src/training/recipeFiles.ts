@@ -8,10 +8,11 @@ import { parseRecipe, type Recipe, withSettings } from './recipe.js';
 /** A recipe is a page of text. */
 const largestRecipe = 1_000_000;
 
-const folder = fileURLToPath(new URL('../../recipes/', import.meta.url));
+/** Asked for only when it is needed: a bundle may have no address of its own. */
+const folder = () => fileURLToPath(new URL('../../recipes/', import.meta.url));
 
 export function recipeNames(): readonly string[] {
-  return readdirSync(folder)
+  return readdirSync(folder())
     .filter((file) => file.endsWith('.json'))
     .map((file) => file.slice(0, -'.json'.length))
     .sort();
@@ -24,7 +25,7 @@ export function recipeNames(): readonly string[] {
  */
 export async function openRecipe(nameOrPath: string, assignments: readonly string[]): Promise<Recipe> {
   const shipped = recipeNames().includes(nameOrPath);
-  const path = shipped ? `${folder}${nameOrPath}.json` : nameOrPath;
+  const path = shipped ? `${folder()}${nameOrPath}.json` : nameOrPath;
   const found = await stat(path).catch(() => undefined);
   if (!found?.isFile()) {
     throw new TrainingError(

@@ -11,6 +11,7 @@ import type { TrainingEngine } from '../engines/trainingKernels.js';
 import type { Parameters } from '../graph/graph.js';
 import type { ModelDescription } from '../interop/loadParameters.js';
 import { writeNodeFile } from '../interop/nodeFile.js';
+import { checkOptionNames } from '../optionNames.js';
 import { createTrainingEngine } from '../runtime/engines.js';
 import { TrainingError } from './errors.js';
 import { evaluateAccuracy } from './evaluate.js';
@@ -69,6 +70,7 @@ export interface RunResult {
 
 /** @throws TrainingError when numbers stop being finite or the state does not belong to the recipe; errors of files by name. */
 export async function train(settings: RunSettings): Promise<RunResult> {
+  checkSettings(settings);
   const { recipe, createEngine = createTrainingEngine } = settings;
   const teacher = recipe.loss.distillation ? await openTeacher(recipe, createEngine) : undefined;
   const engine = await createEngine();
@@ -80,6 +82,20 @@ export async function train(settings: RunSettings): Promise<RunResult> {
     await engine.dispose();
     await teacher?.dispose();
   }
+}
+
+function checkSettings(settings: RunSettings): void {
+  checkOptionNames<RunSettings>('train', settings, {
+    recipe: true,
+    dataset: true,
+    output: true,
+    createEngine: true,
+    resume: true,
+    startFrom: true,
+    provenance: true,
+    onProgress: true,
+    signal: true,
+  });
 }
 
 type CompleteSettings = RunSettings & Required<Pick<RunSettings, 'createEngine'>>;
@@ -345,6 +361,7 @@ class TrainingRun {
       preprocessing: this.#phase.preprocessing,
       labels: [...this.#settings.dataset.classes],
       description: `recipe ${name}, ${epoch + 1} epochs${accuracy}`,
+      trainedTimeSteps: model.timeSteps,
     };
   }
 

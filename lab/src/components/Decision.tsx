@@ -47,6 +47,11 @@ export const Decision = memo(function Decision(props: {
           <dd>{frame && model ? percent(meanRate(frame, model)) : '–'}</dd>
         </div>
       </dl>
+      {model?.warnings.map((warning) => (
+        <p key={warning} className="hint" data-testid="warning">
+          {warning}.
+        </p>
+      ))}
       {model?.randomWeights && (
         <p className="hint">Nobody trained these weights: cost and activity are real, the answer means nothing.</p>
       )}

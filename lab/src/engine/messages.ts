@@ -53,6 +53,8 @@ export interface ModelInfo {
   readonly own: { readonly timeSteps: number; readonly threshold: number };
   readonly timeSteps: number;
   readonly threshold: number;
+  /** What to know before believing the answers, a sentence each. */
+  readonly warnings: readonly string[];
   readonly precision: Precision;
   readonly kernel: SpikeKernel;
   readonly threads: number;

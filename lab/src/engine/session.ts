@@ -140,6 +140,7 @@ export class Session {
       own: this.#own!,
       timeSteps,
       threshold,
+      warnings: model.warnings,
       precision,
       kernel,
       threads: model.engine.threads,

@@ -28,6 +28,7 @@ import type { Model } from '../../library/model.js';
 import { metaSpikeformerSizes, resolveConfiguration } from '../../models/configurations.js';
 import { metaSpikeformer } from '../../models/metaSpikeformer.js';
 import type { Io } from '../io.js';
+import { printWarnings } from '../modelNote.js';
 import {
   addEngineOptions,
   addNetworkOptions,
@@ -116,10 +117,13 @@ async function run(session: Session, options: Options): Promise<void> {
   const settings = given({ threads, engine, precision, timeSteps, heads, strides, imageSize });
   const model = await loadModel(given({ model: name, checkpoint }), settings);
   try {
+    printWarnings(session.io, model);
+    const { trainedTimeSteps } = model.provenance;
     const subject = {
       name: model.provenance.name,
       configuration: model.configuration,
       imageSize: model.preprocessing.crop,
+      ...(trainedTimeSteps === undefined ? {} : { trainedTimeSteps }),
     };
     if (options.rates !== undefined || options.proof) return await withoutImages(session, subject, options, constants);
     const { measured, data, correct } = await measure(session.io, model, options, constants);

@@ -9,7 +9,7 @@ import { modelFingerprint } from '../../library/fingerprint.js';
 import type { Model } from '../../library/model.js';
 import { type EvaluationDocument, evaluationDocument, mergeEvaluations } from '../evaluationDocument.js';
 import type { Io } from '../io.js';
-import { modelNote, printModelNote } from '../modelNote.js';
+import { modelNote, printModelNote, printWarnings } from '../modelNote.js';
 import {
   addEngineOptions,
   addNetworkOptions,
@@ -96,6 +96,7 @@ async function evaluateData({ io }: Session, directory: string, options: Options
   const settings = given({ threads, engine, precision, timeSteps, heads, strides, imageSize });
   const model = await loadModel(given({ model: name, checkpoint }), settings);
   try {
+    printWarnings(io, model);
     const classOf = matchClasses(model, classes, directory);
     const evaluation = await watched(io, opened, model, classOf, options);
     const shard = options.shard ?? null;
@@ -118,8 +119,8 @@ async function evaluateData({ io }: Session, directory: string, options: Options
 }
 
 function noteOf(model: Model) {
-  const { imageSize, ...note } = modelNote(model);
-  return { ...note, imageSize: [...imageSize] as [number, number] };
+  const { imageSize, warnings, ...note } = modelNote(model);
+  return { ...note, imageSize: [...imageSize] as [number, number], warnings: [...warnings] };
 }
 
 function warnOfNumbers(io: Io, classes: number, model: Model): void {

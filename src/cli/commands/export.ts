@@ -5,6 +5,7 @@ import { loadModel, writeOnnx, writePth, writeSafetensors } from '../../index.js
 import { describedBy } from '../../interop/loadParameters.js';
 import { descriptionOf, stateOf } from '../../library/exportModel.js';
 import type { Model } from '../../library/model.js';
+import { printWarnings } from '../modelNote.js';
 import {
   addNetworkOptions,
   addSourceOptions,
@@ -70,6 +71,7 @@ async function run({ io }: Session, options: Options): Promise<void> {
   const settings = given({ heads, strides, timeSteps, imageSize });
   const model = await loadModel(given({ model: name, checkpoint }), { ...settings, threads: 1 });
   try {
+    printWarnings(io, model);
     if (options.repconv === 'full')
       io.stderr.write('merging RepConv, which takes a minute or two for large networks …\n');
     await write(model, options);

@@ -4,8 +4,9 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { openCheckpointFile } from '../../interop/checkpointFiles.js';
 import { recogniseCheckpoint } from '../../interop/loadParameters.js';
-import { defaultModelName, registeredModel } from '../../library/registry.js';
+import { defaultModelName, registeredModel, weightsAddress } from '../../library/registry.js';
 import { type NetworkSummary, summarise } from '../../library/summary.js';
+import { trainedAt, warningsOf } from '../../library/warnings.js';
 import { metaSpikeformerSizes, resolveConfiguration, type UnseenOptions } from '../../models/configurations.js';
 import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../../models/metaSpikeformer.js';
 import type { Io } from '../io.js';
@@ -40,6 +41,7 @@ interface Described {
   readonly randomWeights: boolean | null;
   readonly configuration: MetaSpikeformerConfiguration;
   readonly imageSize: readonly [number, number];
+  readonly trainedTimeSteps?: number;
 }
 
 const defaultImageSize = [224, 224] as const;
@@ -57,6 +59,9 @@ async function info({ io }: Session, options: Options): Promise<void> {
   const described = await describe(options);
   const { imageSize, configuration } = described;
   const summary = summarise(metaSpikeformer(configuration), imageSize);
+  const { trainedTimeSteps } = described;
+  const provenance = trainedTimeSteps === undefined ? {} : { trainedTimeSteps };
+  for (const warning of warningsOf({ provenance, configuration })) io.stderr.write(`note: ${warning}\n`);
   if (options.json) io.stdout.write(`${JSON.stringify(documentOf(described, summary), null, 2)}\n`);
   else printSummary(io, described, summary);
 }
@@ -83,7 +88,10 @@ async function describeNamed({ model, size }: Options, unseen: UnseenOptions): P
   }
   const registered = registeredModel(model ?? defaultModelName);
   if (registered.kind === 'trained') {
-    return { ...(await describeCheckpoint(fileURLToPath(registered.address), unseen)), name: registered.name };
+    return {
+      ...(await describeCheckpoint(fileURLToPath(weightsAddress(registered.name)), unseen)),
+      name: registered.name,
+    };
   }
   return {
     name: registered.name,
@@ -104,6 +112,7 @@ async function describeCheckpoint(path: string, unseen: UnseenOptions): Promise<
       description: description.description ?? `weights from ${path}`,
       randomWeights: false,
       configuration,
+      ...trainedAt(description),
       imageSize: description.preprocessing?.crop ?? defaultImageSize,
     };
   } finally {
@@ -116,7 +125,7 @@ function documentOf(described: Described, summary: NetworkSummary): object {
   const { parameters, spikeFedOperations, realFedOperations, stages, realFedLayers } = summary;
   return {
     command: 'info',
-    model: { name, description, randomWeights },
+    model: { name, description, randomWeights, trainedTimeSteps: described.trainedTimeSteps ?? null },
     configuration,
     imageSize,
     parameters,

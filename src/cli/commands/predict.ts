@@ -8,7 +8,7 @@ import { loadModel } from '../../index.js';
 import type { Model, Prediction } from '../../library/model.js';
 import { type StageActivity, stageActivity } from '../../library/stageActivity.js';
 import type { Io } from '../io.js';
-import { type ModelNote, modelNote, printModelNote } from '../modelNote.js';
+import { type ModelNote, modelNote, printModelNote, printWarnings } from '../modelNote.js';
 import {
   addEngineOptions,
   addNetworkOptions,
@@ -91,6 +91,7 @@ async function predict(session: Session, images: readonly string[], options: Opt
   const start = performance.now();
   const model = await loadModel(given({ model: name, checkpoint }), given(settings));
   try {
+    printWarnings(session.io, model);
     await applyChoices(session.io, model);
     const asked: Asked = {
       model,

@@ -11,6 +11,7 @@ import { CheckpointError } from '../../interop/errors.js';
 import type { TensorData } from '../../interop/tensorData.js';
 import type { FieldTensor, Model, RunOptions, RunResult } from '../../library/model.js';
 import type { Io } from '../io.js';
+import { printWarnings } from '../modelNote.js';
 import { addEngineOptions, addNetworkOptions, given, parseOptions, runningOptions } from '../options.js';
 import { checkOutput } from '../outputFile.js';
 import type { Session } from '../session.js';
@@ -55,6 +56,7 @@ async function run({ io }: Session, options: Options): Promise<void> {
   const input = await readInput(options.input);
   const model = await load(options, input);
   try {
+    printWarnings(io, model);
     const record = {
       spikes: options.record.includes('spikes'),
       activations: options.record.includes('activations'),

@@ -20,7 +20,7 @@ import type { FieldTensor, Model } from '../../library/model.js';
 import { createEngine } from '../../runtime/engines.js';
 import { defaultTuneRounds } from '../../runtime/tune.js';
 import type { Io } from '../io.js';
-import { printModelNote } from '../modelNote.js';
+import { printModelNote, printWarnings } from '../modelNote.js';
 import {
   addEngineOptions,
   addNetworkOptions,
@@ -74,6 +74,7 @@ async function tune({ io }: Session, images: readonly string[], options: Options
     throw new UsageError('tune: no folder to keep the choices in; set SPIKEFORMER_CACHE to one (and not to "off")');
   const model = await loadModel(given({ model: name, checkpoint }), given(settings));
   try {
+    printWarnings(io, model);
     if (!json) printModelNote(io, model);
     if (forget) return print(io, json, { command: 'tune', forgotten: await forgetChoices(folder, model) });
     if (show) {

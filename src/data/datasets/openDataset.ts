@@ -4,6 +4,7 @@
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkOptionNames, type OptionNames } from '../../optionNames.js';
 import { decodeImage } from '../decode.js';
 import { DataError } from '../errors.js';
 import { openImageFolder } from '../imageFolder.js';
@@ -21,6 +22,13 @@ export interface OpenDatasetOptions extends DecodingOptions {
   readonly classes?: readonly string[];
 }
 
+const optionNames: OptionNames<OpenDatasetOptions> = {
+  split: true,
+  classes: true,
+  memoryLimit: true,
+  onProgress: true,
+};
+
 const largestCifarFile = 2 ** 30;
 
 /**
@@ -28,6 +36,7 @@ const largestCifarFile = 2 ** 30;
  * ImageError naming the file when nothing is recognised, the split is absent, or a file is damaged.
  */
 export async function openDataset(path: string, options: OpenDatasetOptions = {}): Promise<Dataset> {
+  checkOptionNames<OpenDatasetOptions>('openDataset', options, optionNames);
   const split = options.split ?? 'train';
   if (!(await isDirectory(path))) return openArchive(path, split, options);
   const entries = await readdir(path, { withFileTypes: true });

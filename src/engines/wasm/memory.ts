@@ -135,7 +135,7 @@ function reserve(shared: boolean, limitPages: number): WebAssembly.Memory {
     } catch (cause) {
       if (maximum / 2 < growthPages) {
         throw new EngineError(
-          `No WebAssembly memory of even ${formatMebibytes(maximum * pageBytes)} can be reserved; free some memory or lower maximumMemoryBytes.`,
+          `the wasm engine finds too little address space: WebAssembly sets aside about 8 GiB of addresses, not of memory, for each engine, and the system refuses them; raise or remove the limit (ulimit -v), or take the reference engine`,
           { cause },
         );
       }

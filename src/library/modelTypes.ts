@@ -1,0 +1,108 @@
+/** What goes into a model and what comes out of it, as types: the vocabulary of `model.ts`. */
+import type { RgbImage } from '../data/image.js';
+import type { PreprocessSettings } from '../data/preprocess.js';
+import type { Engine } from '../engines/kernels.js';
+import type { Parameters } from '../graph/graph.js';
+import type { Shape } from '../graph/shape.js';
+import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
+import type { PrepareOptions } from '../runtime/prepare.js';
+import type { NeuronInput } from './membrane.js';
+
+/** Where a model's weights come from; printed wherever its answers are. */
+export interface Provenance {
+  readonly name: string;
+  /** True for weights nobody trained: its answers mean nothing. */
+  readonly randomWeights: boolean;
+  readonly description: string;
+  /** The time steps that the weights were trained at; undefined where the file does not say. */
+  readonly trainedTimeSteps?: number;
+}
+
+export interface ModelParts {
+  readonly configuration: MetaSpikeformerConfiguration;
+  readonly parameters: Parameters;
+  readonly engine: Engine;
+  readonly provenance: Provenance;
+  readonly preprocessing: PreprocessSettings;
+  /** Turns what a person has of an image (a path, bytes, a canvas) into pixels; platforms differ. */
+  readonly decode?: (image: ImageSource) => Promise<RgbImage>;
+  /** Names of the classes, in the order of the logits. */
+  readonly labels?: readonly string[];
+  /** How the network is rewritten before it runs. */
+  readonly prepare?: Omit<PrepareOptions, 'input'>;
+}
+
+/**
+ * An image: a path (in a browser an address), an address as `URL`, a file, the bytes of a file (JPEG, PNG, …), or decoded pixels.
+ */
+export type ImageSource = string | URL | Blob | Uint8Array | ArrayBuffer | RgbImage;
+
+/** A tensor in the field's layout. */
+export interface FieldTensor {
+  readonly shape: Shape;
+  readonly data: Float32Array;
+}
+
+export interface SpikeRecord {
+  /** `[T, B, C, H, W]`, `[T, B, C, N]` or `[T, B, C]`. */
+  readonly shape: Shape;
+  /** One bit per neuron in C-order, most significant bit first. */
+  readonly bits: Uint8Array;
+}
+
+/** Spikes channels last, 32 channels to a word, the first in the lowest bit, each position beginning a new word. */
+export interface PackedSpikes {
+  /** `[T, B, H, W, C]`, `[T, B, N, C]` or `[T, B, C]`. */
+  readonly shape: Shape;
+  readonly words: Uint32Array;
+}
+
+export interface RunOptions {
+  /** What to keep beside the logits. Recording costs memory: kept tensors cannot share theirs. */
+  readonly record?: {
+    readonly spikes?: boolean;
+    readonly activations?: boolean;
+    readonly firingRates?: boolean;
+    /** Spikes as the engine packs them, for counting. */
+    readonly spikeWords?: boolean;
+    /** Neuron layers whose input is kept, from which `membraneTrace` tells what a neuron did; not with `step`. */
+    readonly inputCurrents?: readonly string[];
+    /** Runs once more, layer by layer. Engines that cannot measure layers give nothing. */
+    readonly timings?: boolean;
+  };
+}
+
+export interface RunResult {
+  /** `[B, classes]`; with distillation the mean of both heads. */
+  readonly logits: FieldTensor;
+  /** By the name of the neuron layer; with `record.spikes`. */
+  readonly spikes?: ReadonlyMap<string, SpikeRecord>;
+  /** By the name of the neuron layer; with `record.spikeWords`. */
+  readonly spikeWords?: ReadonlyMap<string, PackedSpikes>;
+  /** What flows into the neurons; with `record.inputCurrents`. */
+  readonly inputCurrents?: ReadonlyMap<string, NeuronInput>;
+  /** Outputs of the authors' modules, `[T, B, C, H, W]`; with `record.activations`. */
+  readonly activations?: ReadonlyMap<string, FieldTensor>;
+  /** Share of neurons that fire, by layer, over all time steps and images; with `record.firingRates`. */
+  readonly firingRates?: ReadonlyMap<string, number>;
+  /** Wall-clock time by kernel call, named after its layer; with `record.timings`. */
+  readonly layerMilliseconds?: ReadonlyMap<string, number>;
+  /** Wall-clock time of the network itself, without decoding and layout. */
+  readonly milliseconds: number;
+}
+
+export interface Prediction {
+  /** Index of the class. */
+  readonly index: number;
+  readonly label: string;
+  /** Softmax of the logits. */
+  readonly probability: number;
+}
+
+/** What one frame of a sequence gave. */
+export interface StepResult extends RunResult {
+  /** Frames since the state was reset, this one included. */
+  readonly step: number;
+  /** `[B, classes]`: the mean of the logits of all these frames; after T of them what `run` gives for the T frames at once. */
+  readonly meanLogits: FieldTensor;
+}

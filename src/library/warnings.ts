@@ -1,0 +1,26 @@
+/** What a person should know of a model before believing its answers. One sentence each; the command line, the report and the lab print them. */
+import type { ModelDescription } from '../interop/loadParameters.js';
+import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
+import type { Provenance } from './modelTypes.js';
+
+/** @returns nothing for a network that is used as it was trained. */
+export function warningsOf(model: {
+  readonly provenance: Pick<Provenance, 'trainedTimeSteps'>;
+  readonly configuration: Pick<MetaSpikeformerConfiguration, 'timeSteps'>;
+}): readonly string[] {
+  const { trainedTimeSteps } = model.provenance;
+  const { timeSteps } = model.configuration;
+  if (trainedTimeSteps === undefined || trainedTimeSteps === timeSteps) return [];
+  return [
+    `T = ${timeSteps}, but these weights were trained at T = ${trainedTimeSteps}: with other time steps they are right less often`,
+  ];
+}
+
+/** Files of before this was written down say the time steps of their network, which are those of its training. */
+export function trainedAt({
+  trainedTimeSteps,
+  configuration,
+}: Pick<ModelDescription, 'trainedTimeSteps' | 'configuration'>): Pick<Provenance, 'trainedTimeSteps'> {
+  const timeSteps = trainedTimeSteps === undefined ? configuration?.timeSteps : trainedTimeSteps;
+  return typeof timeSteps === 'number' ? { trainedTimeSteps: timeSteps } : {};
+}
