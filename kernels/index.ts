@@ -6,6 +6,7 @@
 import { Opcode, Size } from '../src/engines/wasm/instructionSet';
 import { leakyIntegrateAndFire } from './neuron';
 import { spikeAttention } from './attention';
+import { countCoincidences, countSpikes, markNonZero, reachSpikes, weighSpikes } from './counting';
 import { spikeConvolution } from './spikeConvolution';
 import { spikeLists } from './spikeLists';
 import { denseConvolution } from './denseConvolution';
@@ -88,6 +89,16 @@ function execute1(instruction: usize, scratch: usize, from: u32, until: u32): vo
       return timeMean(instruction, from, until);
     case Opcode.repeat:
       return repeat(instruction, from, until);
+    case Opcode.countSpikes:
+      return countSpikes(instruction, scratch, from, until);
+    case Opcode.weighSpikes:
+      return weighSpikes(instruction, from, until);
+    case Opcode.countCoincidences:
+      return countCoincidences(instruction, from, until);
+    case Opcode.reachSpikes:
+      return reachSpikes(instruction, scratch, from, until);
+    case Opcode.markNonZero:
+      return markNonZero(instruction, from, until);
     default:
       return train1(instruction, scratch, from, until);
   }

@@ -27,6 +27,9 @@ const stridesSchema = z
   .regex(/^[1-4](,[1-4]){4}$/, 'expected five strides from 1 to 4 with commas between, such as 1,2,2,1,1')
   .transform((text) => text.split(',').map(Number) as [number, number, number, number, number]);
 
+/** Images that `eval` and `energy` run at once. */
+export const defaultBatch = 8;
+
 export const imageSizeOption = wholeNumber(8, 2048).optional();
 
 /** A network's settings that its weights do not tell. */

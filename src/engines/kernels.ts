@@ -184,6 +184,86 @@ export interface RepeatCall {
   readonly output: Tensor;
 }
 
+/** Whole numbers that a program counts while it runs: 0 at the start of every run, added to by the calls that are given them. Only the engine that made them can read them. */
+export interface Counters {
+  readonly length: number;
+}
+
+/** `counters[t][rowClass][columnClass] += spikes`, over all images and channels. */
+export interface SpikeCountCall {
+  readonly name: string;
+  /** Outermost axis of the input. */
+  readonly timeSteps: number;
+  /** Per time step. */
+  readonly images: number;
+  readonly channels: number;
+  readonly input: Tensor;
+  /** A number from 0 up for each row of pixels, and for each column. */
+  readonly rowClasses: readonly number[];
+  readonly columnClasses: readonly number[];
+  readonly counters: Counters;
+}
+
+/** `counters[0] += Σ weights[class of position][channel]` over all spikes of all images. */
+export interface SpikeWeighingCall {
+  readonly name: string;
+  readonly images: number;
+  readonly channels: number;
+  readonly input: Tensor;
+  /** A number from 0 up for each position of an image. */
+  readonly classes: readonly number[];
+  /** `[class][channel]`, whole numbers up to `largestSpikeWeight`. */
+  readonly weights: Uint32Array;
+  readonly counters: Counters;
+}
+
+/** So that 2,040 of them do not overflow 32 bits. */
+export const largestSpikeWeight = 2 ** 20;
+
+/** `counters[t] += Σ spikes of one · spikes of other`, counted per token and head: how often their channels meet in KᵀV. */
+export interface CoincidenceCountCall {
+  readonly name: string;
+  readonly timeSteps: number;
+  /** Per time step, of all images. */
+  readonly tokens: number;
+  readonly channels: number;
+  readonly heads: number;
+  readonly one: Tensor;
+  readonly other: Tensor;
+  readonly counters: Counters;
+}
+
+/** `output = 1` where a depthwise convolution has a spike under a weight that is not zero. */
+export interface ReachCall {
+  readonly name: string;
+  /** Of a depthwise convolution. */
+  readonly geometry: ConvolutionGeometry;
+  readonly input: Tensor;
+  readonly output: Tensor;
+  /** Channels that have a weight at a tap, `[tap][word]`, packed as spikes are. */
+  readonly masks: Uint32Array;
+}
+
+/** `output = 1` where the input is not zero. */
+export interface MarkNonZeroCall {
+  readonly name: string;
+  readonly images: number;
+  readonly positions: number;
+  readonly channels: number;
+  readonly input: Tensor;
+  readonly output: Tensor;
+}
+
+/** Calls that count what flows, between the calls that make it flow. */
+export interface CountingKernels {
+  counters(length: number): Counters;
+  countSpikes(call: SpikeCountCall): void;
+  weighSpikes(call: SpikeWeighingCall): void;
+  countCoincidences(call: CoincidenceCountCall): void;
+  reach(call: ReachCall): void;
+  markNonZero(call: MarkNonZeroCall): void;
+}
+
 /** Records kernel calls. A recorder is used once: after `finish` it takes no more calls. */
 export interface Kernels {
   /** Memory for tensors. Contents are undefined until something is written. */
@@ -197,6 +277,7 @@ export interface Kernels {
   spatialMean(call: SpatialMeanCall): void;
   timeMean(call: TimeMeanCall): void;
   repeat(call: RepeatCall): void;
+  readonly counting: CountingKernels;
   finish(): Program;
 }
 
@@ -209,6 +290,8 @@ export interface Program {
   read(tensor: Tensor): Promise<Float32Array>;
   /** A copy of a spike tensor's words. */
   readSpikes(tensor: Tensor): Promise<Uint32Array>;
+  /** What the last run counted. */
+  readCounters(counters: Counters): Promise<readonly number[]>;
   /** Gives the program's own memory back to the engine; packed weights stay with the engine. */
   dispose(): void;
 }

@@ -16,6 +16,7 @@ export {
 export { type FormProof, proveSpikeDriven } from '../energy/edges.js';
 export { countedLayers } from '../energy/layers.js';
 export { type PaperEnergy, paperEnergy, parseRates } from '../energy/paperConvention.js';
+export type { NeuronActivity, SpikeCounts } from '../energy/spikeCounting.js';
 export { MetaSpikeformerError, UsageError } from '../errors.js';
 export type { Graph, Node, ParameterSpec } from '../graph/graph.js';
 export type { Shape, ValueKind } from '../graph/shape.js';

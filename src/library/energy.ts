@@ -12,16 +12,12 @@ import {
   sumOfAccesses,
 } from '../energy/memoryAccesses.js';
 import { type PaperEnergy, paperEnergy } from '../energy/paperConvention.js';
-import {
-  additionsOfAttention,
-  additionsOfConvolution,
-  multiplicationsOfConvolution,
-} from '../energy/synapticOperations.js';
+import type { NeuronActivity, SpikeCounts } from '../energy/spikeCounting.js';
+import { multiplicationsOfConvolution } from '../energy/synapticOperations.js';
 import { UsageError } from '../errors.js';
 import { metaSpikeformer } from '../models/metaSpikeformer.js';
-import { countSpikes } from '../runtime/layout.js';
-import type { FieldTensor, Model, PackedSpikes } from './model.js';
-import { type NeuroBenchFigures, NeuroBenchMeter, pixelsOf } from './neuroBenchMeter.js';
+import type { FieldTensor, Model } from './model.js';
+import { type NeuroBenchFigures, neuroBenchFigures } from './neuroBenchFigures.js';
 
 export interface LayerOperations {
   readonly name: string;
@@ -31,11 +27,7 @@ export interface LayerOperations {
   readonly multiplications: number[];
 }
 
-export interface NeuronActivity {
-  readonly name: string;
-  /** Neurons per image. */
-  readonly neurons: number;
-  /** By time step, summed over the images. */
+interface MeteredNeurons extends NeuronActivity {
   readonly spikes: number[];
 }
 
@@ -59,14 +51,14 @@ export interface EnergyMeasurement {
   };
 }
 
-/** Counts while batches are run. */
+/** Adds up what batches caused. */
 export class EnergyMeter {
   readonly #model: Model;
   readonly #constants: EnergyConstants;
-  readonly #neurons = new Map<string, NeuronActivity>();
+  readonly #neurons = new Map<string, MeteredNeurons>();
   readonly #operations = new Map<string, LayerOperations>();
+  readonly #effective = { macs: 0, acs: 0 };
   #layers: readonly CountedLayer[] | undefined;
-  #neuroBench: NeuroBenchMeter | undefined;
   #images = 0;
   #size: readonly number[] = [];
 
@@ -81,31 +73,31 @@ export class EnergyMeter {
    * @throws UsageError when the images are not of the size of those before.
    */
   async run(input: FieldTensor): Promise<FieldTensor> {
-    const { logits, spikeWords } = await this.#model.run(input, { record: { spikeWords: true } });
-    this.count(input, spikeWords!);
+    const { logits, counts } = await this.#model.run(input, { record: { counts: true } });
+    this.count(counts!);
     return logits;
   }
 
   /**
-   * Counts a run that was made already.
+   * Adds a run that was made already.
    *
-   * @param spikeWords What `Model.run` recorded for this input with `record.spikeWords`.
+   * @param counts What `Model.run` recorded with `record.counts`.
    * @throws As `run`.
    */
-  count(input: FieldTensor, spikeWords: ReadonlyMap<string, PackedSpikes>): void {
-    const size = input.shape.slice(-2);
-    this.#layers ??= this.#layersFor(size as unknown as readonly [number, number]);
+  count(counts: SpikeCounts): void {
+    const { images, size, neurons, additions, effectiveAcs, effectiveMacs } = counts;
+    this.#layers ??= this.#layersFor(size);
     if (size.some((length, axis) => length !== this.#size[axis]))
       throw new UsageError(`energy: images of ${size.join(' × ')} after images of ${this.#size.join(' × ')}`);
-    const batch = input.shape.at(-4)!;
-    this.#images += batch;
-    for (const [name, packed] of spikeWords) this.#countSpikes(name, packed, batch);
-    for (const layer of this.#layers) this.#countOperations(layer, spikeWords, batch);
-    for (let t = 0; t < this.#model.configuration.timeSteps; t++)
-      for (let image = 0; image < batch; image++)
-        this.#neuroBench!.count(pixelsOf(input, t, image), (source) =>
-          this.#wordsOf(spikeWords, source, batch, t, image),
-        );
+    this.#images += images;
+    for (const { name, neurons: count, spikes } of neurons) {
+      const known = this.#neurons.get(name) ?? { name, neurons: count, spikes: spikes.map(() => 0) };
+      this.#neurons.set(name, known);
+      for (const [t, fired] of spikes.entries()) known.spikes[t]! += fired;
+    }
+    for (const layer of this.#layers) this.#countOperations(layer, additions.get(layer.name), images);
+    this.#effective.acs += effectiveAcs;
+    this.#effective.macs += effectiveMacs;
   }
 
   result(): EnergyMeasurement {
@@ -136,7 +128,13 @@ export class EnergyMeter {
       layers,
       exactMillijoules: (picojoules / images) * 1e-9,
       paper: paperEnergy(this.#layers, rateOf, timeSteps, this.#constants),
-      neuroBench: this.#neuroBench!.result(images, everySpike / (everyNeuron * shown), additionsOfAttention),
+      neuroBench: neuroBenchFigures(this.#model, this.#size as [number, number], {
+        images,
+        firingRate: everySpike / (everyNeuron * shown),
+        effectiveAcs: this.#effective.acs,
+        effectiveMacs: this.#effective.macs,
+        attentionAdditions: additionsOfAttention,
+      }),
       memory: this.#memory(this.#layers, picojoulesOf, everyNeuron * shown),
     };
   }
@@ -179,58 +177,20 @@ export class EnergyMeter {
 
   #layersFor(size: readonly [number, number]): readonly CountedLayer[] {
     this.#size = size;
-    this.#neuroBench = new NeuroBenchMeter(this.#model, size);
     return countedLayers(metaSpikeformer(this.#model.configuration), size);
   }
 
-  #countSpikes(name: string, { shape, words }: PackedSpikes, batch: number): void {
-    const timeSteps = shape[0]!;
-    const neurons = shape.slice(2).reduce((a, b) => a * b, 1);
-    const known = this.#neurons.get(name) ?? { name, neurons, spikes: new Array<number>(timeSteps).fill(0) };
-    this.#neurons.set(name, known);
-    const perStep = words.length / timeSteps;
-    for (let t = 0; t < timeSteps; t++) known.spikes[t]! += countSpikes(words.subarray(t * perStep, (t + 1) * perStep));
-    if (shape[1] !== batch) throw new Error(`${name}: spikes of ${shape[1]} images in a batch of ${batch}`);
-  }
-
-  #countOperations(layer: CountedLayer, spikes: ReadonlyMap<string, PackedSpikes>, batch: number): void {
+  /** @param caused Additions by time step; none for a layer that is fed by numbers, which arrive at every step, whether or not anything fired. */
+  #countOperations(layer: CountedLayer, caused: readonly number[] | undefined, images: number): void {
     const { timeSteps } = this.#model.configuration;
+    const { name, geometry } = layer;
     const zeros = () => new Array<number>(timeSteps).fill(0);
-    const known = this.#operations.get(layer.name) ?? {
-      name: layer.name,
-      additions: zeros(),
-      multiplications: zeros(),
-    };
-    this.#operations.set(layer.name, known);
+    const known = this.#operations.get(name) ?? { name, additions: zeros(), multiplications: zeros() };
+    this.#operations.set(name, known);
+    const within = !layer.spikeFed && geometry ? images * multiplicationsOfConvolution(geometry) : 0;
     for (let t = 0; t < timeSteps; t++) {
-      if (!layer.spikeFed) {
-        // Numbers arrive at every step, whether or not anything fired.
-        known.multiplications[t]! += batch * (layer.geometry ? multiplicationsOfConvolution(layer.geometry) : 0);
-        continue;
-      }
-      for (let image = 0; image < batch; image++)
-        known.additions[t]! += additionsOf(layer, (source) => this.#wordsOf(spikes, source, batch, t, image));
+      if (layer.spikeFed) known.additions[t]! += caused![t]!;
+      else known.multiplications[t]! += within;
     }
   }
-
-  /** The spikes of a neuron layer for one image and time step. */
-  #wordsOf(
-    spikes: ReadonlyMap<string, PackedSpikes>,
-    source: string,
-    batch: number,
-    t: number,
-    image: number,
-  ): Uint32Array {
-    const { words } = spikes.get(source)!;
-    const length = words.length / (this.#model.configuration.timeSteps * batch);
-    const start = (t * batch + image) * length;
-    return words.subarray(start, start + length);
-  }
-}
-
-function additionsOf(layer: CountedLayer, wordsOf: (source: string) => Uint32Array): number {
-  if (layer.geometry) return additionsOfConvolution(wordsOf(layer.sources[0]!), layer.geometry);
-  const [query, key, value] = layer.sources as [string, string, string];
-  const { counting, selecting } = additionsOfAttention(wordsOf(query), wordsOf(key), wordsOf(value), layer.attention!);
-  return counting + selecting;
 }

@@ -12,7 +12,7 @@ import { formatShape, type Shape } from '../graph/shape.js';
 import { resolveConfiguration, type UnseenOptions, unseenOptionNames } from '../models/configurations.js';
 import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../models/metaSpikeformer.js';
 import { checkOptionNames, described } from '../optionNames.js';
-import { compile, type Executable } from '../runtime/compile.js';
+import { type CompileOptions, compile, type Executable } from '../runtime/compile.js';
 import { countSpikes, firstNonFinite, realToChannelsFirst, spikesToBits, toChannelsLast } from '../runtime/layout.js';
 import { mergeByEngine } from '../runtime/mergeByEngine.js';
 import { foldBatchNorm } from '../runtime/passes/foldBatchNorm.js';
@@ -21,6 +21,7 @@ import type { Network } from '../runtime/passes/pass.js';
 import { type PrepareOptions, prepareNetwork } from '../runtime/prepare.js';
 import { spikeValues } from '../runtime/spikeValues.js';
 import { type TuneOptions, type Tuning, tuneRepConvs } from '../runtime/tune.js';
+import { Countings } from './countings.js';
 import { checkForms, checkRates } from './forms.js';
 import type { NeuronInput } from './membrane.js';
 import { checkImage, checkRunOptions, checkTop, inputShape, measuredLayers, neuronNode } from './modelChecks.js';
@@ -35,18 +36,11 @@ import type {
   RunResult,
   SpikeRecord,
   StepResult,
+  Stream,
 } from './modelTypes.js';
 import { warningsOf } from './warnings.js';
 
 export type * from './modelTypes.js';
-
-interface Stream {
-  readonly shape: Shape;
-  readonly executable: Executable;
-  readonly records: readonly string[];
-  readonly sum: Float64Array;
-  steps: number;
-}
 
 /** Compiled input shapes kept at once: a person who varies the image size should not pay for all of them. */
 const maximumExecutables = 4;
@@ -65,6 +59,7 @@ export class Model {
   #firingRates: ReadonlyMap<string, number> = new Map();
   readonly #prepared = new Map<'image' | 'frames', Network>();
   readonly #executables = new Map<string, Executable>();
+  readonly #countings = new Countings(this);
   /** Runs one after the other: they share the executable's memory. */
   #queue: Promise<unknown> = Promise.resolve();
   /** Room for the input of a run as the engine wants it: new memory for every run costs about as much as filling it. */
@@ -223,8 +218,8 @@ export class Model {
   async #step(frame: FieldTensor, options: RunOptions): Promise<StepResult> {
     checkRunOptions('step', options);
     const shape = inputShape(frame, { ...this.configuration, timeSteps: 1 });
-    if (options.record?.inputCurrents)
-      throw new UsageError('record: inputCurrents are not kept frame by frame; run the sequence at once');
+    if (options.record?.inputCurrents || options.record?.counts)
+      throw new UsageError('record: inputCurrents and counts are not kept frame by frame; run the sequence at once');
     const stream = await this.#streamOf(shape, options);
     const { executable, sum } = stream;
     const [, batch, height, width, channels] = shape as [number, number, number, number, number];
@@ -329,9 +324,9 @@ export class Model {
 
   #executable(shape: Shape, options: RunOptions): Executable {
     const { spikes = false, activations = false, firingRates = false, spikeWords = false } = options.record ?? {};
-    const { inputCurrents = [] } = options.record ?? {};
+    const { inputCurrents = [], counts = false } = options.record ?? {};
     const keepSpikes = spikes || firingRates || spikeWords;
-    const key = `${shape.join('x')} ${keepSpikes} ${activations} ${inputCurrents.join(' ')}`;
+    const key = `${shape.join('x')} ${keepSpikes} ${activations} ${counts} ${inputCurrents.join(' ')}`;
     const known = this.#executables.get(key);
     if (known) {
       // Most recently used last.
@@ -345,7 +340,9 @@ export class Model {
       ...(activations ? network.graph.stages.values() : []),
       ...inputCurrents.map((layer) => neuronNode(network.graph, layer).inputs[0]!),
     ];
-    const executable = compile(this.engine, network, shape, keep, { firingRates: this.#firingRates });
+    const compiled = (more: CompileOptions = {}) =>
+      compile(this.engine, network, shape, keep, { firingRates: this.#firingRates, ...more });
+    const executable = counts ? this.#countings.compiled(shape, network.graph.input, compiled) : compiled();
     for (const [oldest, unused] of this.#executables) {
       if (this.#executables.size < maximumExecutables) break;
       unused.dispose();
@@ -410,7 +407,9 @@ export class Model {
         stages.set(name, realToChannelsFirst(values, executable.shapes.get(value)!, timeSteps));
       }
     }
+    const counts = await this.#countings.read(executable);
     return {
+      ...(counts ? { counts } : {}),
       ...(spikes ? { spikes: spikeRecords } : {}),
       ...(spikeWords ? { spikeWords: packed } : {}),
       ...(inputCurrents ? { inputCurrents: currents } : {}),

@@ -17,6 +17,7 @@ export function checkRunOptions(where: string, options: RunOptions): void {
     activations: true,
     firingRates: true,
     spikeWords: true,
+    counts: true,
     inputCurrents: true,
     timings: true,
   });

@@ -1,10 +1,12 @@
 /** What goes into a model and what comes out of it, as types: the vocabulary of `model.ts`. */
 import type { RgbImage } from '../data/image.js';
 import type { PreprocessSettings } from '../data/preprocess.js';
+import type { SpikeCounts } from '../energy/spikeCounting.js';
 import type { Engine } from '../engines/kernels.js';
 import type { Parameters } from '../graph/graph.js';
 import type { Shape } from '../graph/shape.js';
 import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
+import type { Executable } from '../runtime/compile.js';
 import type { PrepareOptions } from '../runtime/prepare.js';
 import type { NeuronInput } from './membrane.js';
 
@@ -65,6 +67,8 @@ export interface RunOptions {
     readonly firingRates?: boolean;
     /** Spikes as the engine packs them, for counting. */
     readonly spikeWords?: boolean;
+    /** What the spikes caused, as `EnergyMeter` adds it up, counted where they are made; not with `step`. */
+    readonly counts?: boolean;
     /** Neuron layers whose input is kept, from which `membraneTrace` tells what a neuron did; not with `step`. */
     readonly inputCurrents?: readonly string[];
     /** Runs once more, layer by layer. Engines that cannot measure layers give nothing. */
@@ -79,6 +83,8 @@ export interface RunResult {
   readonly spikes?: ReadonlyMap<string, SpikeRecord>;
   /** By the name of the neuron layer; with `record.spikeWords`. */
   readonly spikeWords?: ReadonlyMap<string, PackedSpikes>;
+  /** With `record.counts`. */
+  readonly counts?: SpikeCounts;
   /** What flows into the neurons; with `record.inputCurrents`. */
   readonly inputCurrents?: ReadonlyMap<string, NeuronInput>;
   /** Outputs of the authors' modules, `[T, B, C, H, W]`; with `record.activations`. */
@@ -105,4 +111,13 @@ export interface StepResult extends RunResult {
   readonly step: number;
   /** `[B, classes]`: the mean of the logits of all these frames; after T of them what `run` gives for the T frames at once. */
   readonly meanLogits: FieldTensor;
+}
+
+/** A sequence that is run frame by frame. */
+export interface Stream {
+  readonly shape: Shape;
+  readonly executable: Executable;
+  readonly records: readonly string[];
+  readonly sum: Float64Array;
+  steps: number;
 }

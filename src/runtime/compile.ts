@@ -2,7 +2,14 @@
  * Makes a graph executable for one input shape: infers shapes and kinds, lays memory out, and records every node's
  * kernel calls with an engine. What comes out runs without allocating.
  */
-import { byteLengthOf, type Engine, type Program, type Storage, type Tensor } from '../engines/kernels.js';
+import {
+  byteLengthOf,
+  type Engine,
+  type Kernels,
+  type Program,
+  type Storage,
+  type Tensor,
+} from '../engines/kernels.js';
 import { GraphError } from '../graph/errors.js';
 import type { Graph, Node } from '../graph/graph.js';
 import { elementCount, formatShape, type Shape, type ValueKind } from '../graph/shape.js';
@@ -30,7 +37,12 @@ export interface CompileOptions {
   readonly membranes?: boolean;
   /** Share of neurons that fire, by the name of their layer, as far as it was measured: engines may choose kernels by it. */
   readonly firingRates?: ReadonlyMap<string, number>;
+  /** Told of the input and of every value after it is made, to record calls of its own that look at it. */
+  readonly observe?: Observe;
 }
+
+/** @param tensorOf The value's tensor, or one that its node read; no other is sure to be there still. */
+export type Observe = (value: string, kernels: Kernels, tensorOf: (value: string) => Tensor) => void;
 
 /**
  * @param inputShape `[T or 1, B, H, W, C]`.
@@ -79,6 +91,8 @@ export function compile(
     membranes.push(tensor);
     return tensor;
   };
+  const tensorOf = (value: string) => tensors.get(value)!;
+  options.observe?.(graph.input, kernels, tensorOf);
   for (const node of graph.nodes) {
     if (operatorOf(node).isView) continue;
     const source = node.inputs[0]!;
@@ -94,6 +108,7 @@ export function compile(
       ...(firingRate === undefined ? {} : { firingRate }),
       parameter: (localName) => parameterOf(network, node, localName),
     });
+    options.observe?.(node.name, kernels, tensorOf);
   }
   const program = kernels.finish();
   return {

@@ -1,7 +1,13 @@
 /** A small network with odd maps, strides, borders and heads, and images for it. */
 import { plainPreprocessing } from '../../src/data/preprocess.js';
 import type { Parameters } from '../../src/graph/graph.js';
-import { Model, metaSpikeformer, resolveConfiguration } from '../../src/index.js';
+import {
+  type EngineOptions,
+  type MetaSpikeformerConfiguration,
+  Model,
+  metaSpikeformer,
+  resolveConfiguration,
+} from '../../src/index.js';
 import type { FieldTensor, SpikeRecord } from '../../src/library/model.js';
 import { demonstrationParameters } from '../../src/models/initialise.js';
 import { seededRandom } from '../../src/random.js';
@@ -19,19 +25,36 @@ export const configuration = resolveConfiguration({
   timeSteps,
 });
 
-export async function smallModel(
-  parameters: Parameters = demonstrationParameters(metaSpikeformer(configuration), 3),
-): Promise<{ readonly model: Model; readonly input: FieldTensor }> {
-  const model = new Model({
-    configuration,
+export async function modelOf(
+  own: MetaSpikeformerConfiguration,
+  parameters: Parameters,
+  engine: EngineOptions,
+): Promise<Model> {
+  return new Model({
+    configuration: own,
     parameters,
-    engine: await createEngine({ threads: 1 }),
+    engine: await createEngine(engine),
     provenance: { name: 'counted', randomWeights: true, description: '' },
     preprocessing: plainPreprocessing(16),
   });
-  const random = seededRandom(4);
-  const data = Float32Array.from({ length: batch * 3 * height * width }, () => random.normal());
-  return { model, input: { shape: [batch, 3, height, width], data } };
+}
+
+/** @param axes `[B]` or `[T, B]`. */
+export function imagesOf(
+  axes: readonly number[],
+  [rows, columns]: readonly [number, number],
+  seed: number,
+): FieldTensor {
+  const random = seededRandom(seed);
+  const shape = [...axes, 3, rows, columns];
+  return { shape, data: Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => random.normal()) };
+}
+
+export async function smallModel(
+  parameters: Parameters = demonstrationParameters(metaSpikeformer(configuration), 3),
+): Promise<{ readonly model: Model; readonly input: FieldTensor }> {
+  const model = await modelOf(configuration, parameters, { threads: 1 });
+  return { model, input: imagesOf([batch], [height, width], 4) };
 }
 
 /** One number per neuron, `[T, B, C, …]`. */

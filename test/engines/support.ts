@@ -7,6 +7,7 @@ import { expect } from 'vitest';
 import {
   byteLengthOf,
   type ConvolutionGeometry,
+  type Counters,
   type Engine,
   type Kernels,
   type Program,
@@ -133,6 +134,11 @@ export class Workbench extends Bench<Kernels, Program> {
     await this.fill(this.program);
     await this.program.run();
     await this.checkGuards();
+  }
+
+  /** What the last run counted. */
+  counts(counters: Counters): Promise<readonly number[]> {
+    return this.finished().readCounters(counters);
   }
 
   /** Runs the same program once more on what its memory holds now. */

@@ -53,8 +53,6 @@ const measuringMilliseconds = 150;
  */
 const frameSurplus = 3;
 const longestFrameSide = 480;
-/** Energy is counted from live frames at most for this share of the time. */
-const energyShare = 0.2;
 
 export class Session {
   #model: Model | undefined;
@@ -67,7 +65,6 @@ export class Session {
   #last: Run | undefined;
   #photograph: Blob | undefined;
   #frames: OffscreenCanvasRenderingContext2D | undefined;
-  #energyNotBefore = 0;
 
   get configuration(): number {
     return this.#configuration;
@@ -208,7 +205,7 @@ export class Session {
   async #run(input: FieldTensor, live: boolean, image: number, decode: number): Promise<FrameView> {
     const model = this.#model!;
     const layer = this.#layer()?.name ?? null;
-    const record = { spikeWords: true, inputCurrents: layer === null ? [] : [layer] };
+    const record = { spikeWords: true, counts: true, inputCurrents: layer === null ? [] : [layer] };
     const result = await model.run(input, { record });
     const network = live ? result.milliseconds : await this.#usualTime(input, record, result.milliseconds);
     this.#last = { image, input, result, currentOf: layer };
@@ -302,16 +299,13 @@ export class Session {
     return this.#layers.find(({ name }) => name.endsWith('.q_lif'));
   }
 
-  /** Counts the last run; of live frames only as many as leave the network most of the time. */
-  energy(live: boolean): EnergyView | undefined {
+  /** What the last run caused, counted while it ran. */
+  energy(): EnergyView | undefined {
     const last = this.#last;
-    const start = performance.now();
-    if (!last || (live && start < this.#energyNotBefore)) return undefined;
+    if (!last) return undefined;
     const meter = new EnergyMeter(this.#model!, defaultEnergyConstants);
-    meter.count(last.input, last.result.spikeWords!);
+    meter.count(last.result.counts!);
     const { paper, exactMillijoules, memory } = meter.result();
-    const end = performance.now();
-    this.#energyNotBefore = end + (end - start) / energyShare;
     return {
       configuration: this.#configuration,
       image: last.image,

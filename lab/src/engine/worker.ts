@@ -53,7 +53,7 @@ function sendFrame(frame: FrameView | undefined): void {
   const transfer: Transferable[] = [frame.rates.buffer, frame.input.rgba.buffer];
   if (frame.focus) transfer.push(frame.focus.words.buffer);
   scope.postMessage({ kind: 'frame', frame }, transfer);
-  const energy = session.energy(frame.live);
+  const energy = session.energy();
   if (energy) scope.postMessage({ kind: 'energy', energy });
 }
 

@@ -34,6 +34,7 @@ import {
   addNetworkOptions,
   addSourceOptions,
   atMostOne,
+  defaultBatch,
   given,
   imageSizeOption,
   oneOf,
@@ -58,6 +59,7 @@ const schema = z
     data: z.string().optional(),
     rates: z.string().optional(),
     images: wholeNumber(1, 10_000_000).optional(),
+    batch: wholeNumber(1, 1024).default(defaultBatch),
     constants: z.string().optional(),
     report: z.string().optional(),
     csv: z.string().optional(),
@@ -77,7 +79,6 @@ const schema = z
 
 type Options = z.output<typeof schema>;
 
-const batchSize = 16;
 const defaultImageSize = [224, 224] as const;
 const largestSettingsFile = 1_000_000;
 
@@ -88,6 +89,7 @@ export function registerEnergy(program: Command, session: Session): void {
     .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
     .option('--data <DIR>', 'labelled images, as eval takes them (default: the bundled photographs)')
     .option('--images <N>', 'at most so many of them')
+    .option('--batch <N>', `images at once, 1 to 1024 (default: ${defaultBatch})`)
     .option('--rates <FILE>', 'the paper’s convention from firing rates in a JSON file; nothing is run')
     .option('--constants <NAME|FILE>', `picojoules: ${Object.keys(energyTable).join(', ')}, or a JSON file`)
     .option('--report <FILE>', 'write a report to read, print and cite: one HTML file')
@@ -205,7 +207,9 @@ async function measure(io: Io, model: Model, options: Options, constants: Energy
   const meter = new EnergyMeter(model, constants);
   if (options.data === undefined) {
     const paths = await bundledPhotographs();
-    for (const path of paths.slice(0, options.images)) await meter.run(await model.inputOf([path]));
+    const chosen = paths.slice(0, options.images);
+    for (let first = 0; first < chosen.length; first += options.batch)
+      await meter.run(await model.inputOf(chosen.slice(first, first + options.batch)));
     return { measured: meter.result(), data: 'the bundled photographs', correct: undefined };
   }
   const data = await openEvaluationData(options.data);
@@ -214,7 +218,7 @@ async function measure(io: Io, model: Model, options: Options, constants: Energy
   const named = model.hasLabels && data.classes.every((name) => model.labels.includes(name));
   let [done, correct] = [0, 0];
   try {
-    for await (const { input, labels } of data.batches({ batch: batchSize, preprocess: model.preprocessing })) {
+    for await (const { input, labels } of data.batches({ batch: options.batch, preprocess: model.preprocessing })) {
       const batch = Math.min(labels.length, total - done);
       const length = input.length / labels.length;
       const shape = [batch, 3, ...model.preprocessing.crop];

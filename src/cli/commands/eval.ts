@@ -15,6 +15,7 @@ import {
   addNetworkOptions,
   addSourceOptions,
   atMostOne,
+  defaultBatch,
   given,
   imageSizeOption,
   parseOptions,
@@ -61,8 +62,6 @@ const schema = z
   );
 
 type Options = z.output<typeof schema>;
-
-const defaultBatch = 8;
 
 export function registerEval(program: Command, session: Session): void {
   const command = program

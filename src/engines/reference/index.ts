@@ -9,6 +9,7 @@ import type { Engine, Kernels, MemoryBlock, Program } from '../kernels.js';
 import type { TrainingEngine, TrainingKernels } from '../trainingKernels.js';
 import { spikeAttention } from './attention.js';
 import { convolution } from './convolution.js';
+import { ReferenceCounting } from './counting.js';
 import { add, pad, repeat, scaleShift, spatialMean, timeMean } from './elementwise.js';
 import { ReferenceBlock } from './memory.js';
 import { leakyIntegrateAndFire } from './neuron.js';
@@ -67,11 +68,15 @@ class ReferenceRecorder implements Kernels {
   readonly spatialMean = this.recording(spatialMean);
   readonly timeMean = this.recording(timeMean);
   readonly repeat = this.recording(repeat);
+  readonly counting = new ReferenceCounting((name, step) => {
+    this.expectOpen(name);
+    this.steps.push(step);
+  });
 
   finish(): Program {
     this.expectOpen('finish');
     this.finished = true;
-    return new ReferenceProgram(this.engine, this.steps);
+    return new ReferenceProgram(this.engine, this.steps, this.counting.all);
   }
 
   private recording<Call extends { readonly name: string }>(prepare: Prepare<Call>): (call: Call) => void {

@@ -4,8 +4,9 @@
  */
 import { formatShape } from '../../graph/shape.js';
 import { EngineError } from '../errors.js';
-import type { Program, Tensor } from '../kernels.js';
+import type { Counters, Program, Tensor } from '../kernels.js';
 import type { TrainingProgram } from '../trainingKernels.js';
+import { countersOf, type ReferenceCounters } from './counting.js';
 import { realView, spikeView } from './memory.js';
 
 /** Whatever may have been disposed of; complains in the name of who wanted to use it. */
@@ -55,13 +56,20 @@ export class ReferenceProgram extends ProgramMemory implements Program {
   constructor(
     engine: Mortal,
     private steps: readonly (() => void)[],
+    private readonly counters: readonly ReferenceCounters[],
   ) {
     super(engine);
   }
 
   async run(): Promise<void> {
     this.expectAlive('run');
+    for (const { values } of this.counters) values.fill(0);
     for (const step of this.steps) step();
+  }
+
+  async readCounters(counters: Counters): Promise<readonly number[]> {
+    this.expectAlive('readCounters');
+    return Array.from(countersOf('readCounters', counters, this.counters));
   }
 
   override dispose(): void {

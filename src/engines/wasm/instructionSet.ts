@@ -37,6 +37,12 @@ export enum Opcode {
   integerConvolution = 13,
   /** Makes the lists of the spike-fed convolution that follows. */
   spikeLists = 14,
+  /** What energy is counted from: sums of spikes, and the spikes that they are sums of. */
+  countSpikes = 15,
+  weighSpikes = 16,
+  countCoincidences = 17,
+  reachSpikes = 18,
+  markNonZero = 19,
 }
 
 /** Word 0 of every instruction is its opcode; the other words by kernel follow. */
@@ -136,6 +142,51 @@ export enum AttentionWord {
   heads = 8,
   /** Float32. */
   scale = 9,
+}
+
+/** Instructions that count: `kernels/counting.ts`. Sums are added to counters of 64 bits. */
+export enum CountWord {
+  input = 1,
+  /** Counters; reachSpikes and markNonZero: the spikes that they make. */
+  output = 2,
+  /** countSpikes: rows of pixels, of all images and time steps; countCoincidences: tokens; weighSpikes, reachSpikes, markNonZero: images. */
+  tasks = 3,
+  /** The same per time step. */
+  tasksPerStep = 4,
+  /** Words of the spikes of a position. */
+  words = 5,
+  channels = 6,
+  height = 7,
+  width = 8,
+  /** countSpikes: addresses of the class of each row, and of runs of columns of one class, as pairs of class and words. */
+  rowClasses = 9,
+  runs = 10,
+  runCount = 11,
+  columnClassCount = 12,
+  /** Classes of rows times classes of columns; weighSpikes: classes of positions. */
+  classCount = 13,
+  /** weighSpikes: addresses of the positions, class by class, and of the end of each class among them. */
+  positions = 14,
+  classEnds = 15,
+  /** weighSpikes: weights, `[word][class][32]`, of the words listed at `listedWords`. */
+  weights = 16,
+  listedWords = 17,
+  listedWordCount = 18,
+  /** countCoincidences: the other spikes. */
+  second = 19,
+  heads = 20,
+  /** reachSpikes: the window and the channels that a tap reaches, `[tap][word]` and the same words again, so that four can be loaded from any of them on. */
+  outputHeight = 21,
+  outputWidth = 22,
+  kernelHeight = 23,
+  kernelWidth = 24,
+  strideHeight = 25,
+  strideWidth = 26,
+  paddingHeight = 27,
+  paddingWidth = 28,
+  masks = 29,
+  /** Words from one tap's masks to the next one's. */
+  maskStride = 30,
 }
 
 /** add, scaleShift, pad, means and repeat. */

@@ -5,7 +5,8 @@
 import { formatShape } from '../../graph/shape.js';
 import { expectStorage } from '../checks.js';
 import { EngineError } from '../errors.js';
-import { byteLengthOf, type Program, type Tensor } from '../kernels.js';
+import { byteLengthOf, type Counters, type Program, type Tensor } from '../kernels.js';
+import { WasmCounters, type WasmCounting } from './countingRecorder.js';
 import type { EngineParts } from './engineParts.js';
 import { Size } from './instructionSet.js';
 import { addressOf, type WasmBlock } from './memory.js';
@@ -33,6 +34,9 @@ export interface ProgramParts {
   readonly scratch: WasmBlock;
   readonly scratchStride: number;
   readonly blocks: readonly WasmBlock[];
+  readonly counting: WasmCounting;
+  /** Its counters, of 64 bits each. */
+  readonly counters: WasmBlock | undefined;
 }
 
 export class WasmProgram implements Program {
@@ -53,12 +57,13 @@ export class WasmProgram implements Program {
   }
 
   async run(): Promise<void> {
+    this.resetCounters('run');
     this.runRange(0, this.instructions.length);
   }
 
   /** Runs the program once, each instruction by itself, and says how long each took. */
   async profile(): Promise<InstructionTiming[]> {
-    this.expectAlive('profile');
+    this.resetCounters('profile');
     return this.instructions.map((note, index) => {
       const start = performance.now();
       this.runRange(index, 1);
@@ -95,6 +100,15 @@ export class WasmProgram implements Program {
     );
   }
 
+  async readCounters(counters: Counters): Promise<readonly number[]> {
+    this.expectAlive('readCounters');
+    const { counters: block } = this.parts;
+    if (!block || !(counters instanceof WasmCounters) || counters.owner !== this.parts.counting)
+      throw new EngineError("readCounters: the counters are another recording's");
+    const words = this.engine.memory.uint32(block.address + counters.byteOffset, 2 * counters.length);
+    return Array.from({ length: counters.length }, (_, index) => words[2 * index]! + 2 ** 32 * words[2 * index + 1]!);
+  }
+
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
@@ -107,6 +121,12 @@ export class WasmProgram implements Program {
     this.expectAlive('run');
     const { code, scratch, scratchStride } = this.parts;
     this.engine.execute(code.address + first * Size.instruction, count, scratch.address, scratchStride);
+  }
+
+  private resetCounters(action: string): void {
+    this.expectAlive(action);
+    const { counters } = this.parts;
+    if (counters) this.engine.memory.uint32(counters.address, counters.byteLength / 4).fill(0);
   }
 
   private address(user: string, tensor: Tensor): number {

@@ -31,10 +31,12 @@ import {
   type TimeMeanCall,
   tensorAlignment,
 } from '../kernels.js';
+import { WasmCounting } from './countingRecorder.js';
 import { denseScratchBytes, depthwiseScratchBytes, planDense } from './densePlan.js';
 import type { EngineParts } from './engineParts.js';
 import { AttentionWord, ConvolutionWord, ElementWord, NeuronWord, Opcode, Size } from './instructionSet.js';
 import { addressOf, type WasmBlock } from './memory.js';
+import { bitsOf, isPowerOfTwo } from './numbers.js';
 import {
   byteRows,
   depthwiseLength,
@@ -72,16 +74,9 @@ import {
 const leastPositionsForBytes = 16;
 const leastChannelsForIntegers = 192;
 
-export function bitsOf(value: number): number {
-  return new Uint32Array(new Float32Array([value]).buffer)[0]!;
-}
-
-export function isPowerOfTwo(value: number): boolean {
-  return Number.isInteger(Math.log2(value));
-}
-
 export class WasmRecorder implements Kernels {
   readonly instructions: Instruction[] = [];
+  readonly counting = new WasmCounting(this);
   private readonly blocks: WasmBlock[] = [];
   private scratchBytes = 0;
   /** The spike-fed convolution that is the last instruction, if it is one: neurons that follow may fire in it. */
@@ -246,6 +241,7 @@ export class WasmRecorder implements Kernels {
   /** Ends the recording: what a program of its instructions needs. */
   close(): ProgramParts {
     this.expectOpen('finish');
+    const counters = this.counting.close();
     this.finished = true;
     const { memory, threads } = this.engine;
     if (this.sharedLists.byteLength > 0) {
@@ -260,6 +256,8 @@ export class WasmRecorder implements Kernels {
       scratch: memory.allocate(scratchStride * threads, 'scratch'),
       scratchStride,
       blocks: this.blocks,
+      counting: this.counting,
+      counters,
     };
   }
 

@@ -34,9 +34,10 @@ import type {
 } from '../trainingKernels.js';
 import type { EngineParts } from './engineParts.js';
 import { ElementWord, Opcode } from './instructionSet.js';
+import { bitsOf, isPowerOfTwo } from './numbers.js';
 import { roundUp } from './packing.js';
 import { WasmProgram } from './program.js';
-import { bitsOf, isPowerOfTwo, WasmRecorder } from './recorder.js';
+import { WasmRecorder } from './recorder.js';
 import { SharedScratch } from './sharedScratch.js';
 import {
   checkAddConstant,

@@ -1,0 +1,195 @@
+/**
+ * What energy is counted from, counted by the engine while the network runs: calls recorded right behind the neurons, on all threads, and one reading of a few numbers after
+ * each run. What is to be counted is `countingPlan`'s business.
+ */
+import {
+  byteLengthOf,
+  type Counters,
+  type Kernels,
+  type MemoryBlock,
+  type Program,
+  type Tensor,
+} from '../engines/kernels.js';
+import { elementCount, type Shape } from '../graph/shape.js';
+import type { Observe } from '../runtime/compile.js';
+import type { CountedMap, CountingPlan, ReachedMap } from './countingPlan.js';
+import type { CountedLayer } from './layers.js';
+import type { ConnectionTable } from './positionClasses.js';
+
+export interface NeuronActivity {
+  readonly name: string;
+  /** Neurons per image. */
+  readonly neurons: number;
+  /** By time step, summed over the images. */
+  readonly spikes: readonly number[];
+}
+
+/** What a run's spikes caused, summed over its images. */
+export interface SpikeCounts {
+  readonly images: number;
+  /** Height and width of the images. */
+  readonly size: readonly [number, number];
+  /** In the order in which they fire. */
+  readonly neurons: readonly NeuronActivity[];
+  /** Additions by layer that is fed by spikes and by time step; names as `countedLayers` has them. */
+  readonly additions: ReadonlyMap<string, readonly number[]>;
+  /** Of the network as it is trained, over all time steps: pairs of an activation and a weight that are both not zero, of layers fed by spikes and of the others. */
+  readonly effectiveAcs: number;
+  readonly effectiveMacs: number;
+}
+
+interface Totals {
+  readonly neurons: Map<string, NeuronActivity>;
+  readonly additions: Map<string, readonly number[]>;
+  effectiveAcs: number;
+  effectiveMacs: number;
+}
+
+type Read = (counters: Counters) => Promise<readonly number[]>;
+/** Adds what a call counted to the totals of a run. */
+type Reader = (read: Read, totals: Totals) => Promise<void>;
+
+const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+
+/** The counting of one recording. */
+export class SpikeCounting {
+  readonly #plan: CountingPlan;
+  readonly #input: string;
+  readonly #readers: Reader[] = [];
+  #images = 0;
+  #room: MemoryBlock | undefined;
+
+  /** @param input The name of the network's input. */
+  constructor(plan: CountingPlan, input: string) {
+    this.#plan = plan;
+    this.#input = input;
+  }
+
+  /** For `compile`: records the calls. */
+  readonly observe: Observe = (value, kernels, tensorOf) => {
+    if (value === this.#input) this.#countPixels(kernels, tensorOf(value));
+    const source = this.#plan.sources.get(value);
+    if (source) {
+      const spikes = tensorOf(value);
+      this.#countNeurons(kernels, value, spikes, source.maps);
+      for (const table of source.missing)
+        this.#weigh(kernels, value, spikes, table, (totals, pairs) => {
+          totals.effectiveAcs -= pairs;
+        });
+      for (const map of source.reached) this.#countReached(kernels, value, spikes, map);
+    }
+    const attention = this.#plan.attentions.find(({ name }) => name === value);
+    if (attention) this.#countAttention(kernels, attention, tensorOf);
+  };
+
+  /** What the program's last run counted. */
+  async read(program: Program): Promise<SpikeCounts> {
+    const { size, timeSteps, always } = this.#plan;
+    const images = this.#images;
+    const effectiveMacs = images * timeSteps * always;
+    const totals: Totals = { neurons: new Map(), additions: new Map(), effectiveAcs: 0, effectiveMacs };
+    for (const reader of this.#readers) await reader((counters) => program.readCounters(counters), totals);
+    return { ...totals, images, size, neurons: [...totals.neurons.values()] };
+  }
+
+  #countPixels(kernels: Kernels, input: Tensor): void {
+    const [steps, images] = input.shape as [number, number];
+    this.#images = images;
+    // An image that is shown at every step counts at every step.
+    const shown = this.#plan.timeSteps / steps;
+    for (const table of this.#plan.pixels) {
+      const active = this.#tensor(kernels, input.shape);
+      const channels = input.shape.at(-1)!;
+      const positions = table.classOf.length;
+      kernels.counting.markNonZero({
+        name: this.#input,
+        images: steps * images,
+        positions,
+        channels,
+        input,
+        output: active,
+      });
+      this.#weigh(kernels, this.#input, active, table, (totals, pairs) => {
+        totals.effectiveMacs += shown * pairs;
+      });
+    }
+  }
+
+  #countNeurons(kernels: Kernels, name: string, input: Tensor, maps: readonly CountedMap[]): void {
+    const [timeSteps, images, ...rest] = input.shape as [number, number, ...number[]];
+    const channels = rest.at(-1)!;
+    const neurons = elementCount(rest);
+    const plain: CountedMap = {
+      rowClasses: [0],
+      columnClasses: new Array<number>(neurons / channels).fill(0),
+      additions: new Map(),
+      trainedAdditions: [0],
+    };
+    for (const { rowClasses, columnClasses, additions, trainedAdditions } of maps.length > 0 ? maps : [plain]) {
+      const classes = trainedAdditions.length;
+      const counters = kernels.counting.counters(timeSteps * classes);
+      const call = { name, timeSteps, images, channels, input, rowClasses, columnClasses, counters };
+      kernels.counting.countSpikes(call);
+      this.#readers.push(async (read, totals) => {
+        const counts = await read(counters);
+        const steps = Array.from({ length: timeSteps }, (_, t) => counts.slice(t * classes, (t + 1) * classes));
+        const weighed = (perSpike: readonly number[]) =>
+          steps.map((step) => sum(step.map((count, index) => count * perSpike[index]!)));
+        totals.neurons.set(name, { name, neurons, spikes: steps.map(sum) });
+        for (const [layer, perSpike] of additions) totals.additions.set(layer, weighed(perSpike));
+        totals.effectiveAcs += sum(weighed(trainedAdditions));
+      });
+    }
+  }
+
+  #countReached(kernels: Kernels, name: string, input: Tensor, { geometry, masks, connections }: ReachedMap): void {
+    const { outputHeight, outputWidth, outputChannels } = geometry;
+    const images = input.shape[0]! * input.shape[1]!;
+    const output = this.#tensor(kernels, [images, outputHeight, outputWidth, outputChannels]);
+    kernels.counting.reach({ name, geometry: { ...geometry, images }, input, output, masks });
+    this.#weigh(kernels, name, output, connections, (totals, pairs) => {
+      totals.effectiveMacs += pairs;
+    });
+  }
+
+  #weigh(
+    kernels: Kernels,
+    name: string,
+    input: Tensor,
+    { classOf: classes, weights }: ConnectionTable,
+    add: (totals: Totals, pairs: number) => void,
+  ): void {
+    const channels = input.shape.at(-1)!;
+    const images = elementCount(input.shape) / channels / classes.length;
+    const counters = kernels.counting.counters(1);
+    kernels.counting.weighSpikes({ name, images, channels, input, classes, weights, counters });
+    this.#readers.push(async (read, totals) => add(totals, (await read(counters))[0]!));
+  }
+
+  #countAttention(kernels: Kernels, layer: CountedLayer, tensorOf: (value: string) => Tensor): void {
+    const { channels, heads, tokens } = layer.attention!;
+    const [query, key, value] = layer.sources as [string, string, string];
+    const [one, other] = [tensorOf(key), tensorOf(value)];
+    const [timeSteps, images] = one.shape as [number, number];
+    const counters = kernels.counting.counters(timeSteps);
+    const call = { name: layer.name, timeSteps, tokens: images * tokens, channels, heads, one, other, counters };
+    kernels.counting.countCoincidences(call);
+    const width = channels / heads;
+    this.#readers.push(async (read, totals) => {
+      const counting = await read(counters);
+      // Every spike of the query selects a row of Kᵀ V.
+      const selected = totals.neurons.get(query)!.spikes;
+      totals.additions.set(
+        layer.name,
+        counting.map((count, t) => count + selected[t]! * width),
+      );
+    });
+  }
+
+  /** Spikes that are counted at once and then overwritten by the next. */
+  #tensor(kernels: Kernels, shape: Shape): Tensor {
+    const bytes = byteLengthOf(shape, 'spikes');
+    if (!this.#room || this.#room.byteLength < bytes) this.#room = kernels.allocate(bytes);
+    return { shape, storage: 'spikes', block: this.#room, byteOffset: 0 };
+  }
+}

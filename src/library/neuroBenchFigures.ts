@@ -1,0 +1,70 @@
+/** NeuroBench's figures of a model, from what was counted while images flowed. */
+import { countedLayers } from '../energy/layers.js';
+import { connectionSparsity, footprintBytes, type NeuroBenchOperations } from '../energy/neuroBench.js';
+import { multiplicationsOfConvolution } from '../energy/synapticOperations.js';
+import { metaSpikeformer } from '../models/metaSpikeformer.js';
+import type { Model } from './model.js';
+
+export interface NeuroBenchFigures {
+  readonly footprintBytes: number;
+  readonly connectionSparsity: number;
+  /** Share of neurons, over images and time steps, that did not fire. */
+  readonly activationSparsity: number;
+  readonly synapticOperations: NeuroBenchOperations;
+  /** Additions of SDSA's products per image, which the benchmark does not see. */
+  readonly attentionAdditions: number;
+}
+
+/** Sums over all images and time steps. */
+export interface NeuroBenchSums {
+  readonly images: number;
+  readonly firingRate: number;
+  readonly effectiveAcs: number;
+  readonly effectiveMacs: number;
+  readonly attentionAdditions: number;
+}
+
+/** What of the figures follows from the weights alone. */
+interface Fixed {
+  readonly size: string;
+  readonly footprintBytes: number;
+  readonly connectionSparsity: number;
+  readonly dense: number;
+}
+
+/** Looking at all weights takes longer than a small network; a page shows these figures with every frame. */
+const lastFixed = new WeakMap<Model, Fixed>();
+
+function fixedOf(model: Model, [height, width]: readonly [number, number]): Fixed {
+  const size = `${height} × ${width}`;
+  const known = lastFixed.get(model);
+  if (known?.size === size) return known;
+  const { parameters, configuration } = model;
+  const layers = countedLayers(metaSpikeformer(configuration), [height, width], 'trained').filter(
+    ({ kind }) => kind !== 'attention',
+  );
+  const dense = layers.reduce((total, { geometry }) => total + multiplicationsOfConvolution(geometry!), 0);
+  const fixed = {
+    size,
+    footprintBytes: footprintBytes(parameters),
+    connectionSparsity: connectionSparsity(layers, parameters),
+    dense: dense * configuration.timeSteps,
+  };
+  lastFixed.set(model, fixed);
+  return fixed;
+}
+
+export function neuroBenchFigures(
+  model: Model,
+  size: readonly [number, number],
+  { images, firingRate, effectiveAcs, effectiveMacs, attentionAdditions }: NeuroBenchSums,
+): NeuroBenchFigures {
+  const { dense, ...fixed } = fixedOf(model, size);
+  return {
+    footprintBytes: fixed.footprintBytes,
+    connectionSparsity: fixed.connectionSparsity,
+    activationSparsity: 1 - firingRate,
+    synapticOperations: { effectiveMacs: effectiveMacs / images, effectiveAcs: effectiveAcs / images, dense },
+    attentionAdditions: attentionAdditions / images,
+  };
+}
