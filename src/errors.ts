@@ -15,10 +15,14 @@ export class MetaSpikeformerError extends Error {
 /** An option or argument of the command line or the library is unknown, missing or out of range. */
 export class UsageError extends MetaSpikeformerError {}
 
-/** Control characters, line breaks, marks that turn the direction of writing and halves of characters as `\\u001b`. */
+/**
+ * Control characters, line breaks, marks that turn the direction of writing and halves of characters as `\\u001b`; bytes of names that are
+ * no UTF-8, which are single surrogates in our strings (data/fileNames.ts), as `\\xe9`.
+ */
 export function withoutControls(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u${character.codePointAt(0)!.toString(16).padStart(4, '0')}`,
-  );
+  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (character) => {
+    const code = character.codePointAt(0)!;
+    const isByte = code >= 0xdc80 && code <= 0xdcff;
+    return isByte ? `\\x${(code - 0xdc00).toString(16)}` : `\\u${code.toString(16).padStart(4, '0')}`;
+  });
 }

@@ -1,7 +1,14 @@
 /** Text for people: tables, bars, numbers. Names that come from files are made harmless for a terminal first. */
+import { withoutControls } from '../errors.js';
+import type { TextStream } from './outputStream.js';
 
 /** Control characters escaped, so that a name from outside can neither break a line nor command the terminal. */
 export { withoutControls as oneLine } from '../errors.js';
+
+/** What a person should know about the data, a line each; also beside a JSON document. */
+export function printNotes(io: { readonly stderr: TextStream }, notes: readonly string[] = []): void {
+  for (const note of notes) io.stderr.write(`note: ${withoutControls(note)}\n`);
+}
 
 /** Columns padded to their widest cell: the first to the left, the others to the right. */
 export function table(rows: readonly (readonly string[])[]): string[] {

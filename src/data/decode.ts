@@ -6,6 +6,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp';
 import { ImageError } from './errors.js';
+import { systemPath } from './fileNames.js';
 import type { RgbImage } from './image.js';
 
 /** Larger files are refused unread. */
@@ -48,11 +49,12 @@ const readingOptions: SharpOptions = { failOn: 'error', ignoreIcc: true, limitIn
 
 async function readImageFile(path: string, label: string): Promise<Uint8Array> {
   try {
-    const status = await stat(path);
+    const place = systemPath(path);
+    const status = await stat(place);
     if (status.isDirectory()) throw new ImageError(`${label}: is a folder; pass the path of one image file`);
     if (!status.isFile()) throw new ImageError(`${label}: is not a regular file; pass the path of an image file`);
     checkByteCount(status.size, label);
-    return await readFile(path);
+    return await readFile(place);
   } catch (error) {
     if (error instanceof ImageError) throw error;
     throw new ImageError(`${label}: cannot be read (${reasonOf(error)}); check the path and its permissions`, {

@@ -2,13 +2,23 @@
  * A folder of labelled images, `<folder>/<class>/**\/<image>`, with the class numbers and the order of torchvision's
  * ImageFolder. Files are found when it is opened and decoded while batches are drawn. It does not shuffle or augment.
  */
-import type { Dirent } from 'node:fs';
-import { readdir, realpath, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { realpath } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { UsageError } from '../errors.js';
 import { checkOptionNames } from '../optionNames.js';
 import { decodeImage } from './decode.js';
 import { ImageError } from './errors.js';
+import { decodeName, type FolderNames, readFolder, systemPath } from './fileNames.js';
+import {
+  className,
+  compareCodePoints,
+  hasExtension,
+  imageExtensions,
+  isCompanion,
+  isMacDouble,
+  isStray,
+  sortCodePoints,
+} from './names.js';
 import { type PreprocessSettings, preprocessedLength, preprocess as preprocessImage } from './preprocess.js';
 import { readAhead } from './readAhead.js';
 
@@ -52,15 +62,14 @@ export interface ImageFolder {
   readonly classes: readonly string[];
   /** Ordered by class, then by the folder inside it, then by file name. */
   readonly samples: readonly ImageSample[];
+  /** What was passed over: folders and files that systems and tools leave behind, and folders beside the classes without images. */
+  readonly ignored: readonly string[];
   /**
    * The samples of a shard in order, decoded and preprocessed, decoding ahead of the consumer by about one batch. Throws
    * UsageError for wrong options and, when its turn comes, ImageError for a file that cannot be decoded.
    */
   batches(options: BatchOptions): AsyncGenerator<ImageBatch, void, undefined>;
 }
-
-/** File names with these endings, in any case, are samples. */
-export const imageExtensions: readonly string[] = ['.jpg', '.jpeg', '.png', '.webp', '.tif', '.tiff'];
 
 // torchvision would read these; passing over them in silence would give another data set than the one on disk.
 const refusedExtensions: readonly string[] = ['.bmp', '.ppm', '.pgm'];
@@ -69,22 +78,48 @@ const defaultConcurrency = 4;
 
 /**
  * Finds the classes and images of a folder. Class names are sorted by code point, as Python sorts strings, and every
- * sub-folder is a class, also one whose name begins with a dot. Throws ImageError when the folder cannot be read, holds no
- * class folders, a class has no images, or an image has a format that is not supported here.
+ * sub-folder is a class, also one whose name begins with a dot; only what systems and tools leave behind (`.git`, `__MACOSX`,
+ * `.ipynb_checkpoints`, files `._*`) is passed over. Folders whose names differ in NFC and NFD alone are one class. Throws
+ * ImageError when the folder cannot be read, holds no class folders, a class has no images, or an image has a format that is not
+ * supported here.
+ *
+ * @param besides Folders that are known to be no classes.
  */
-export async function openImageFolder(directory: string): Promise<ImageFolder> {
-  const classes = await findClasses(directory);
+export async function openImageFolder(directory: string, besides: readonly string[] = []): Promise<ImageFolder> {
+  const found: Findings = { ignored: [], macDoubles: 0 };
+  const classes = await findClasses(directory, besides, found);
   const samples: ImageSample[] = [];
-  for (const [label, name] of classes.entries()) {
-    const paths = await findImages(join(directory, name));
-    for (const path of paths) samples.push({ path, label });
+  const names: string[] = [];
+  for (const { name, folders } of classes) {
+    const paths = await findImages(folders, found);
+    if (paths.length === 0 && isCompanion(name)) {
+      found.ignored.push(...folders);
+      continue;
+    }
+    if (paths.length === 0) throw noImages(folders[0]!);
+    for (const path of paths) samples.push({ path, label: names.length });
+    names.push(name);
   }
-  return { directory, classes, samples, batches: (options) => drawBatches(samples, checked(options)) };
+  if (names.length === 0) throw noClasses(directory);
+  const batches = (options: BatchOptions) => drawBatches(samples, checked(options));
+  return { directory, classes: names, samples, ignored: ignoredIn(directory, found), batches };
 }
 
 function checked(options: BatchOptions): BatchOptions {
   checkOptionNames<BatchOptions>('batches', options, { batch: true, preprocess: true, shard: true, concurrency: true });
   return options;
+}
+
+/** What a search passes over. */
+interface Findings {
+  /** Paths of folders. */
+  readonly ignored: string[];
+  macDoubles: number;
+}
+
+function ignoredIn(directory: string, { ignored, macDoubles }: Findings): string[] {
+  const places = ignored.map((path) => relative(directory, path));
+  return macDoubles === 0 ? places : [...places, `${macDoubles} files named ._*`];
 }
 
 /** The samples that belong to a shard, in order. Throws UsageError unless 0 <= index < count. */
@@ -98,47 +133,52 @@ export function samplesOfShard<Sample>(samples: readonly Sample[], shard: Shard)
   return samples.filter((_, i) => i % count === index);
 }
 
-/** Orders strings by Unicode code points, which differs from JavaScript's own order beyond U+FFFF. */
-export function compareCodePoints(a: string, b: string): number {
-  const shared = Math.min(a.length, b.length);
-  for (let i = 0; i < shared; i++) {
-    if (a.charCodeAt(i) !== b.charCodeAt(i)) return orderOfCodeUnit(a.charCodeAt(i)) - orderOfCodeUnit(b.charCodeAt(i));
+/** A class and the folders that hold its images: one, or several whose names read alike. */
+interface ClassFolders {
+  readonly name: string;
+  readonly folders: string[];
+}
+
+async function findClasses(directory: string, besides: readonly string[], found: Findings): Promise<ClassFolders[]> {
+  const { folders, files } = await list(directory);
+  found.macDoubles += files.filter(isMacDouble).length;
+  const classes = new Map<string, ClassFolders>();
+  for (const folder of sortCodePoints(folders)) {
+    const path = join(directory, folder);
+    const name = className(folder);
+    const known = classes.get(name);
+    if (besides.includes(folder)) continue;
+    if (isStray(folder)) found.ignored.push(path);
+    else if (known !== undefined) known.folders.push(path);
+    else classes.set(name, { name, folders: [path] });
   }
-  return a.length - b.length;
+  return sortCodePoints([...classes.keys()]).map((name) => classes.get(name)!);
 }
 
-/** Surrogates stand for code points above U+FFFF, so they sort after the code units U+E000 to U+FFFF. */
-function orderOfCodeUnit(unit: number): number {
-  return unit >= 0xd800 && unit < 0xe000 ? unit + 0x10000 : unit;
-}
-
-async function findClasses(directory: string): Promise<string[]> {
-  const { directories } = await list(directory);
-  if (directories.length === 0) {
-    throw new ImageError(
-      `${directory}: holds no class folders; expected one sub-folder per class, such as ${join(directory, 'cat')}`,
-    );
-  }
-  return directories.sort(compareCodePoints);
-}
-
-async function findImages(classDirectory: string): Promise<string[]> {
-  const folders = await walk(classDirectory, new Set());
-  folders.sort((a, b) => compareCodePoints(a.path, b.path));
-  const paths = folders.flatMap(({ path, files }) =>
-    files
-      .filter(isImage)
-      .sort(compareCodePoints)
-      .map((file) => join(path, file)),
+function noClasses(directory: string): ImageError {
+  return new ImageError(
+    `${directory}: holds no class folders; expected one sub-folder per class, such as ${join(directory, 'cat')}`,
   );
+}
+
+function noImages(classDirectory: string): ImageError {
+  return new ImageError(
+    `${classDirectory}: holds no images (${imageExtensions.join(' ')}); add some or remove this class folder`,
+  );
+}
+
+async function findImages(classFolders: readonly string[], found: Findings): Promise<string[]> {
+  const paths: string[] = [];
+  for (const classFolder of classFolders) {
+    const folders: ListedFolder[] = [];
+    await walk(classFolder, new Set(), folders, found);
+    folders.sort((a, b) => compareCodePoints(a.path, b.path));
+    for (const { path, files } of folders)
+      for (const file of sortCodePoints(files.filter(isImage))) paths.push(join(path, file));
+  }
   const refused = paths.find((path) => hasExtension(path, refusedExtensions));
   if (refused !== undefined) {
     throw new ImageError(`${refused}: this format is not supported; convert the file to PNG or move it away`);
-  }
-  if (paths.length === 0) {
-    throw new ImageError(
-      `${classDirectory}: holds no images (${imageExtensions.join(' ')}); add some or remove this class folder`,
-    );
   }
   return paths;
 }
@@ -148,30 +188,29 @@ interface ListedFolder {
   readonly files: string[];
 }
 
-/** All folders below and including `path`. Links are followed, but not back into a folder that encloses them. */
-async function walk(path: string, enclosing: ReadonlySet<string>): Promise<ListedFolder[]> {
-  const place = await reading(path, () => realpath(path));
-  if (enclosing.has(place)) return [];
-  const { directories, files } = await list(path);
+/** Adds all folders below and including `path`. Links are followed, but not back into a folder that encloses them. */
+async function walk(
+  path: string,
+  enclosing: ReadonlySet<string>,
+  listed: ListedFolder[],
+  found: Findings,
+): Promise<void> {
+  const place = await reading(path, async () => decodeName(await realpath(systemPath(path), 'buffer')));
+  if (enclosing.has(place)) return;
+  const { folders, files } = await list(path);
+  const images = files.filter((file) => !isMacDouble(file));
+  found.macDoubles += files.length - images.length;
   const inner = new Set(enclosing).add(place);
-  const found: ListedFolder[] = [{ path, files }];
-  for (const directory of directories) found.push(...(await walk(join(path, directory), inner)));
-  return found;
+  listed.push({ path, files: images });
+  for (const folder of folders) {
+    const below = join(path, folder);
+    if (isStray(folder)) found.ignored.push(below);
+    else await walk(below, inner, listed, found);
+  }
 }
 
-async function list(path: string): Promise<{ directories: string[]; files: string[] }> {
-  const entries = await reading(path, () => readdir(path, { withFileTypes: true }));
-  const directories: string[] = [];
-  const files: string[] = [];
-  for (const entry of entries) ((await isDirectory(path, entry)) ? directories : files).push(entry.name);
-  return { directories, files };
-}
-
-/** A link that leads nowhere counts as a file: if its name is an image's, decoding will name it. */
-async function isDirectory(parent: string, entry: Dirent): Promise<boolean> {
-  if (!entry.isSymbolicLink()) return entry.isDirectory();
-  const target = await stat(join(parent, entry.name)).catch(() => undefined);
-  return target?.isDirectory() ?? false;
+function list(path: string): Promise<FolderNames> {
+  return reading(path, () => readFolder(path));
 }
 
 async function reading<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
@@ -190,11 +229,6 @@ async function reading<Result>(path: string, work: () => Promise<Result>): Promi
 
 function isImage(name: string): boolean {
   return hasExtension(name, imageExtensions) || hasExtension(name, refusedExtensions);
-}
-
-function hasExtension(name: string, extensions: readonly string[]): boolean {
-  const lower = name.toLowerCase();
-  return extensions.some((extension) => lower.endsWith(extension));
 }
 
 async function* drawBatches(

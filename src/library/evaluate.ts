@@ -2,6 +2,7 @@
  * A model asked about labelled images, and its answers counted. Where the images come from is the caller's business; what the
  * counts mean is `metrics/accuracy`'s. Platform-neutral.
  */
+import { className } from '../data/names.js';
 import { UsageError } from '../errors.js';
 import { AccuracyCounter, type AccuracyCounts } from '../metrics/accuracy.js';
 import { checkOptionNames } from '../optionNames.js';
@@ -83,19 +84,21 @@ export function matchClasses(
     );
   }
   if (!model.hasLabels) return folders.map((_, index) => index);
-  const strangers = folders.filter((folder) => !model.labels.includes(folder));
+  const labels = model.labels.map(className);
+  const names = folders.map(className);
+  const strangers = folders.filter((_, index) => !labels.includes(names[index]!));
   if (strangers.length > 0) {
     throw new UsageError(
       `${source}: ${strangers.length} of ${folders.length} class folders are no class of the model: ${listed(strangers)}; its classes are ${listed(model.labels)}; rename the folders`,
     );
   }
-  const ambiguous = folders.filter((folder) => model.labels.indexOf(folder) !== model.labels.lastIndexOf(folder));
+  const ambiguous = names.filter((name) => labels.indexOf(name) !== labels.lastIndexOf(name));
   if (ambiguous.length > 0) {
     throw new UsageError(
       `${source}: the model has several classes named ${listed(ambiguous)}; give its labels unique names`,
     );
   }
-  return folders.map((folder) => model.labels.indexOf(folder));
+  return names.map((name) => labels.indexOf(name));
 }
 
 function listed(names: readonly string[]): string {

@@ -2,14 +2,17 @@
  * Labelled images to evaluate a model on: an image folder, or the test split of anything that `train` learns from. For Node.
  */
 import { createHash } from 'node:crypto';
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { relative, sep } from 'node:path';
 import { type Dataset, subset } from '../data/datasets/dataset.js';
-import { areSplits, isImageName } from '../data/datasets/layout.js';
+import { ignoredNote } from '../data/datasets/layout.js';
 import { openDataset } from '../data/datasets/openDataset.js';
+import { recogniseFolder } from '../data/datasets/recognise.js';
 import { MissingSplitError } from '../data/errors.js';
+import { locate, systemPath } from '../data/fileNames.js';
 import { openImageFolder, type Shard, samplesOfShard } from '../data/imageFolder.js';
 import { createLoader } from '../data/loader/loader.js';
+import { isImageName } from '../data/names.js';
 import type { PreprocessSettings } from '../data/preprocess.js';
 import { UsageError } from '../errors.js';
 import type { LabelledBatch } from './evaluate.js';
@@ -28,6 +31,8 @@ export interface EvaluationData {
   readonly size: number;
   /** SHA-256 that tells this data from other data. */
   readonly fingerprint: string;
+  /** What a person should know about how the data was read, such as what was passed over; a line each. */
+  readonly notes: readonly string[];
   batches(options: EvaluationDataOptions): AsyncIterable<LabelledBatch>;
 }
 
@@ -37,40 +42,35 @@ export interface EvaluationData {
  * @throws ImageError or DataError naming the file when nothing is recognised or a file is damaged.
  */
 export async function openEvaluationData(path: string): Promise<EvaluationData> {
-  if (isImageName(path) && !(await isDirectory(path)))
+  const place = await locate(path);
+  const isFolder = await isDirectory(place);
+  if (isFolder === false && isImageName(path))
     throw new UsageError(
       `${path}: is a single image; give a folder with one sub-folder per class, or an archive of one`,
     );
-  if (await isPlainFolder(path)) return folderData(path);
+  // What cannot be opened counts as a folder: opening it says why.
+  if (isFolder === undefined) return folderData(place, []);
+  const found = isFolder ? await recogniseFolder(place) : undefined;
+  if (found?.kind === 'folders' && !found.layout.divided) return folderData(place, found.layout.ignored);
   try {
-    return datasetData(await openDataset(path, { split: 'test' }), path);
+    return datasetData(await openDataset(place, { split: 'test' }), place);
   } catch (error) {
-    if (!(error instanceof MissingSplitError) || (await isDirectory(path))) throw error;
-    return datasetData(await openDataset(path, { split: 'train' }), path);
+    if (!(error instanceof MissingSplitError) || isFolder) throw error;
+    return datasetData(await openDataset(place, { split: 'train' }), place);
   }
 }
 
-/** What cannot be opened counts as a plain folder too: opening it says why. */
-async function isPlainFolder(path: string): Promise<boolean> {
-  const found = await stat(path).catch(() => undefined);
-  if (found?.isFile()) return false;
-  const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
-  const folders = entries.filter((entry) => !entry.isFile()).map(({ name }) => name);
-  if (areSplits(folders)) return false;
-  // Files side by side with no folder among them: CIFAR's or MNIST's, or a mistake that opening a folder explains best.
-  return folders.length > 0 || !entries.some(({ name }) => /\.bin$|ubyte(\.gz)?$/.test(name));
+async function isDirectory(path: string): Promise<boolean | undefined> {
+  return (await stat(systemPath(path)).catch(() => undefined))?.isDirectory();
 }
 
-async function isDirectory(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
-}
-
-async function folderData(path: string): Promise<EvaluationData> {
-  const folder = await openImageFolder(path);
+async function folderData(path: string, ignored: readonly string[]): Promise<EvaluationData> {
+  const folder = await openImageFolder(path, ignored);
   return {
     classes: folder.classes,
     size: folder.samples.length,
     fingerprint: await folderFingerprint(folder),
+    notes: ignoredNote(path, [...new Set([...ignored, ...folder.ignored])]),
     batches: (options) => folder.batches(options),
   };
 }
@@ -80,6 +80,7 @@ function datasetData(dataset: Dataset, root: string): EvaluationData {
     classes: dataset.classes,
     size: dataset.size,
     fingerprint: datasetFingerprint(dataset, root),
+    notes: dataset.notes ?? [],
     batches: ({ batch, preprocess, shard }) => drawn(dataset, batch, preprocess, shard),
   };
 }

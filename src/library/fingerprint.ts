@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { relative, sep } from 'node:path';
 import { ImageError } from '../data/errors.js';
+import { systemPath } from '../data/fileNames.js';
 import type { ImageFolder } from '../data/imageFolder.js';
 import type { Model } from './model.js';
 
@@ -42,7 +43,7 @@ export async function folderFingerprint(folder: ImageFolder): Promise<string> {
 
 async function sizeOf(path: string): Promise<number> {
   try {
-    return (await stat(path)).size;
+    return (await stat(systemPath(path))).size;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ImageError(`${path}: cannot be read (${reason}); check the path and its permissions`, { cause });

@@ -196,7 +196,7 @@ describe.skipIf(!hasGnuTar)('a tar archive made by GNU tar (skipped without it)'
       messageOf(openArchive(archive, 'train', { limits: { ...defaultTarLimits, ...limits } }));
     expect(await opened({ entries: 5 })).toMatch(/limits\.tar: holds more than the 5 files allowed/);
     expect(await opened({ fileBytes: 50 })).toMatch(/\.png has \d+ bytes, more than the 50 allowed for a file/);
-    expect(await opened({ wantedBytes: 300 })).toMatch(/more than the 300 bytes that are kept in memory/);
+    expect(await opened({ nameBytes: 30 })).toMatch(/names of its images have more than the 30 bytes allowed/);
     expect(await opened({ archiveBytes: 2000 })).toMatch(/unpacks to more than the 2000 bytes allowed/);
   });
 

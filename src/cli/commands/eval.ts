@@ -25,7 +25,7 @@ import {
 } from '../options.js';
 import { startProgress } from '../progress.js';
 import { exitCodes, type Session } from '../session.js';
-import { counted, oneLine, roughDuration } from '../text.js';
+import { counted, oneLine, printNotes, roughDuration } from '../text.js';
 
 const shardSchema = z
   .string()
@@ -89,7 +89,8 @@ async function run(session: Session, options: Options): Promise<void> {
 /** The data is looked at first: it is where mistakes are found soonest. */
 async function evaluateData({ io }: Session, directory: string, options: Options): Promise<EvaluationDocument> {
   const opened = await openEvaluationData(directory);
-  const { classes, size, fingerprint } = opened;
+  const { classes, size, fingerprint, notes } = opened;
+  printNotes(io, notes);
   const data = { directory, images: size, classes: [...classes], fingerprint };
   const { model: name, checkpoint, threads, engine, precision, timeSteps, heads, strides, imageSize } = options;
   const settings = given({ threads, engine, precision, timeSteps, heads, strides, imageSize });

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { decodeImage } from '../../data/decode.js';
+import { locate } from '../../data/fileNames.js';
 import { MetaSpikeformerError, UsageError } from '../../errors.js';
 import { formatShape, type Shape } from '../../graph/shape.js';
 import { loadModel } from '../../index.js';
@@ -157,7 +158,7 @@ async function answerOne(
   first: boolean,
 ): Promise<{ readonly result: ImageResult; readonly details: Details | null }> {
   const start = performance.now();
-  const pixels = await decodeImage(path);
+  const pixels = await decodeImage(await locate(path));
   const decoded = performance.now();
   const input = await model.inputOf([pixels]);
   const preprocessed = performance.now();

@@ -19,6 +19,7 @@ import type { Io } from '../io.js';
 import { given, oneOf, parseOptions, wholeNumber } from '../options.js';
 import { startProgress } from '../progress.js';
 import { exitCodes, type Session } from '../session.js';
+import { printNotes } from '../text.js';
 
 const schema = z.strictObject({
   recipe: z.string({ error: '--recipe: give a name or a file' }),
@@ -53,6 +54,7 @@ async function run(session: Session, options: Options): Promise<void> {
   const recipe = await openRecipe(options.recipe, options.set);
   refuseOverwriting(options);
   const dataset = await openDataset(options.data, { split: 'train' });
+  printNotes(io, dataset.notes);
   const startFrom = recipe.finetune === null ? undefined : await parametersOf(recipe.finetune, recipe);
   const abort = new AbortController();
   const ignore = io.onInterrupt(() => abort.abort());

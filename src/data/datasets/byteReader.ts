@@ -7,6 +7,7 @@ import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { DataError } from '../errors.js';
+import { systemPath } from '../fileNames.js';
 
 /** See {@link openBytes}. */
 export interface ByteReader {
@@ -14,8 +15,12 @@ export interface ByteReader {
   readonly name: string;
   /** Bytes taken or skipped so far. */
   readonly offset: number;
+  /** More bytes than these cannot come: a file's size, or what a gzip stream of that size becomes at most. */
+  readonly mostBytes: number;
   /** The next `count` bytes. Throws DataError when the stream ends before; `what` says what they were to be. */
   take(count: number, what: string): Promise<Buffer>;
+  /** As take, when the bytes are there already, side by side; undefined when they must be waited for. Good until the next call. */
+  takeNow(count: number): Uint8Array | undefined;
   /** As take, into `target`, which it fills. */
   fill(target: Uint8Array, what: string): Promise<void>;
   /** Passes over the next `count` bytes. */
@@ -26,19 +31,26 @@ export interface ByteReader {
   close(): Promise<void>;
 }
 
+/** What a byte of a gzip stream can become at most. */
+const largestRatio = 1032;
+
 /** Opens a file, plain or gzip (told by its first bytes). Throws DataError when it cannot be read. */
 export async function openBytes(path: string): Promise<ByteReader> {
-  const compressed = await startsAsGzip(path);
-  const file = createReadStream(path, { highWaterMark: 1 << 18 });
-  if (!compressed) return readerOf(file, path);
+  const { compressed, size } = await looked(path);
+  const file = createReadStream(systemPath(path), { highWaterMark: 1 << 18 });
+  if (!compressed) return readerOf(file, path, size);
   const inflated = createGunzip({ chunkSize: 1 << 18 });
   // Errors of either stream arrive where the chunks are read.
   pipeline(file, inflated, () => {});
-  return readerOf(inflated, path);
+  return readerOf(inflated, path, largestRatio * size);
 }
 
 /** Reads from any source of chunks; `name` is what messages call it. */
-export function readerOf(chunks: AsyncIterable<Uint8Array>, name: string): ByteReader {
+export function readerOf(
+  chunks: AsyncIterable<Uint8Array>,
+  name: string,
+  mostBytes = Number.POSITIVE_INFINITY,
+): ByteReader {
   const iterator = chunks[Symbol.asyncIterator]();
   let chunk: Uint8Array = new Uint8Array(0);
   let used = 0;
@@ -77,10 +89,17 @@ export function readerOf(chunks: AsyncIterable<Uint8Array>, name: string): ByteR
   };
   return {
     name,
+    mostBytes,
     get offset() {
       return offset;
     },
     fill,
+    takeNow: (count) => {
+      if (chunk.length - used < count) return undefined;
+      used += count;
+      offset += count;
+      return chunk.subarray(used - count, used);
+    },
     take: async (count, what) => {
       const bytes = Buffer.alloc(count);
       await fill(bytes, what);
@@ -105,12 +124,14 @@ async function nextChunk(iterator: AsyncIterator<Uint8Array>, name: string): Pro
   }
 }
 
-async function startsAsGzip(path: string): Promise<boolean> {
+/** Whether it is a gzip stream, and its size. */
+async function looked(path: string): Promise<{ readonly compressed: boolean; readonly size: number }> {
   try {
-    const file = await open(path);
+    const file = await open(systemPath(path));
     try {
       const { bytesRead, buffer } = await file.read(Buffer.alloc(2), 0, 2, 0);
-      return bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
+      const { size } = await file.stat();
+      return { compressed: bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b, size };
     } finally {
       await file.close();
     }

@@ -5,6 +5,7 @@
 import { DataError } from '../errors.js';
 import { type Dataset, datasetOf } from './dataset.js';
 import type { Split } from './layout.js';
+import { sharedBytes } from './sharedBytes.js';
 
 const side = 32;
 const area = side * side;
@@ -47,31 +48,72 @@ export function holdsCifar(names: readonly string[]): boolean {
   return variantOf(names) !== undefined;
 }
 
+/** Whether a file of this name belongs to the "Python version", which consists of pickles. */
+export function isPickledCifar(name: string): boolean {
+  return /^(data_batch_\d+|test_batch|batches\.meta)$/.test(name);
+}
+
+/** Whether these files, side by side, are one of the data sets in its Python version. */
+export function holdsPickledCifar(names: readonly string[]): boolean {
+  return (
+    names.some((name) => /^data_batch_\d+$/.test(name)) ||
+    ['train', 'test', 'meta'].every((name) => names.includes(name))
+  );
+}
+
+/** The error for a folder or an archive of the Python version. */
+export function pickledCifar(source: string): DataError {
+  return new DataError(
+    `${source}: holds CIFAR's Python version, whose pickles are not read here; fetch the "binary version" (cifar-10-binary.tar.gz or cifar-100-binary.tar.gz) from https://www.cs.toronto.edu/~kriz/cifar.html`,
+  );
+}
+
+/** Reads the next bytes of a file into `target`. */
+export type Fill = (target: Uint8Array) => Promise<void>;
+
+/** Calls back for each of these files once, in any order, with what reads it from its start. */
+export type ReadFiles = (names: readonly string[], visit: (name: string, fill: Fill) => Promise<void>) => Promise<void>;
+
+/** Longer lists of class names are none of ours. */
+const longestNamesFile = 2 ** 16;
+
 /**
- * The data set in files with these names (without folders) and contents. Class names come from the names file beside the data;
+ * The data set in files with these names (without folders) and sizes. Class names come from the names file beside the data;
  * without it CIFAR-10 has its published names and CIFAR-100 numbers. Throws DataError naming the file when it does not
  * consist of whole records or a label is too large, and when the split is absent.
  */
-export function cifarDataset(files: ReadonlyMap<string, Uint8Array>, split: Split, source: string): Dataset {
-  const variant = variantOf([...files.keys()]);
-  const names = [...files.keys()].filter((name) => variant?.files[split].test(name)).sort(byNumber);
+export async function cifarDataset(
+  sizes: ReadonlyMap<string, number>,
+  split: Split,
+  source: string,
+  readFiles: ReadFiles,
+): Promise<Dataset> {
+  const variant = variantOf([...sizes.keys()]);
+  const names = [...sizes.keys()].filter((name) => variant?.files[split].test(name)).sort(byNumber);
   if (variant === undefined || names.length === 0) {
     throw new DataError(
       `${source}: holds no ${split} images of CIFAR; expected ${split === 'train' ? 'data_batch_1.bin … or train.bin' : 'test_batch.bin or test.bin'}`,
     );
   }
-  const counts = names.map((name) => recordCount(files.get(name)!, variant, `${source}/${name}`));
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  const pixels = new Uint8Array(new SharedArrayBuffer(total * imageBytes));
-  const labels = new Int32Array(total);
-  let first = 0;
-  for (const [i, name] of names.entries()) {
-    readRecords(files.get(name)!, variant, first, pixels, labels, `${source}/${name}`);
-    first += counts[i]!;
+  const firsts = new Map<string, number>();
+  let total = 0;
+  for (const name of names) {
+    firsts.set(name, total);
+    total += recordCount(sizes.get(name)!, variant, `${source}/${name}`);
   }
+  const namesLength = Math.min(sizes.get(variant.namesFile) ?? -1, longestNamesFile);
+  const namesBytes = new Uint8Array(Math.max(0, namesLength));
+  const pixels = sharedBytes(total * imageBytes, `${source}: its ${total} images`);
+  const labels = new Int32Array(total);
+  await readFiles(namesLength < 0 ? names : [...names, variant.namesFile], async (name, fill) => {
+    if (name === variant.namesFile) return fill(namesBytes);
+    const count = recordCount(sizes.get(name)!, variant, `${source}/${name}`);
+    const into = { pixels, labels, first: firsts.get(name)! };
+    return readRecords(fill, count, variant, into, `${source}/${name}`);
+  });
   return datasetOf({
     name: `${source} (${split})`,
-    classes: classNames(files.get(variant.namesFile), variant, source),
+    classes: classNames(namesLength < 0 ? undefined : namesBytes, variant, source),
     labels,
     store: { kind: 'pixels', height: side, width: side, channels: 3, pixels },
   });
@@ -86,32 +128,37 @@ function byNumber(a: string, b: string): number {
   return Number(/\d+/.exec(a)?.[0] ?? 0) - Number(/\d+/.exec(b)?.[0] ?? 0);
 }
 
-function recordCount(bytes: Uint8Array, { labelBytes }: Variant, path: string): number {
+function recordCount(size: number, { labelBytes }: Variant, path: string): number {
   const record = labelBytes + imageBytes;
-  if (bytes.length === 0 || bytes.length % record !== 0) {
+  if (size === 0 || size % record !== 0) {
     throw new DataError(
-      `${path}: has ${bytes.length} bytes, which is no whole number of records of ${record} bytes; fetch the file again`,
+      `${path}: has ${size} bytes, which is no whole number of records of ${record} bytes; fetch the file again`,
     );
   }
-  return bytes.length / record;
+  return size / record;
 }
 
-function readRecords(
-  bytes: Uint8Array,
+const recordsAtATime = 256;
+
+/** Some records at a time, so that the file is never in memory beside its images. */
+async function readRecords(
+  fill: Fill,
+  count: number,
   { classCount, labelBytes }: Variant,
-  first: number,
-  pixels: Uint8Array,
-  labels: Int32Array,
+  { pixels, labels, first }: { readonly pixels: Uint8Array; readonly labels: Int32Array; readonly first: number },
   path: string,
-): void {
+): Promise<void> {
   const record = labelBytes + imageBytes;
-  for (let i = 0; i < bytes.length / record; i++) {
-    const label = bytes[i * record + labelBytes - 1]!;
+  const buffer = new Uint8Array(record * Math.min(count, recordsAtATime));
+  for (let i = 0; i < count; i++) {
+    const at = (i % recordsAtATime) * record;
+    if (at === 0) await fill(buffer.subarray(0, record * Math.min(count - i, recordsAtATime)));
+    const label = buffer[at + labelBytes - 1]!;
     if (label >= classCount) {
       throw new DataError(`${path}: record ${i} has the label ${label}; expected 0 to ${classCount - 1}`);
     }
     labels[first + i] = label;
-    interleave(bytes, i * record + labelBytes, pixels, (first + i) * imageBytes);
+    interleave(buffer, at + labelBytes, pixels, (first + i) * imageBytes);
   }
 }
 

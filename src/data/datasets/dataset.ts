@@ -52,6 +52,8 @@ export interface Dataset {
   imageName(i: number): string;
   /** Where image i is in the store. */
   position(i: number): number;
+  /** What a person should know about how the data was read, such as what was passed over; a line each. */
+  readonly notes?: readonly string[];
 }
 
 /** What a data set is made of; `labels[p]` belongs to position p of the store. */

@@ -7,6 +7,7 @@ import { DataError } from '../errors.js';
 import { type ByteReader, openBytes } from './byteReader.js';
 import { type Dataset, datasetOf } from './dataset.js';
 import type { Split } from './layout.js';
+import { sharedBytes } from './sharedBytes.js';
 
 const imagesMagic = 0x00000803;
 const labelsMagic = 0x00000801;
@@ -31,7 +32,9 @@ const fashion = [
 /** The names of a split's two files in a folder, or undefined when they are not both there. */
 export function idxFiles(names: readonly string[], split: Split): { images: string; labels: string } | undefined {
   const prefix = split === 'train' ? 'train' : 't10k';
-  const find = (kind: string) => names.find((name) => new RegExp(`^${prefix}-${kind}-ubyte(\\.gz)?$`).test(name));
+  // Sorted: of a file and its compressed form the file.
+  const sorted = [...names].sort();
+  const find = (kind: string) => sorted.find((name) => new RegExp(`^${prefix}-${kind}-ubyte(\\.gz)?$`).test(name));
   const images = find('images[-.]idx3');
   const labels = find('labels[-.]idx1');
   return images !== undefined && labels !== undefined ? { images, labels } : undefined;
@@ -95,26 +98,20 @@ async function parseIdx(reader: ByteReader, magic: number): Promise<IdxArray> {
       `${reader.name}: its header says ${sizes.join(' x ')} bytes; at least 1, at most ${largestContent}, and sides of at most ${largestSide} are supported`,
     );
   }
-  const content = await readContent(reader, length);
+  const missing = reader.offset + length - reader.mostBytes;
+  if (missing > 0) {
+    throw new DataError(
+      `${reader.name}: ends after ${reader.mostBytes} bytes, ${missing} bytes before the end of the values that its header announces; the file is truncated, fetch it again`,
+    );
+  }
+  const content = sharedBytes(length, reader.name);
+  await reader.fill(content, 'the values that its header announces');
   if (!(await reader.atEnd())) {
     throw new DataError(
       `${reader.name}: goes on after the ${length} bytes that its header announces; the file is damaged`,
     );
   }
   return { sizes, content };
-}
-
-const partBytes = 2 ** 24;
-
-/** In parts, so that memory grows with what is there and not with what a header says. */
-async function readContent(reader: ByteReader, length: number): Promise<Uint8Array> {
-  const parts: Buffer[] = [];
-  for (let left = length; left > 0; left -= partBytes) {
-    parts.push(await reader.take(Math.min(left, partBytes), 'the values that its header announces'));
-  }
-  const content = new Uint8Array(new SharedArrayBuffer(length));
-  for (const [i, part] of parts.entries()) content.set(part, i * partBytes);
-  return content;
 }
 
 function hexadecimal(value: number): string {

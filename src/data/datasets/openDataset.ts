@@ -2,17 +2,21 @@
  * The front door to data sets: a path, and what lies there is recognised. Image folders, tar archives (plain or gzip) of images or
  * of CIFAR's binary files, folders of CIFAR's binary files, folders of idx files (MNIST, Fashion-MNIST).
  */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkOptionNames, type OptionNames } from '../../optionNames.js';
 import { decodeImage } from '../decode.js';
 import { DataError } from '../errors.js';
+import { locate, readFolder, systemPath } from '../fileNames.js';
 import { openImageFolder } from '../imageFolder.js';
+import { className, isStray } from '../names.js';
 import { openArchive } from './archive.js';
-import { cifarDataset, holdsCifar, isCifarFile } from './cifar.js';
+import { openBytes } from './byteReader.js';
+import { cifarDataset, isCifarFile } from './cifar.js';
 import { type Dataset, datasetOf } from './dataset.js';
 import { idxFiles, openIdx } from './idx.js';
-import { areSplits, knownLabel, noSuchSplit, type Split, splitFolder } from './layout.js';
+import { ignoredNote, knownLabel, type Layout, noSuchSplit, type Split } from './layout.js';
+import { type PixelFolder, recogniseFolder } from './recognise.js';
 import { type DecodingOptions, decodeSmallImages } from './smallImages.js';
 
 export interface OpenDatasetOptions extends DecodingOptions {
@@ -29,8 +33,6 @@ const optionNames: OptionNames<OpenDatasetOptions> = {
   onProgress: true,
 };
 
-const largestCifarFile = 2 ** 30;
-
 /**
  * Opens a data set. Images of at most 64 x 64, all of one size, are decoded at once and kept in memory. Throws DataError or
  * ImageError naming the file when nothing is recognised, the split is absent, or a file is damaged.
@@ -38,20 +40,19 @@ const largestCifarFile = 2 ** 30;
 export async function openDataset(path: string, options: OpenDatasetOptions = {}): Promise<Dataset> {
   checkOptionNames<OpenDatasetOptions>('openDataset', options, optionNames);
   const split = options.split ?? 'train';
-  if (!(await isDirectory(path))) return openArchive(path, split, options);
-  const entries = await readdir(path, { withFileTypes: true });
-  const files = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
-  if (holdsCifar(files)) return openCifar(path, files, split);
-  const idx = idxFiles(files, split);
-  if (idx !== undefined) return openIdx(path, idx, split, options.classes);
-  if (idxFiles(files, 'train') !== undefined) throw noSuchSplit(path, split);
-  const folders = await subfolders(path);
-  return openFolder(path, folders, split, options);
+  const place = await locate(path);
+  if (!(await isDirectory(place))) return openArchive(place, split, options);
+  const found = await recogniseFolder(place);
+  if (found.kind === 'cifar') return openCifar(found, split);
+  if (found.kind === 'folders') return openFolder(place, found.layout, split, options);
+  const idx = idxFiles(found.files, split);
+  if (idx === undefined) throw noSuchSplit(found.path, split);
+  return openIdx(found.path, idx, split, options.classes);
 }
 
 async function isDirectory(path: string): Promise<boolean> {
   try {
-    return (await stat(path)).isDirectory();
+    return (await stat(systemPath(path))).isDirectory();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new DataError(`${path}: cannot be opened (${reason}); pass a folder or a tar archive of images`, {
@@ -60,56 +61,58 @@ async function isDirectory(path: string): Promise<boolean> {
   }
 }
 
-/** Links to folders count. */
-async function subfolders(path: string): Promise<string[]> {
-  const names: string[] = [];
-  for (const name of await readdir(path)) {
-    const status = await stat(join(path, name)).catch(() => undefined);
-    if (status?.isDirectory()) names.push(name);
-  }
-  return names;
-}
-
-async function openCifar(path: string, names: readonly string[], split: Split): Promise<Dataset> {
-  const files = new Map<string, Uint8Array>();
-  for (const name of names.filter(isCifarFile)) {
-    const { size } = await stat(join(path, name));
-    if (size > largestCifarFile) {
-      throw new DataError(`${join(path, name)}: has ${size} bytes; a file of CIFAR has at most 184,500,000`);
+async function openCifar({ path, files }: PixelFolder, split: Split): Promise<Dataset> {
+  const sizes = new Map<string, number>();
+  for (const name of files.filter(isCifarFile)) sizes.set(name, (await stat(systemPath(join(path, name)))).size);
+  return cifarDataset(sizes, split, path, async (names, visit) => {
+    for (const name of names) {
+      const reader = await openBytes(join(path, name));
+      try {
+        await visit(name, (target) => reader.fill(target, 'its records'));
+      } finally {
+        await reader.close();
+      }
     }
-    files.set(name, await readFile(join(path, name)));
-  }
-  return cifarDataset(files, split, path);
+  });
 }
 
 async function openFolder(
   path: string,
-  folders: readonly string[],
+  { train, test, ignored }: Layout,
   split: Split,
   options: DecodingOptions,
 ): Promise<Dataset> {
-  const divided = areSplits(folders);
-  const name = divided ? splitFolder(folders, split) : '';
-  if (name === undefined || (!divided && split !== 'train')) throw noSuchSplit(path, split);
-  const folder = await openImageFolder(join(path, name));
-  const training = divided ? splitFolder(folders, 'train') : undefined;
+  const place = split === 'train' ? train : test;
+  if (place === undefined) throw noSuchSplit(path, split);
+  const folder = await openImageFolder(join(path, ...place), besidesIn(place, ignored));
   const classes =
-    training === undefined || training === name ? folder.classes : await trainingClasses(join(path, training), folder);
-  const numbers = new Map(classes.map((className, label) => [className, label]));
+    train === undefined || train === place ? folder.classes : await trainingClasses(join(path, ...train), folder);
+  const numbers = new Map(classes.map((name, label) => [name, label]));
   const paths = folder.samples.map((sample) => sample.path);
   const small = await decodeSmallImages(paths.length, (i) => decodeImage(paths[i]!), options);
-  return datasetOf({
-    name: `${path} (${split})`,
-    classes,
-    labels: Int32Array.from(folder.samples, ({ label }) => knownLabel(numbers, folder.classes[label]!, path)),
-    store: small ?? { kind: 'files', paths },
-    names: paths,
-  });
+  const inside = folder.ignored.map((name) => [...place, name].join('/'));
+  return {
+    ...datasetOf({
+      name: `${path} (${split})`,
+      classes,
+      labels: Int32Array.from(folder.samples, ({ label }) => knownLabel(numbers, folder.classes[label]!, path)),
+      store: small ?? { kind: 'files', paths },
+      names: paths,
+    }),
+    notes: ignoredNote(path, [...new Set([...ignored, ...inside])]),
+  };
+}
+
+/** Names in this folder that a layout passes over. */
+export function besidesIn(place: readonly string[], ignored: readonly string[]): string[] {
+  const prefix = place.map((name) => `${name}/`).join('');
+  return ignored.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
 }
 
 /** A test split may lack a class, and then its own numbering would be another. */
 async function trainingClasses(training: string, folder: { readonly classes: readonly string[] }) {
-  const names = await subfolders(training);
-  const same = names.length === folder.classes.length && folder.classes.every((name) => names.includes(name));
+  const { folders } = await readFolder(training);
+  const names = new Set(folders.filter((name) => !isStray(name)).map(className));
+  const same = names.size === folder.classes.length && folder.classes.every((name) => names.has(name));
   return same ? folder.classes : (await openImageFolder(training)).classes;
 }

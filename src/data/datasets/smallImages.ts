@@ -7,13 +7,14 @@ import type { RgbImage } from '../image.js';
 import { readAhead } from '../readAhead.js';
 import type { Size } from '../resize.js';
 import type { PixelStore } from './dataset.js';
+import { hasRoomFor, sharedBytes } from './sharedBytes.js';
 
 /** Images with a longer side are not kept decoded. */
 export const largestSmallSide = 64;
 
 /** How images are brought into memory. */
 export interface DecodingOptions {
-  /** Decoded images that would need more bytes stay encoded. Default 2 GiB. */
+  /** Decoded images that would need more bytes, or more than the memory budget has left, stay encoded. Default 2 GiB. */
   readonly memoryLimit?: number;
   /** Called now and then with the number of images decoded so far. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -35,7 +36,8 @@ export async function decodeSmallImages(
 ): Promise<PixelStore | undefined> {
   if (count === 0) return undefined;
   const { width, height } = await read(0);
-  const tooMany = count * width * height * 3 > (options.memoryLimit ?? defaultMemoryLimit);
+  const length = count * width * height * 3;
+  const tooMany = length > (options.memoryLimit ?? defaultMemoryLimit) || !hasRoomFor(length);
   if (Math.max(width, height) > largestSmallSide || tooMany) return undefined;
   return withOneThreadPerImage(() => decodeAll(count, { width, height }, read, options.onProgress));
 }
@@ -47,7 +49,7 @@ async function decodeAll(
   onProgress: DecodingOptions['onProgress'],
 ): Promise<PixelStore | undefined> {
   const length = width * height * 3;
-  const pixels = new Uint8Array(new SharedArrayBuffer(count * length));
+  const pixels = sharedBytes(count * length, `${count} decoded images`);
   const numbers = Array.from({ length: count }, (_, i) => i);
   let done = 0;
   for await (const image of readAhead(numbers, read, { concurrency, lookAhead: 4 * concurrency })) {

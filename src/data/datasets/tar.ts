@@ -4,6 +4,7 @@
  * their length and all sizes are limited.
  */
 import { DataError } from '../errors.js';
+import { decodeName } from '../fileNames.js';
 import type { ByteReader } from './byteReader.js';
 
 /** What an archive may claim. */
@@ -12,8 +13,8 @@ export interface TarLimits {
   readonly entries: number;
   /** Bytes of one file that is wanted. */
   readonly fileBytes: number;
-  /** Bytes of all files that are wanted. */
-  readonly wantedBytes: number;
+  /** Bytes of the names of all files that are wanted. */
+  readonly nameBytes: number;
   /** Bytes of the whole archive, decompressed. */
   readonly archiveBytes: number;
 }
@@ -21,15 +22,17 @@ export interface TarLimits {
 export const defaultTarLimits: TarLimits = {
   entries: 4_000_000,
   fileBytes: 256 * 2 ** 20,
-  wantedBytes: 3 * 2 ** 30,
+  nameBytes: 128 * 2 ** 20,
   archiveBytes: 16 * 2 ** 30,
 };
 
-/** A file out of an archive; `bytes` are its own. */
+/** A file in an archive, as the reader stands before it. What is not taken until the next file is passed over. */
 export interface TarFile {
-  /** As stored, for example `train/cat/0001.jpg`. */
+  /** As stored, for example `train/cat/0001.jpg`; bytes that are no UTF-8 as `decodeName` gives them. */
   readonly name: string;
-  readonly bytes: Buffer;
+  readonly size: number;
+  /** Reads the next bytes of the file into `target`, which must not be longer than what is left of it. */
+  fill(target: Uint8Array): Promise<void>;
 }
 
 interface Header {
@@ -57,12 +60,14 @@ export async function* readTar(
   wants: (name: string) => boolean,
   limits: TarLimits = defaultTarLimits,
 ): AsyncGenerator<TarFile, void, undefined> {
-  const total = { entries: 0, wantedBytes: 0 };
+  let entries = 0;
+  let nameBytes = 0;
   let announced: Announced = {};
   for (;;) {
-    const header = await readHeader(reader);
+    const block = reader.takeNow(blockBytes) ?? (await nextBlock(reader));
+    const header = block && headerIn(block, reader);
     if (header === undefined) return;
-    checkTotals(reader, ++total.entries, header.size, limits);
+    checkTotals(reader, ++entries, header.size, limits);
     if (isAboutNext(header.type)) {
       announced = { ...announced, ...(await readAnnouncement(reader, header)) };
       continue;
@@ -70,28 +75,30 @@ export async function* readTar(
     const name = announced.name ?? header.name;
     const size = announced.size ?? header.size;
     announced = {};
-    checkTotals(reader, total.entries, size, limits);
+    checkTotals(reader, entries, size, limits);
     if (header.type === '5' || header.type === 'g' || !wants(name)) {
       await skipPadded(reader, hasData(header.type) ? size : 0, name);
       continue;
     }
     checkRegular(reader, header.type, name);
-    total.wantedBytes += size;
-    checkWanted(reader, name, size, total.wantedBytes, limits);
-    const bytes = await reader.take(size, name);
-    await reader.skip(padding(size), name);
-    yield { name, bytes };
+    nameBytes += name.length;
+    checkWanted(reader, name, size, nameBytes, limits);
+    const end = reader.offset + size + padding(size);
+    yield { name, size, fill: (target) => reader.fill(target, name) };
+    if (end > reader.offset) await reader.skip(end - reader.offset, name);
   }
 }
 
-/** Undefined at the end of the archive: a block of zeros, or the end of the file between two entries. */
-async function readHeader(reader: ByteReader): Promise<Header | undefined> {
-  if (await reader.atEnd()) {
-    if (reader.offset === 0) throw new DataError(`${reader.name}: is empty; a tar archive was expected`);
-    return undefined;
-  }
-  const block = await reader.take(blockBytes, 'a tar header');
-  if (block.every((byte) => byte === 0)) return undefined;
+/** Undefined at the end of the file between two entries, which may end an archive too. */
+async function nextBlock(reader: ByteReader): Promise<Uint8Array | undefined> {
+  if (!(await reader.atEnd())) return reader.take(blockBytes, 'a tar header');
+  if (reader.offset === 0) throw new DataError(`${reader.name}: is empty; a tar archive was expected`);
+  return undefined;
+}
+
+/** Undefined for a block of zeros, which ends an archive. */
+function headerIn(block: Uint8Array, reader: ByteReader): Header | undefined {
+  if (block[0] === 0 && block.every((byte) => byte === 0)) return undefined;
   const place = reader.offset - blockBytes;
   if (checksumOf(block) !== octal(block.subarray(148, 156))) {
     throw new DataError(
@@ -104,36 +111,40 @@ async function readHeader(reader: ByteReader): Promise<Header | undefined> {
 }
 
 /** Of all bytes, with the checksum's own taken as spaces. */
-function checksumOf(block: Buffer): number {
+function checksumOf(block: Uint8Array): number {
   let sum = 8 * 0x20;
-  for (let i = 0; i < blockBytes; i++) if (i < 148 || i >= 156) sum += block[i]!;
+  for (let i = 0; i < 148; i++) sum += block[i]!;
+  for (let i = 156; i < blockBytes; i++) sum += block[i]!;
   return sum;
 }
 
-function nameOf(block: Buffer): string {
+/** How the magic of POSIX archives begins; GNU's has a space at its end, and no prefix. */
+const posixMagic = [...'ustar\0'].map((character) => character.charCodeAt(0));
+
+function nameOf(block: Uint8Array): string {
   const name = textOf(block.subarray(0, 100));
-  const isPosix = block.toString('latin1', 257, 263) === 'ustar\0';
+  const isPosix = posixMagic.every((byte, i) => block[257 + i] === byte);
   const prefix = isPosix ? textOf(block.subarray(345, 500)) : '';
   return prefix === '' ? name : `${prefix}/${name}`;
 }
 
 /** Octal digits, or a 0x80 and a big-endian number for files beyond 8 GiB. */
-function sizeOf(field: Buffer): number | undefined {
+function sizeOf(field: Uint8Array): number | undefined {
   if (field[0] !== 0x80) return octal(field);
   if (field.subarray(1, 6).some((byte) => byte !== 0)) return undefined;
-  const size = field.readUIntBE(6, 6);
+  const size = field.subarray(6, 12).reduce((value, byte) => 256 * value + byte, 0);
   return Number.isSafeInteger(size) ? size : undefined;
 }
 
-function octal(field: Buffer): number | undefined {
+function octal(field: Uint8Array): number | undefined {
   const text = textOf(field).trim();
   return /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : undefined;
 }
 
 /** Up to the first zero byte. */
-function textOf(field: Buffer): string {
+function textOf(field: Uint8Array): string {
   const end = field.indexOf(0);
-  return field.toString('utf8', 0, end < 0 ? field.length : end);
+  return decodeName(end < 0 ? field : field.subarray(0, end));
 }
 
 /** GNU long name (L) and long link (K), and the extended header of POSIX (x). */
@@ -161,7 +172,7 @@ function paxFields(bytes: Buffer, archive: string): Announced {
     const space = bytes.indexOf(0x20, start);
     const digits = space < 0 ? '' : bytes.toString('latin1', start, space);
     const length = /^[1-9]\d{0,6}$/.test(digits) ? Number(digits) : 0;
-    const record = bytes.toString('utf8', space + 1, start + length - 1);
+    const record = decodeName(bytes.subarray(space + 1, Math.max(space + 1, start + length - 1)));
     const equals = record.indexOf('=');
     if (start + length > bytes.length || length <= digits.length + 1 || equals < 0) {
       throw new DataError(`${archive}: an extended tar header is malformed; the file is damaged`);
@@ -192,15 +203,15 @@ function checkTotals(reader: ByteReader, entries: number, size: number, limits: 
   }
 }
 
-function checkWanted(reader: ByteReader, name: string, size: number, wanted: number, limits: TarLimits): void {
+function checkWanted(reader: ByteReader, name: string, size: number, nameBytes: number, limits: TarLimits): void {
   if (size > limits.fileBytes) {
     throw new DataError(
       `${reader.name}: ${name} has ${size} bytes, more than the ${limits.fileBytes} allowed for a file`,
     );
   }
-  if (wanted > limits.wantedBytes) {
+  if (nameBytes > limits.nameBytes) {
     throw new DataError(
-      `${reader.name}: its images have more than the ${limits.wantedBytes} bytes that are kept in memory; unpack it into a folder`,
+      `${reader.name}: the names of its images have more than the ${limits.nameBytes} bytes allowed; unpack it into a folder`,
     );
   }
 }
@@ -219,7 +230,7 @@ function hasData(type: string): boolean {
 }
 
 async function skipPadded(reader: ByteReader, size: number, name: string): Promise<void> {
-  await reader.skip(size + padding(size), name);
+  if (size > 0) await reader.skip(size + padding(size), name);
 }
 
 function padding(size: number): number {
