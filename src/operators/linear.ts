@@ -29,11 +29,25 @@ function parameters(attributes: LinearAttributes): readonly LocalParameter[] {
   return [weight, { name: 'bias', shape: [outputChannels], role: 'bias', initial }];
 }
 
-/** A linear layer is a 1×1 convolution on a map one pixel high. */
-function geometryOf({ inputChannels, outputChannels }: LinearAttributes, input: Shape): ConvolutionGeometry {
-  const positions = elementCount(input) / inputChannels;
+/** A linear layer is a 1×1 convolution on maps one pixel high: the tokens of one image at one time step, so that engines can tell images from each other. */
+function geometryOf(attributes: LinearAttributes, input: Shape): ConvolutionGeometry {
+  const [timeSteps, batch] = input as [number, number];
+  return geometryOfMaps(attributes, input, timeSteps * batch);
+}
+
+/** In training images are one long map: batches are the recipe's, and sums are taken as they have been since the first run. */
+function trainingGeometryOf(attributes: LinearAttributes, input: Shape): ConvolutionGeometry {
+  return geometryOfMaps(attributes, input, 1);
+}
+
+function geometryOfMaps(
+  { inputChannels, outputChannels }: LinearAttributes,
+  input: Shape,
+  images: number,
+): ConvolutionGeometry {
+  const positions = elementCount(input) / (inputChannels * images);
   return {
-    images: 1,
+    images,
     inputHeight: 1,
     inputWidth: positions,
     inputChannels,
@@ -91,7 +105,7 @@ export const linearOperator: Operator<LinearAttributes> = {
     const [operator, settings] = tokens ? ['Conv', { kernel_shape: [1, 1] }] : ['Gemm', { transB: 1 }];
     return builder.node(operator as string, node.name, [inputs[0]!, ...weights], settings as { transB: number })[0]!;
   },
-  training: convolutionTraining(geometryOf),
+  training: convolutionTraining(trainingGeometryOf),
   cost: (node, _inputs, output) => ({
     multiplyAccumulates: elementCount(output) * node.attributes.inputChannels,
     spikeInputs: [0],

@@ -104,9 +104,13 @@ describe('eval', () => {
     expect(await json(['eval', '--data', archive, ...settings])).toMatchObject({ images: paths.length, top1 });
   });
 
-  it.each(['1', '5', '64'])('counts the same in batches of %s', async (batch) => {
-    const { timing: _a, ...inBatches } = await evaluate('--batch', batch);
-    const { timing: _b, ...byDefault } = await evaluate();
+  it.each([
+    ['1', 'f32'],
+    ['5', 'i16'],
+    ['64', 'i16'],
+  ])('counts the same in batches of %s, in %s', async (batch, precision) => {
+    const { timing: _a, ...inBatches } = await evaluate('--batch', batch, '--precision', precision);
+    const { timing: _b, ...byDefault } = await evaluate('--precision', precision);
     expect(inBatches).toEqual(byDefault);
   });
 
@@ -148,12 +152,15 @@ describe('shards', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   }
 
-  it.each([1, 3])('%i of them merge into what one piece gives', async (count) => {
-    const files = await shards(count, `merged-of-${count}`);
+  it.each([
+    [1, 'f32'],
+    [3, 'i16'],
+  ])('%i of them merge into what one piece gives, in %s', async (count, precision) => {
+    const files = await shards(count, `merged-of-${count}`, '--precision', precision);
     const { code, stdout, stderr } = await merge(...files.reverse());
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const { timing, ...merged } = JSON.parse(stdout);
-    const { timing: _, ...whole } = await evaluate();
+    const { timing: _, ...whole } = await evaluate('--precision', precision);
     expect(merged).toEqual(whole);
     expect(timing.seconds).toBeGreaterThan(0);
   });

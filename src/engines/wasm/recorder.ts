@@ -71,6 +71,7 @@ import {
   tablesAreUseful,
 } from './spikePlan.js';
 
+/** Per image: what an image is answered does not depend on the batch it is in. */
 const leastPositionsForBytes = 16;
 const leastChannelsForIntegers = 192;
 
@@ -266,7 +267,7 @@ export class WasmRecorder implements Kernels {
     const { constants, threads } = this.engine;
     const byBytes = this.wantsBytes(geometry);
     const format = byBytes ? byteRows : floatRows;
-    const tables = byBytes ? this.chooseByteTables(call) : this.chooseTables(call);
+    const tables = byBytes ? this.wantsByteTables(call) : this.wantsTables(call, floatRows, 'tables');
     const options = { tables, threads, format, mayShareLists: true };
     const plan = planSpikeConvolution(geometry, options);
     this.needScratch(plan.scratchBytes);
@@ -354,9 +355,8 @@ export class WasmRecorder implements Kernels {
   }
 
   /** Few positions (the head's, one per image) gain nothing from short rows, and scores should be exact. */
-  private wantsBytes(geometry: ConvolutionCall['geometry']): boolean {
-    const positions = geometry.images * geometry.outputHeight * geometry.outputWidth;
-    return this.engine.precision === 'i16' && positions >= leastPositionsForBytes;
+  private wantsBytes({ outputHeight, outputWidth }: ConvolutionCall['geometry']): boolean {
+    return this.engine.precision === 'i16' && outputHeight * outputWidth >= leastPositionsForBytes;
   }
 
   /** Rows of bytes, with or without tables, and their scales. */
@@ -394,19 +394,10 @@ export class WasmRecorder implements Kernels {
     return { weights, operands: { [ConvolutionWord.bytes]: 1, [ConvolutionWord.scales]: scales } };
   }
 
-  /** Tables that another program already has cost nothing; new ones must be useful and within the engine's budget. */
-  private chooseTables(call: ConvolutionCall): boolean {
-    const { constants } = this.engine;
-    if (constants.has(call.weight, packingKey('tables', call))) return true;
-    if (constants.has(call.weight, packingKey('rows', call))) return false;
-    return this.hasRoomForTables(call, floatRows);
-  }
-
   /** Tables of bytes: where neurons are known to fire often, and weights that lie on a grid of bytes stay as they are. */
-  private chooseByteTables(call: ConvolutionCall): boolean {
+  private wantsByteTables(call: ConvolutionCall): boolean {
     if ((call.firingRate ?? 0) < leastRateForByteTables) return false;
-    if (this.engine.constants.has(call.weight, packingKey(byteTables, call))) return true;
-    return this.roundedWithSums(call) !== undefined && this.hasRoomForTables(call, byteRows);
+    return this.roundedWithSums(call) !== undefined && this.wantsTables(call, byteRows, byteTables);
   }
 
   /** Asked for when tables are chosen, and again when they are packed. */
@@ -416,10 +407,14 @@ export class WasmRecorder implements Kernels {
     return this.lastRounded.rounded;
   }
 
-  private hasRoomForTables({ geometry, firingRate }: ConvolutionCall, format: RowFormat): boolean {
+  /** Tables must be useful and, unless another program has them already, within the engine's budget. What other programs have does not make them useful: sums would depend on it. */
+  private wantsTables(call: ConvolutionCall, format: RowFormat, packing: string): boolean {
+    const { geometry, firingRate, weight } = call;
+    const { constants } = this.engine;
     const numbers = spikeRowsLength(geometry, true, format) - spikeRowsLength(geometry, false, format);
     const bytes = format.bytesPerNumber * numbers;
-    return tablesAreUseful(geometry, bytes, firingRate) && this.engine.constants.reserveTables(bytes);
+    if (!tablesAreUseful(geometry, bytes, firingRate === undefined ? {} : { firingRate })) return false;
+    return constants.has(weight, packingKey(packing, call)) || constants.reserveTables(bytes);
   }
 
   private depthwiseConvolution(call: ConvolutionCall): void {

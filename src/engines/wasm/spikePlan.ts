@@ -15,7 +15,7 @@ const segmentBytes = 128 * 1024;
 const positionsPerBlock = 512;
 /** With fewer positions (the head's, one per image) there is little to share. */
 const leastPositionsToShare = 32;
-/** With fewer positions fetching the tables takes longer than they save. */
+/** With fewer positions per image fetching the tables takes longer than they save. Of one image, whatever the batch: with tables sums are taken in another order. */
 const leastPositionsForTables = 64;
 /** Beyond this one layer's tables would crowd out those of several others. */
 const mostTableBytesPerLayer = 96 * 2 ** 20;
@@ -80,10 +80,15 @@ export function tablePercentageOf({
  * Whether tables are worth their memory for this layer; whether the memory is there is another question.
  *
  * @param firingRate Of the neurons in front, if it was measured.
+ * @param images One, so that the batch has no say in what an image is answered; training, whose batches are the recipe's, counts them all.
  */
-export function tablesAreUseful(geometry: ConvolutionGeometry, tableBytes: number, firingRate = 1): boolean {
+export function tablesAreUseful(
+  geometry: ConvolutionGeometry,
+  tableBytes: number,
+  { firingRate = 1, images = 1 } = {},
+): boolean {
   return (
-    positionsOf(geometry) >= leastPositionsForTables &&
+    images * geometry.outputHeight * geometry.outputWidth >= leastPositionsForTables &&
     tableBytes <= mostTableBytesPerLayer &&
     100 * firingRate >= seldom * tablePercentageOf(geometry)
   );
@@ -109,8 +114,9 @@ export function planSpikeConvolution(geometry: ConvolutionGeometry, options: Spi
   const taps = geometry.kernelHeight * geometry.kernelWidth;
   const width = rowWidth(geometry.outputChannels, format);
   const rowBytes = width * format.bytesPerNumber;
-  const single = cutRows(geometry, rowBytes);
-  const table = tables ? cutRows(geometry, rowBytes * (1 + tableFactor)) : single;
+  const table = cutRows(geometry, tables ? rowBytes * (1 + tableFactor) : rowBytes);
+  // Sums of bytes are rounded where a segment ends, so an image's segments may not depend on whether a neighbour in its block uses the tables.
+  const single = format.bytesPerNumber === 1 ? table : cutRows(geometry, rowBytes);
   const segments = Math.max(single.segments, table.segments);
   const perStep = positions / timeSteps;
   const blocks = Math.min(perStep, blocksOf(positions, threads));

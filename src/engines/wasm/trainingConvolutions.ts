@@ -93,7 +93,7 @@ export class TrainingConvolutions {
 
   private spikeForward(name: string, geometry: ConvolutionGeometry, operands: Operands, weights: number): void {
     const tableBytes = 4 * (spikeRowsLength(geometry, true) - spikeRowsLength(geometry, false));
-    const tables = tablesAreUseful(geometry, tableBytes);
+    const tables = tablesAreUseful(geometry, tableBytes, { images: geometry.images });
     const plan = planSpikeConvolution(geometry, { tables, threads: this.recorder.engine.threads });
     this.recorder.needScratch(plan.scratchBytes);
     const layout: Operands = {

@@ -1,0 +1,144 @@
+// @ts-check
+/**
+ * What the program computes, as one line `name  sha256` per item: scores and spikes of the golden files and of the bundled model, weights after a few training steps, energy, ONNX.
+ * A change that should change no result prints the same lines before and after: `node bench/fingerprints.mjs [--threads N] [--json]`, after `npm run build`. Not a test: other
+ * processors may fuse multiplications otherwise.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import {
+  createTrainingEngine,
+  defaultEnergyConstants,
+  EnergyMeter,
+  fileFromBytes,
+  loadModel,
+  onnxParts,
+} from '../dist/index.js';
+import { openSafetensors } from '../dist/interop/safetensors.js';
+import { seededRandom } from '../dist/random.js';
+import { parseRecipe } from '../dist/training/recipe.js';
+import { TrainedNetwork } from '../dist/training/trainingStep.js';
+
+const { values } = parseArgs({ options: { threads: { type: 'string' }, json: { type: 'boolean', default: false } } });
+const engine = values.threads === undefined ? {} : { threads: Number(values.threads) };
+const repository = fileURLToPath(new URL('..', import.meta.url));
+const shared = process.env.META_SPIKEFORMER_SHARED ?? join(repository, '..', 'shared');
+const precisions = /** @type {const} */ (['f32', 'i16']);
+const trainingSteps = 20;
+
+/** @type {Record<string, string>} */
+const fingerprints = {};
+
+/** @param {string} name @param {Iterable<Uint8Array | Float32Array | string>} parts */
+function report(name, parts) {
+  const hash = createHash('sha256');
+  for (const part of parts)
+    hash.update(typeof part === 'string' ? part : new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
+  fingerprints[name] = hash.digest('hex');
+  if (!values.json) console.log(`${name}  ${fingerprints[name]}`);
+}
+
+/** Scores and all spikes of one run. @param {string} name @param {import('../dist/index.js').Model} model @param {import('../dist/index.js').FieldTensor} input */
+async function reportRun(name, model, input) {
+  const { logits, spikes } = await model.run(input, { record: { spikes: true } });
+  report(`${name} logits`, [logits.data]);
+  report(
+    `${name} spikes`,
+    [...(spikes ?? [])].flatMap(([layer, { bits }]) => [layer, bits]),
+  );
+}
+
+/** The inference files of a folder, but for those of another one. @param {string} folder @param {string} [other] */
+async function goldenFiles(folder, other) {
+  const names = readdirSync(folder).filter((file) => /^infer_.*\.pth$/.test(file));
+  for (const name of names.map((file) => file.slice(0, -'.pth'.length)).sort()) {
+    if (other !== undefined && existsSync(join(other, `${name}.pth`))) continue;
+    const { T: timeSteps, num_heads: heads } = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8'));
+    const file = await openSafetensors(fileFromBytes(readFileSync(join(folder, `${name}.safetensors`)), name));
+    const input = file.tensors.get('input');
+    if (!input) throw new Error(`${name}: has no tensor called input`);
+    const data = await input.readFloat32();
+    for (const precision of precisions) {
+      const options = { ...engine, precision, timeSteps, heads };
+      const model = await loadModel({ checkpoint: join(folder, `${name}.pth`) }, options);
+      await reportRun(`golden ${name} ${precision}`, model, { shape: input.shape, data });
+      await model.dispose();
+    }
+  }
+}
+
+async function bundledModel() {
+  const folder = join(repository, 'assets', 'photographs');
+  const photographs = readdirSync(folder).filter((file) => file.endsWith('.jpg'));
+  for (const timeSteps of [1, 4]) {
+    for (const precision of precisions) {
+      const model = await loadModel({}, { ...engine, timeSteps, precision });
+      const input = await model.inputOf(photographs.sort().map((file) => join(folder, file)));
+      await reportRun(`cifar10 T=${timeSteps} ${precision}`, model, input);
+      if (precision === 'f32') {
+        const meter = new EnergyMeter(model, defaultEnergyConstants);
+        await meter.run(input);
+        report(`cifar10 T=${timeSteps} energy`, [JSON.stringify(meter.result())]);
+        report(`cifar10 T=${timeSteps} onnx`, onnxParts(model));
+      }
+      await model.dispose();
+    }
+  }
+}
+
+/** @param {number} timeSteps */
+async function training(timeSteps) {
+  const size = 16;
+  const preprocessing = {
+    resize: null,
+    crop: [size, size],
+    interpolation: 'bicubic',
+    mean: [0.5, 0.5, 0.5],
+    std: [0.25, 0.25, 0.25],
+  };
+  const recipe = parseRecipe(
+    {
+      name: 'small',
+      model: {
+        embedDim: [16, 32, 48, 64],
+        heads: 4,
+        depths: [1, 1, 1, 1, 1],
+        strides: [1, 2, 1, 1, 1],
+        stemKernel: 3,
+        classes: 4,
+        timeSteps,
+      },
+      batchNormBias: 1,
+      data: { preprocessing },
+      epochs: 1,
+      batchSize: 6,
+      optimizer: { name: 'adamw' },
+      schedule: { learningRate: 0.004 },
+    },
+    'small',
+  );
+  const trainer = await createTrainingEngine(engine);
+  const network = new TrainedNetwork(trainer, recipe);
+  const random = seededRandom(1);
+  for (let step = 0; step < trainingSteps; step++) {
+    const input = Float32Array.from({ length: recipe.batchSize * 3 * size * size }, () => random.uniform() * 2 - 1);
+    const labels = Int32Array.from({ length: recipe.batchSize }, () => random.integer(4));
+    await network.clear();
+    await network.accumulate({ input, labels }, 1);
+    network.update(0.004);
+  }
+  report(`training T=${timeSteps}, ${trainingSteps} steps`, [...network.parameters()].flat());
+  await trainer.dispose();
+}
+
+const fixtures = join(repository, 'test', 'fixtures', 'golden');
+await goldenFiles(fixtures);
+if (existsSync(join(shared, 'golden'))) await goldenFiles(join(shared, 'golden'), fixtures);
+else console.error('skipped: the golden files of the shared folder, which is absent');
+await bundledModel();
+await training(1);
+await training(4);
+if (values.json) console.log(JSON.stringify(fingerprints, undefined, 2));
