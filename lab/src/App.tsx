@@ -9,7 +9,8 @@ import { Settings } from './components/Settings.js';
 import { SpikeMaps } from './components/SpikeMaps.js';
 import { millions } from './components/text.js';
 import { Viewer } from './components/Viewer.js';
-import { type Lab, outcomeOf, useLab } from './state/useLab.js';
+import { outcomeOf, shownLayer } from './state/labState.js';
+import { type Lab, useLab } from './state/useLab.js';
 import { useTheme } from './state/useTheme.js';
 
 export function App() {
@@ -48,11 +49,19 @@ export function App() {
           <FiringChart
             model={model}
             frame={frame}
-            layer={frame?.focus?.layer ?? view.layer}
+            layer={frame?.focus?.layer ?? shownLayer(state)}
             step={view.step}
             onLayer={onLayer}
           />
-          <SpikeMaps model={model} focus={frame?.focus ?? null} view={view} theme={theme} change={change} />
+          <SpikeMaps
+            model={model}
+            focus={frame?.focus ?? null}
+            view={view}
+            theme={theme}
+            playing={state.playing}
+            play={lab.play}
+            change={change}
+          />
           <Attention
             model={model}
             attention={frame?.attention ?? null}
@@ -64,7 +73,13 @@ export function App() {
         </div>
         <div className="column last">
           <Membrane focus={frame?.focus ?? null} step={view.step} change={change} />
-          <Settings view={view} model={model} change={change}>
+          <Settings
+            view={view}
+            model={model}
+            own={state.ownModel !== null && state.ownModel.name === model?.name}
+            describe={lab.describe}
+            change={change}
+          >
             <Effect before={state.before} now={now} />
           </Settings>
           <Energy energy={shownEnergy} />
@@ -136,13 +151,28 @@ function CopyLink() {
   );
 }
 
+/** The newest message, and how many there are; the others on request. */
 function Notices({ lab }: { readonly lab: Lab }) {
-  const { state, dismiss } = lab;
+  const { state, dismiss, dismissAll } = lab;
+  const [open, setOpen] = useState(false);
+  const newestFirst = [...state.notices].reverse();
+  const count = newestFirst.length;
+  const shown = open ? newestFirst : newestFirst.slice(0, 1);
   return (
     <div className="notices" role="alert">
-      {state.notices.map(({ id, text }) => (
+      {shown.map(({ id, text }, place) => (
         <p key={id} className="notice">
           <span>{text}</span>
+          {place === 0 && count > 1 && (
+            <>
+              <button type="button" className="more" aria-expanded={open} onClick={() => setOpen(!open)}>
+                {open ? 'show one' : `${count} messages`}
+              </button>
+              <button type="button" className="more" onClick={dismissAll}>
+                dismiss all
+              </button>
+            </>
+          )}
           <button type="button" aria-label="Dismiss" onClick={() => dismiss(id)}>
             ×
           </button>

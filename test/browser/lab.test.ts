@@ -339,14 +339,67 @@ describe.skipIf(!hasChromium)(`the lab in Chromium${skipNote}`, patience, () => 
     await page.evaluate(() => {
       location.hash = 'image=nothing&T=99&threads=2e1';
     });
+    // One line for all of them; the rest on request.
+    await page.getByRole('button', { name: '3 messages' }).click();
     await expect
       .poll(() => notice(page).allTextContents())
       .toEqual([
-        expect.stringMatching(/^address: image: found “nothing”, expected .*cat/),
-        expect.stringMatching(/^address: T: found “99”, expected a whole number from 1 to 8/),
         expect.stringMatching(/^address: threads: found “2e1”/),
+        expect.stringMatching(/^address: T: found “99”, expected a whole number from 1 to 8/),
+        expect.stringMatching(/^address: image: found “nothing”, expected .*cat/),
       ]);
+    await page.getByRole('button', { name: 'dismiss all' }).click();
+    await expect.poll(() => notice(page).count()).toBe(0);
     await expect.poll(() => status(page).textContent()).toContain('T 1');
+  });
+
+  it('says so when a setting is changed for a person, and compares networks by name', async () => {
+    const { page, complaints } = await open('precision=i16&threads=64');
+    await expect.poll(() => notice(page).allTextContents()).toEqual([expect.stringMatching(/^threads: 64 were asked/)]);
+    await page.locator('.settings').getByRole('radio', { name: 'dense' }).check();
+    await expect
+      .poll(() => notice(page).first().textContent())
+      .toBe('precision: set to f32, because the dense kernel knows no other');
+    const buffer = await readFile(checkpoint);
+    await give(page, 'drop', { name: 'mine.pth', mimeType: '', buffer });
+    await expect
+      .poll(() => page.locator('.effect thead .network').allTextContents(), { timeout: 60_000 })
+      .toEqual(['cifar10', 'mine.pth']);
+    expect(complaints).toEqual([]);
+  });
+
+  it('takes heads, strides and image size of a checkpoint that was dropped', async () => {
+    const { page, complaints } = await open();
+    const file = await losslessFile('coffee');
+    await pick(page, file);
+    await give(page, 'drop', { name: 'mine.pth', mimeType: '', buffer: await readFile(checkpoint) });
+    const strides = page.getByLabel('Strides');
+    await strides.fill('1,2');
+    await page.getByText('expected five strides from 1 to 4, such as 1,2,2,1,1').waitFor();
+    for (const [label, value] of [
+      ['Strides', '1,2,2,1,1'],
+      ['Heads', '4'],
+      ['Image size', '48'],
+    ] as const) {
+      await page.getByLabel(label, { exact: true }).fill(value);
+      await page.getByLabel(label, { exact: true }).press('Enter');
+      await settled(page);
+    }
+    const mine = await loadModel({ checkpoint }, { strides: [1, 2, 2, 1, 1], heads: 4, imageSize: 48 });
+    await expectSameAnswer(page, mine, file).finally(() => mine.dispose());
+    expect(complaints).toEqual([]);
+  });
+
+  it('plays at first, layer by layer, until a person takes over', async () => {
+    const { page } = await open('', address, { reducedMotion: 'no-preference' });
+    const layer = () => page.getByLabel('Layer', { exact: true }).inputValue();
+    const seen = new Set<string>();
+    await expect.poll(async () => seen.add(await layer()).size, { timeout: 60_000 }).toBeGreaterThan(2);
+    // Nothing of it goes into the address, and one choice ends it.
+    expect(await page.evaluate(() => location.hash)).toBe('');
+    await page.getByLabel('Layer', { exact: true }).selectOption('lif');
+    await page.getByRole('button', { name: 'Play the layers' }).waitFor();
+    expect(await page.evaluate(() => location.hash)).toBe('#layer=lif');
   });
 
   it('walks through the layers by arrow keys', async () => {

@@ -46,7 +46,9 @@ export async function openLab(
   options: BrowserContextOptions = {},
 ): Promise<LabPage> {
   const viewport = { width: 1400, height: 900 };
-  const context = await browser.newContext({ viewport, permissions: ['camera'], ...options });
+  // A page that plays by itself is another one at every look; who tests that asks for it.
+  const still = { viewport, reducedMotion: 'reduce' } as const;
+  const context = await browser.newContext({ ...still, permissions: ['camera'], ...options });
   context.setDefaultTimeout(60_000);
   const page = await context.newPage();
   const complaints: string[] = [];

@@ -1,7 +1,7 @@
 /** What the network decides, how sure it is, how long it takes, and what the last change of settings did to all three. */
 import { memo } from 'react';
 import type { FrameView, ModelInfo } from '../engine/messages.js';
-import type { Outcome } from '../state/useLab.js';
+import type { Outcome } from '../state/labState.js';
 import { Card } from './Card.js';
 import { duration, energy as energyText, percent, perSecond } from './text.js';
 
@@ -84,7 +84,9 @@ export const Effect = memo(function Effect({
   readonly now: Outcome | null;
 }) {
   if (!before || !now || before.configuration === now.configuration)
-    return <p className="hint">Change a setting: what it does to speed, energy and decision appears here.</p>;
+    return (
+      <p className="hint">Change a setting or the network: what it does to speed, energy and decision appears here.</p>
+    );
   const rows: readonly (readonly [string, string, string])[] = [
     ['time', duration(before.milliseconds), duration(now.milliseconds)],
     [
@@ -100,8 +102,12 @@ export const Effect = memo(function Effect({
       <thead>
         <tr>
           <td />
-          <th scope="col">{before.settings}</th>
-          <th scope="col">{now.settings}</th>
+          {[before, now].map(({ configuration, network, settings }) => (
+            <th key={configuration} scope="col">
+              {before.network !== now.network && <span className="network">{network}</span>}
+              {settings}
+            </th>
+          ))}
         </tr>
       </thead>
       <tbody>

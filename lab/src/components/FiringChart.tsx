@@ -6,6 +6,7 @@ import { type KeyboardEvent, memo, useEffect, useId, useMemo, useRef } from 'rea
 import type { FrameView, ModelInfo } from '../engine/messages.js';
 import { Card } from './Card.js';
 import { layerTitle, percent } from './text.js';
+import { useScrollEdges } from './useMeasure.js';
 
 interface Bar {
   readonly index: number;
@@ -31,6 +32,7 @@ export const FiringChart = memo(function FiringChart(props: {
   const stages = useMemo(() => stagesOf(model, frame, step), [model, frame, step]);
   const id = useId();
   const list = useRef<HTMLDivElement | null>(null);
+  useScrollEdges(list);
   const layers = model?.layers ?? [];
   const chosen = Math.max(
     0,

@@ -1,8 +1,9 @@
 /** The knobs: network, time steps, threshold, precision, kernel, threads. */
 import { type ReactNode, useId } from 'react';
-import type { ModelInfo } from '../engine/messages.js';
+import type { ModelInfo, Unseen } from '../engine/messages.js';
 import { mostTimeSteps, thresholdRange, type View } from '../state/view.js';
 import { Card } from './Card.js';
+import { OwnCheckpoint } from './OwnCheckpoint.js';
 import { Segmented } from './Segmented.js';
 
 const networks: Readonly<Record<View['model'], string>> = {
@@ -15,7 +16,10 @@ const networks: Readonly<Record<View['model'], string>> = {
 export function Settings(props: {
   readonly view: View;
   readonly model: ModelInfo | null;
+  /** Whether the network is a person's own checkpoint. */
+  readonly own: boolean;
   readonly children: ReactNode;
+  describe(change: Unseen): void;
   change(change: Partial<View>): void;
 }) {
   const { view, model, change } = props;
@@ -44,6 +48,7 @@ export function Settings(props: {
           ))}
         </select>
       </div>
+      {props.own && model && <OwnCheckpoint model={model} describe={props.describe} />}
       <div className="field">
         <label htmlFor={steps}>Time steps T</label>
         <output htmlFor={steps}>{timeSteps}</output>

@@ -20,7 +20,6 @@ const gap = 4;
 const largestTile = 128;
 /** Of all tiles together, roughly. */
 const wishedHeight = 340;
-const playMilliseconds = 550;
 
 interface Layout {
   readonly columns: number;
@@ -57,12 +56,13 @@ export const SpikeMaps = memo(function SpikeMaps(props: {
   readonly focus: FocusView | null;
   readonly view: View;
   readonly theme: string;
+  readonly playing: boolean;
+  play(playing: boolean): void;
   change(change: Partial<View>): void;
 }) {
-  const { model, focus, view, change } = props;
+  const { model, focus, view, playing, change } = props;
   const [box, available] = useWidth<HTMLDivElement>();
   const [page, setPage] = useState(0);
-  const [playing, setPlaying] = useState(false);
   const timeSteps = focus?.timeSteps ?? 1;
   const step = Math.min(view.step, timeSteps);
   const channels = focus?.channels ?? 0;
@@ -71,12 +71,6 @@ export const SpikeMaps = memo(function SpikeMaps(props: {
   const first = Math.min(page, pages - 1) * tilesPerPage;
   const tiles = Math.min(tilesPerPage, channels - first);
   const layerName = focus?.layer;
-
-  useEffect(() => {
-    if (!playing || timeSteps === 1) return;
-    const timer = setInterval(() => change({ step: (step % timeSteps) + 1 }), playMilliseconds);
-    return () => clearInterval(timer);
-  }, [playing, step, timeSteps, change]);
 
   return (
     <Card
@@ -124,11 +118,10 @@ export const SpikeMaps = memo(function SpikeMaps(props: {
         <span className="scrubber">
           <button
             type="button"
-            disabled={timeSteps === 1}
-            aria-label={playing ? 'Pause' : 'Play the time steps'}
-            onClick={() => setPlaying(!playing)}
+            aria-label={playing ? 'Pause' : timeSteps > 1 ? 'Play the time steps' : 'Play the layers'}
+            onClick={() => props.play(!playing)}
           >
-            {playing && timeSteps > 1 ? '❚❚' : '▶'}
+            {playing ? '❚❚' : '▶'}
           </button>
           <input
             type="range"

@@ -7,7 +7,7 @@ import type { AttentionView, FrameView, ModelInfo } from '../engine/messages.js'
 import { accepted } from '../input/files.js';
 import { photographAddress, photographNames } from '../input/photographs.js';
 import { type Camera, cameraSupported } from '../input/useCamera.js';
-import type { Picture } from '../state/useLab.js';
+import type { Picture } from '../state/labState.js';
 import type { Overlay, View } from '../state/view.js';
 import { Card } from './Card.js';
 import { drawSoon, resized, themeColour } from './canvas.js';

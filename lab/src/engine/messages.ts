@@ -13,9 +13,17 @@ export interface EngineSettings {
   readonly threads: number | null;
 }
 
+/** What weights do not tell; absent: what the file says, else the authors' values. */
+export interface Unseen {
+  readonly heads?: number;
+  readonly strides?: [number, number, number, number, number];
+  /** Side of the square that images become. */
+  readonly imageSize?: number;
+}
+
 export type ModelSource =
   | { readonly kind: 'registered'; readonly name: string }
-  | { readonly kind: 'file'; readonly file: File };
+  | { readonly kind: 'file'; readonly file: File; readonly unseen: Unseen };
 
 /** What is being looked at more closely; spikes of everything else stay in the worker. */
 export interface Focus {
@@ -44,6 +52,7 @@ export interface ModelInfo {
   readonly labels: readonly string[];
   readonly hasLabels: boolean;
   readonly heads: number;
+  readonly strides: readonly number[];
   readonly layers: readonly NeuronLayer[];
   /** Height and width of what the network receives. */
   readonly inputSize: readonly [number, number];

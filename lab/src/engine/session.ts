@@ -40,6 +40,8 @@ interface Run {
   readonly input: FieldTensor;
   readonly result: RunResult;
   readonly currentOf: string | null;
+  /** Milliseconds that the network takes. */
+  readonly network: number;
 }
 
 /** Beyond this many, threads of a small network wait for each other more than they work. */
@@ -80,7 +82,10 @@ export class Session {
     const loaded =
       typeof weights === 'string'
         ? await loadModel({ model: weights }, engineOptions)
-        : await loadModel({ checkpoint: weights }, engineOptions);
+        : await loadModel(
+            { checkpoint: weights },
+            { ...engineOptions, ...(source.kind === 'file' ? source.unseen : {}) },
+          );
     const { timeSteps, threshold } = loaded.configuration;
     await this.#adopt(this.#configured(loaded, settings), settings);
     this.#own = { timeSteps, threshold };
@@ -118,7 +123,7 @@ export class Session {
   #info(loadMilliseconds: number): ModelInfo {
     const model = this.#model!;
     const { precision, kernel } = this.#settings!;
-    const { timeSteps, threshold, heads } = model.configuration;
+    const { timeSteps, threshold, heads, strides } = model.configuration;
     const { crop, resize } = model.preprocessing;
     const shared = globalThis.crossOriginIsolated === true;
     const statistics = /running_(mean|var)$/;
@@ -131,6 +136,7 @@ export class Session {
       labels: model.labels,
       hasLabels: model.hasLabels,
       heads,
+      strides,
       layers: this.#layers,
       inputSize: crop,
       field: resize === null ? 1 : Math.min(1, Math.max(...crop) / resize),
@@ -191,10 +197,16 @@ export class Session {
     return this.#photograph && this.show(this.#photograph, false);
   }
 
-  /** What was run last, once more: after a change of settings or of the layer that is looked at. */
+  /** What was run last, once more, after a change of settings. */
   async showAgain(): Promise<FrameView | undefined> {
     const last = this.#last;
     return last && this.#run(last.input, false, last.image, 0);
+  }
+
+  /** What was run last, once more, for the currents of another layer: its time is known. */
+  async lookAgain(): Promise<FrameView | undefined> {
+    const last = this.#last;
+    return last && this.#run(last.input, false, last.image, 0, last.network);
   }
 
   /** Whether a change of focus needs no run: the currents of the layer are there. */
@@ -202,13 +214,14 @@ export class Session {
     return this.#last !== undefined && this.#last.currentOf === this.#layer()?.name;
   }
 
-  async #run(input: FieldTensor, live: boolean, image: number, decode: number): Promise<FrameView> {
+  async #run(input: FieldTensor, live: boolean, image: number, decode: number, knownTime?: number): Promise<FrameView> {
     const model = this.#model!;
     const layer = this.#layer()?.name ?? null;
     const record = { spikeWords: true, counts: true, inputCurrents: layer === null ? [] : [layer] };
     const result = await model.run(input, { record });
-    const network = live ? result.milliseconds : await this.#usualTime(input, record, result.milliseconds);
-    this.#last = { image, input, result, currentOf: layer };
+    const network =
+      knownTime ?? (live ? result.milliseconds : await this.#usualTime(input, record, result.milliseconds));
+    this.#last = { image, input, result, currentOf: layer, network };
     const classes = model.rank(result.logits.data, 5).map(({ index, label, probability }) => ({
       index,
       label,

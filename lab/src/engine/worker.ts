@@ -42,18 +42,19 @@ async function answer(message: ToWorker): Promise<void> {
     case 'focus':
       session.look(message.focus);
       if (session.seesFocus) return scope.postMessage({ kind: 'looked', ...session.view() });
-      return sendFrame(await session.showAgain());
+      return sendFrame(await session.lookAgain(), false);
     case 'image':
       return sendFrame(await session.show(message.image, message.live));
   }
 }
 
-function sendFrame(frame: FrameView | undefined): void {
+/** The energy of an image that was shown before is known. */
+function sendFrame(frame: FrameView | undefined, counted = true): void {
   if (!frame) return;
   const transfer: Transferable[] = [frame.rates.buffer, frame.input.rgba.buffer];
   if (frame.focus) transfer.push(frame.focus.words.buffer);
   scope.postMessage({ kind: 'frame', frame }, transfer);
-  const energy = session.energy();
+  const energy = counted ? session.energy() : undefined;
   if (energy) scope.postMessage({ kind: 'energy', energy });
 }
 

@@ -1,176 +1,19 @@
 /**
- * The state of the page: what was chosen, what the engine answered, what has to be said to a person. One reducer holds it, one effect per
- * kind of choice passes it on to the worker, and the address bar follows.
+ * The page at work: one reducer holds its state (`labState.ts`), one effect per kind of choice passes it on to the worker, and the address bar
+ * follows.
  */
 import { type RefObject, startTransition, useCallback, useEffect, useMemo, useReducer, useRef } from 'react';
 import { EngineClient, missingFeature } from '../engine/client.js';
-import type {
-  EnergyView,
-  EngineSettings,
-  Frame,
-  FrameView,
-  FromWorker,
-  ModelInfo,
-  ModelSource,
-} from '../engine/messages.js';
+import type { EngineSettings, Frame, ModelInfo, ModelSource, Unseen } from '../engine/messages.js';
 import { kindOf } from '../input/files.js';
-import { photographAddress } from '../input/photographs.js';
 import { type Camera, useCamera } from '../input/useCamera.js';
-import { consistent, formatView, parseView, type View } from './view.js';
+import { type Action, begin, type LabState, type Picture, reduce, settingsOf, shownLayer } from './labState.js';
+import { formatView, parseView, type View } from './view.js';
 
-export interface Picture {
-  readonly name: string;
-  readonly address: string;
-  /** Of a person's own file; a bundled photograph is fetched. */
-  readonly file?: File;
-}
-
-/** A configuration and what it gave for an image: what the next one is compared with. */
-export interface Outcome {
-  readonly configuration: number;
-  readonly settings: string;
-  readonly milliseconds: number;
-  readonly energy: number | null;
-  readonly label: string;
-  readonly probability: number;
-}
-
-export interface Notice {
-  readonly id: number;
-  readonly text: string;
-}
-
-export interface LabState {
-  readonly view: View;
-  readonly picture: Picture;
-  /** The last one that could be decoded: what is shown again when another cannot. */
-  readonly goodPicture: Picture;
-  readonly ownModel: File | null;
-  readonly model: ModelInfo | null;
-  readonly frame: FrameView | null;
-  readonly energy: EnergyView | null;
-  readonly before: Outcome | null;
-  readonly progress: { readonly what: string; readonly share: number | null } | null;
-  readonly notices: readonly Notice[];
-  /** When the last frames of the camera were answered. */
-  readonly arrivals: readonly number[];
-}
-
-type Action =
-  | { readonly kind: 'view'; readonly change: Partial<View> }
-  | { readonly kind: 'address'; readonly view: View }
-  | { readonly kind: 'picture'; readonly picture: Picture }
-  | { readonly kind: 'ownModel'; readonly file: File | null }
-  | { readonly kind: 'worker'; readonly message: FromWorker; readonly now: number }
-  | { readonly kind: 'notice'; readonly text: string }
-  | { readonly kind: 'dismiss'; readonly id: number }
-  | { readonly kind: 'camera' };
-
-const keptArrivals = 24;
-const mostNotices = 4;
 /** A slider that is dragged should not lay the network out at every pixel. */
 const settleMilliseconds = 180;
-
-let notices = 0;
-
-export function settingsOf({ T, threshold, precision, kernel, threads }: View): EngineSettings {
-  return { timeSteps: T, threshold, precision, kernel, threads };
-}
-
-function begin(fragment: string): LabState {
-  const { view, complaints } = parseView(fragment);
-  return {
-    view,
-    picture: bundledPicture(view.image),
-    goodPicture: bundledPicture(view.image),
-    ownModel: null,
-    model: null,
-    frame: null,
-    energy: null,
-    before: null,
-    progress: { what: 'Starting the engine', share: null },
-    notices: complaints.map((text) => ({ id: ++notices, text })),
-    arrivals: [],
-  };
-}
-
-function bundledPicture(name: string): Picture {
-  return { name, address: photographAddress(name) };
-}
-
-function reduce(state: LabState, action: Action): LabState {
-  switch (action.kind) {
-    case 'view': {
-      const view = consistent({ ...state.view, ...action.change });
-      const picture = action.change.image === undefined ? state.picture : bundledPicture(action.change.image);
-      const ownModel = action.change.model === undefined ? state.ownModel : null;
-      return { ...state, view, picture, ownModel };
-    }
-    case 'address': {
-      const picture = action.view.image === state.view.image ? state.picture : bundledPicture(action.view.image);
-      return { ...state, view: action.view, picture };
-    }
-    case 'picture':
-      return { ...state, picture: action.picture };
-    case 'ownModel':
-      return { ...state, ownModel: action.file };
-    case 'worker':
-      return hear(state, action.message, action.now);
-    case 'notice':
-      return withNotice(state, action.text);
-    case 'dismiss':
-      return { ...state, notices: state.notices.filter(({ id }) => id !== action.id) };
-    case 'camera':
-      return { ...state, arrivals: [] };
-  }
-}
-
-function withNotice(state: LabState, text: string): LabState {
-  const others = state.notices.filter((notice) => notice.text !== text);
-  return { ...state, notices: [...others, { id: ++notices, text }].slice(-mostNotices) };
-}
-
-function hear(state: LabState, message: FromWorker, now: number): LabState {
-  switch (message.kind) {
-    case 'progress':
-      return { ...state, progress: { what: message.what, share: message.share } };
-    case 'ready':
-      return { ...state, model: message.model, progress: null, before: outcomeOf(state) ?? state.before };
-    case 'frame': {
-      const { frame } = message;
-      const arrivals = frame.live ? [...state.arrivals, now].slice(-keptArrivals) : [];
-      return { ...state, frame, arrivals, goodPicture: frame.live ? state.goodPicture : state.picture };
-    }
-    case 'looked': {
-      const { focus, attention } = message;
-      return state.frame ? { ...state, frame: { ...state.frame, focus, attention } } : state;
-    }
-    case 'energy':
-      return { ...state, energy: message.energy };
-    case 'failed':
-      return withNotice(
-        { ...state, progress: null, picture: message.what === 'image' ? state.goodPicture : state.picture },
-        message.message,
-      );
-  }
-}
-
-export function outcomeOf({ model, frame, energy }: LabState): Outcome | null {
-  if (!model || !frame) return null;
-  const [first] = frame.classes;
-  return {
-    configuration: frame.configuration,
-    settings: settingsText(model),
-    milliseconds: frame.milliseconds.network,
-    energy: energy?.configuration === frame.configuration ? energy.exact : null,
-    label: first!.label,
-    probability: first!.probability,
-  };
-}
-
-function settingsText({ timeSteps, threshold, precision, kernel, threads }: ModelInfo): string {
-  return `T ${timeSteps}, θ ${threshold}, ${precision}, ${kernel}, ${threads === 1 ? '1 thread' : `${threads} threads`}`;
-}
+const stepMilliseconds = 550;
+const layerMilliseconds = 900;
 
 export interface Lab {
   readonly state: LabState;
@@ -180,12 +23,17 @@ export interface Lab {
   change(change: Partial<View>): void;
   /** Files that were dropped, pasted or picked. */
   take(files: readonly File[]): void;
+  /** What a person says of their own checkpoint. */
+  describe(change: Unseen): void;
+  /** Starts or stops showing layers, or time steps, one after the other. */
+  play(playing: boolean): void;
   dismiss(id: number): void;
+  dismissAll(): void;
 }
 
 export function useLab(): Lab {
   const [state, dispatch] = useReducer(reduce, location.hash, begin);
-  const { view, picture, ownModel, model } = state;
+  const { view, picture, ownModel, unseen, model } = state;
   const client = useRef<EngineClient | null>(null);
   const frameAnswered = useRef<(() => void) | null>(null);
   const video = useRef<HTMLVideoElement | null>(null);
@@ -220,10 +68,11 @@ export function useLab(): Lab {
   }, []);
 
   useAddress(view, dispatch);
-  useModelSource(client, view, ownModel, dispatch);
+  useModelSource(client, view, ownModel, unseen, dispatch);
   usePicture(client, picture, camera.stream === null, tell);
   useSettings(client, view, model);
-  useFocus(client, view);
+  useFocus(client, view, shownLayer(state));
+  useTicks(state, dispatch);
   useFrames(client, camera.stream, video, model !== null, frameAnswered);
 
   useEffect(() => {
@@ -254,8 +103,14 @@ export function useLab(): Lab {
     },
     [stop, tell],
   );
+  const describe = useCallback((described: Unseen) => dispatch({ kind: 'unseen', change: described }), []);
+  const play = useCallback((playing: boolean) => dispatch({ kind: 'playing', playing }), []);
   const dismiss = useCallback((id: number) => dispatch({ kind: 'dismiss', id }), []);
-  return useMemo(() => ({ state, camera, video, change, take, dismiss }), [state, camera, change, take, dismiss]);
+  const dismissAll = useCallback(() => dispatch({ kind: 'dismissAll' }), []);
+  return useMemo(
+    () => ({ state, camera, video, change, take, describe, play, dismiss, dismissAll }),
+    [state, camera, change, take, describe, play, dismiss, dismissAll],
+  );
 }
 
 type Client = RefObject<EngineClient | null>;
@@ -278,16 +133,22 @@ function useAddress(view: View, dispatch: (action: Action) => void): void {
   }, [dispatch]);
 }
 
-function useModelSource(client: Client, view: View, ownModel: File | null, dispatch: (action: Action) => void): void {
+function useModelSource(
+  client: Client,
+  view: View,
+  ownModel: File | null,
+  unseen: Unseen,
+  dispatch: (action: Action) => void,
+): void {
   const latest = useRef(view);
   latest.current = view;
   const { model: name } = view;
   useEffect(() => {
-    const source: ModelSource = ownModel ? { kind: 'file', file: ownModel } : { kind: 'registered', name };
+    const source: ModelSource = ownModel ? { kind: 'file', file: ownModel, unseen } : { kind: 'registered', name };
     const what = ownModel ? `Reading ${ownModel.name}` : 'Loading the network';
     dispatch({ kind: 'worker', message: { kind: 'progress', what, share: null }, now: 0 });
     client.current?.send({ kind: 'open', source, settings: settingsOf(latest.current) });
-  }, [client, name, ownModel, dispatch]);
+  }, [client, name, ownModel, unseen, dispatch]);
 }
 
 function usePicture(client: Client, picture: Picture, still: boolean, tell: (text: string) => void): void {
@@ -324,11 +185,22 @@ function useSettings(client: Client, view: View, model: ModelInfo | null): void 
   }, [client, T, threshold, precision, kernel, threads, loaded]);
 }
 
-function useFocus(client: Client, view: View): void {
-  const { layer, channel, position, attention } = view;
+function useFocus(client: Client, view: View, layer: string | null): void {
+  const { channel, position, attention } = view;
   useEffect(() => {
     client.current?.send({ kind: 'focus', focus: { layer, neuron: { channel, position }, attention } });
   }, [client, layer, channel, position, attention]);
+}
+
+/** The next layer or step when this one has been seen for a moment. */
+function useTicks({ playing, frame, model, progress }: LabState, dispatch: (action: Action) => void): void {
+  const moving = playing && frame !== null && progress === null;
+  const pause = (model?.timeSteps ?? 1) > 1 ? stepMilliseconds : layerMilliseconds;
+  useEffect(() => {
+    if (!moving) return;
+    const timer = setInterval(() => dispatch({ kind: 'tick' }), pause);
+    return () => clearInterval(timer);
+  }, [moving, pause, dispatch]);
 }
 
 /** Frames of the camera, one at a time: the next is taken when the last was answered, so that none waits. */

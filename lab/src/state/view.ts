@@ -75,7 +75,8 @@ export function parseView(fragment: string): { readonly view: View; readonly com
     if (parsed.success) understood[key] = value;
     else complaints.push(`address: ${key}: found “${value.slice(0, 40)}”, ${parsed.error.issues[0]!.message}`);
   }
-  return { view: consistent(schema.parse(understood)), complaints };
+  const wanted = schema.parse(understood);
+  return { view: consistent(wanted), complaints: [...complaints, ...changedForYou(wanted)] };
 }
 
 /** What goes into the address; empty for the default view. */
@@ -88,4 +89,11 @@ export function formatView(view: View): string {
 /** The dense kernel knows only f32. */
 export function consistent(view: View): View {
   return view.kernel === 'dense' ? { ...view, precision: 'f32' } : view;
+}
+
+/** What `consistent` makes otherwise than it was asked for, a line each. */
+export function changedForYou(wanted: View): string[] {
+  return wanted.kernel === 'dense' && wanted.precision === 'i16'
+    ? ['precision: set to f32, because the dense kernel knows no other']
+    : [];
 }
