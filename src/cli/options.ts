@@ -5,7 +5,21 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { UsageError } from '../errors.js';
+import { defaultModelName, modelNames } from '../library/registry.js';
 import { maximumThreads } from '../runtime/engines.js';
+
+/** An option was typed wrong: the help of the command says how it is typed right. */
+export class OptionError extends UsageError {}
+
+/** A share from 0 to 1. */
+export function share() {
+  const expected = 'expected a number from 0 to 1, such as 0.5';
+  return z
+    .string()
+    .regex(/^(\d{1,9}(\.\d{0,20})?|\.\d{1,20})$/, expected)
+    .transform(Number)
+    .refine((value) => value <= 1, expected);
+}
 
 /** A whole number in decimal digits. */
 export function wholeNumber(least: number, most: number) {
@@ -71,10 +85,16 @@ export function addEngineOptions(command: Command): Command {
     );
 }
 
+function listOfModels(): string {
+  return modelNames()
+    .map((name) => (name === defaultModelName ? `${name} (default)` : name))
+    .join(', ');
+}
+
 /** `--model` or `--checkpoint`, not both. */
 export function addSourceOptions(command: Command): Command {
   return command
-    .option('--model <NAME>', 'a model that comes with this program')
+    .option('--model <NAME>', `a model that comes with this program: ${listOfModels()}`)
     .option('--checkpoint <FILE>', 'weights: .pth, .pth.tar or .safetensors');
 }
 
@@ -83,7 +103,7 @@ export const sourceOptions = { model: z.string().optional(), checkpoint: z.strin
 /**
  * What was typed, checked and typed.
  *
- * @throws UsageError naming the option, what was found and what was expected.
+ * @throws OptionError naming the option, what was found and what was expected.
  */
 export function parseOptions<Schema extends z.ZodType>(
   schema: Schema,
@@ -93,10 +113,10 @@ export function parseOptions<Schema extends z.ZodType>(
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   const [key] = issue.path;
-  if (typeof key !== 'string') throw new UsageError(issue.message);
+  if (typeof key !== 'string') throw new OptionError(issue.message);
   const found = typed[key];
   const option = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  throw new UsageError(
+  throw new OptionError(
     found === undefined ? `${option}: ${issue.message}` : `${option}: found "${String(found)}", ${issue.message}`,
   );
 }

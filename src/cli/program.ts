@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { MetaSpikeformerError } from '../errors.js';
 import { registerBench } from './commands/bench.js';
+import { registerCompletion } from './commands/completion.js';
 import { registerEnergy } from './commands/energy.js';
 import { registerEval } from './commands/eval.js';
 import { registerExport } from './commands/export.js';
@@ -14,10 +15,12 @@ import { registerPredict } from './commands/predict.js';
 import { registerRun } from './commands/run.js';
 import { registerTrain } from './commands/train.js';
 import { registerTune } from './commands/tune.js';
+import { addExamples, helpFor } from './help.js';
 import type { Io } from './io.js';
+import { OptionError } from './options.js';
 import { OutputError } from './outputStream.js';
 import { exitCodes, type Session } from './session.js';
-import { oneLine } from './text.js';
+import { oneLine, saidOnce } from './text.js';
 import { programVersion } from './version.js';
 
 /**
@@ -28,11 +31,13 @@ import { programVersion } from './version.js';
  */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const session: Session = { io, exitCode: exitCodes.done };
+  const program = createProgram(session);
   try {
-    await createProgram(session).parseAsync([...argv], { from: 'user' });
+    await program.parseAsync([...argv], { from: 'user' });
     return session.exitCode;
   } catch (error) {
-    return report(error, io);
+    const names = program.commands.map((command) => command.name());
+    return report(error, io, helpFor(argv, names));
   }
 }
 
@@ -58,19 +63,25 @@ function createProgram(session: Session): Command {
   registerTune(program, session);
   registerEnergy(program, session);
   registerLab(program, session);
+  registerCompletion(program, session);
+  addExamples(program);
   return program;
 }
 
-/** Says what went wrong and returns the exit code. */
-export function report(error: unknown, io: Io): number {
+/**
+ * Says what went wrong and returns the exit code.
+ *
+ * @param help The command that explains what may be typed.
+ */
+export function report(error: unknown, io: Io, help = 'spikeformer --help'): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return exitCodes.done;
     // Without a command, the help has been printed to standard error already.
-    if (error.code !== 'commander.help') complain(io, `${usageMessage(error)}; see spikeformer --help`);
+    if (error.code !== 'commander.help') complain(io, `${usageMessage(error)}; see ${help}`);
     return exitCodes.refused;
   }
   if (error instanceof MetaSpikeformerError || error instanceof OutputError) {
-    complain(io, error.message);
+    complain(io, error instanceof OptionError ? `${error.message}; see ${help}` : error.message);
     return exitCodes.refused;
   }
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
@@ -90,7 +101,7 @@ function usageMessage(error: CommanderError): string {
 /** Where standard error takes nothing either, the exit code is all that is left to say. */
 function complain(io: Io, message: string, more = ''): void {
   try {
-    io.stderr.write(`spikeformer: ${oneLine(message)}\n${more}`);
+    io.stderr.write(`spikeformer: ${saidOnce(oneLine(message))}\n${more}`);
   } catch (error) {
     if (!(error instanceof OutputError)) throw error;
   }

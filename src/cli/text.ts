@@ -10,6 +10,11 @@ export function printNotes(io: { readonly stderr: TextStream }, notes: readonly 
   for (const note of notes) io.stderr.write(`note: ${withoutControls(note)}\n`);
 }
 
+/** A message whose place was put before it twice, `x.pth: x.pth: is empty`, with it once. */
+export function saidOnce(message: string): string {
+  return message.replace(/^(.+?: )\1+/, '$1');
+}
+
 /** Columns padded to their widest cell: the first to the left, the others to the right. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));

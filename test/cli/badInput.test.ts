@@ -130,6 +130,14 @@ describe('commands and options', () => {
     await expectRefused(args, message);
   });
 
+  it('sends whoever types an option wrong to the help of the command', async () => {
+    await expectRefused(['predict', 'a.png', '--engine', 'gpu'], /; see spikeformer predict --help\n$/);
+    await expectRefused(['info', '--bogus'], /; see spikeformer info --help\n$/);
+    await expectRefused(['eval'], /; see spikeformer eval --help\n$/);
+    await expectRefused(['nonsense'], /; see spikeformer --help\n$/);
+    await expectRefused(['train'], /^spikeformer: --recipe: give cifar10, fashion-mnist, [^:]*train --help\n$/);
+  });
+
   it('prints the help for no command on standard error, and for --help on standard output', async () => {
     const without = await spikeformer([]);
     expect(without).toMatchObject({ code: 2, stdout: '' });
@@ -228,8 +236,9 @@ describe('images', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   });
 
-  it('refuses a directory, and a name that tries to break the line', async () => {
-    await expectRefused(['predict', folder.path, ...small, '--json'], /is a folder; pass the path of one image/);
+  it('refuses a directory without images, and a name that tries to break the line', async () => {
+    await plant(folder.path, { 'notes.txt': 'x', '.hidden.png': onePixel, 'below/a.png': onePixel });
+    await expectRefused(['predict', folder.path, ...small, '--json'], /holds no images, only 1 folder, which are not/);
     await expectRefused(
       ['predict', at('a\nspikeformer: b\x1b[2J'), ...small, '--json'],
       /a\\u000aspikeformer: b\\u001b\[2J/,

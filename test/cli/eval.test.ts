@@ -71,6 +71,15 @@ describe('eval', () => {
     expect(document).toMatchObject(await countedByHand((path) => labels.indexOf(classOf(path)), args));
   });
 
+  it('matches class folders by the names of a file, in every shard', async () => {
+    await writeFile(at('names.txt'), labels.join('\n'));
+    const part = await evaluate('--labels', at('names.txt'), '--shard', '0/5');
+    expect((part.perClass as { class: number }[]).map((entry) => entry.class)).toEqual([2, 4, 0]);
+    await writeFile(at('names.txt'), labels.with(0, 'cow').join('\n'));
+    const { code, stderr } = await spikeformer(['eval', '--data', data, ...settings, '--labels', at('names.txt')]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/1 of 3 class folders are no class of the model: cat;/)]);
+  });
+
   it('counts the same in the test split of a folder or an archive, whole and in shards, as in the folder itself', async () => {
     const { top1, top5, perClass } = await evaluate();
     const split = at('split');

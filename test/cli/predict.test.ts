@@ -1,9 +1,13 @@
 /** `predict`: what it says, to people and in JSON, and how it goes on after a file that cannot be used. */
-import { writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { imagenetNames } from '../../src/cli/labels.js';
 import { loadModel } from '../../src/index.js';
-import { checkpoint, fixture, json, spikeformer, temporaryFolder, writeLabelled } from './support.js';
+import { checkpoint, fixture, json, plant, spikeformer, temporaryFolder, writeLabelled } from './support.js';
 
 const photograph = fixture('preprocess', 'images', 'jpeg_420.jpg');
 const drawing = fixture('preprocess', 'images', 'png_palette.png');
@@ -81,6 +85,158 @@ describe('predict --json', () => {
     expect(document.errors.map(({ image }) => image)).toEqual([at('broken.png'), at('missing.png')]);
     const lines = stderr.trimEnd().split('\n');
     expect(lines).toEqual(document.errors.map(({ message }) => `spikeformer: ${message}`));
+  });
+});
+
+describe('what predict takes for an image', () => {
+  const predictions = (document: PredictDocument) => document.images.map((image) => image.predictions);
+  const quick = [...settings, '--no-details'];
+
+  it('is every image of a folder, by name, and nothing below it', async () => {
+    await plant(at('album'), {
+      'b.JPG': await readFile(photograph),
+      'a.png': await readFile(drawing),
+      'notes.txt': 'x',
+      '.hidden.png': 'x',
+      'below/c.png': 'x',
+    });
+    const document = await predict(at('album'), ...quick);
+    expect(document.images.map(({ image }) => image)).toEqual([at('album', 'a.png'), at('album', 'b.JPG')]);
+    expect(predictions(document)).toEqual(predictions(await predict(drawing, photograph, ...quick)));
+  });
+
+  it('is what comes on standard input', async () => {
+    const stdin = await readFile(photograph);
+    const document = (await json(['predict', '-', ...quick], { stdin })) as unknown as PredictDocument;
+    expect(document.images[0]).toMatchObject({
+      image: '-',
+      predictions: predictions(await predict(photograph, ...quick))[0],
+    });
+    const empty = await spikeformer(['predict', '-', ...quick], { stdin: new Uint8Array() });
+    expect([empty.code, empty.stderr]).toEqual([2, expect.stringMatching(/standard input: is empty/)]);
+    const person = await spikeformer(['predict', '-', ...quick]);
+    expect([person.code, person.stderr]).toEqual([2, expect.stringMatching(/standard input: is a terminal/)]);
+    const twice = await spikeformer(['predict', '-', '-', ...quick], { stdin });
+    expect([twice.code, twice.stderr]).toEqual([2, expect.stringMatching(/holds one image; name it once; see /)]);
+  });
+
+  it('is at an address of this machine, and of no other', async () => {
+    const content = await readFile(photograph);
+    const server = createServer((request, response) => {
+      if (request.url === '/moved') response.writeHead(302, { Location: 'http://example.org/' }).end();
+      else response.writeHead(request.url === '/cat' ? 200 : 404).end(content);
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const place = `http://127.0.0.1:${port}`;
+    const bad = [
+      [`${place}/none`, /answered with 404/],
+      [`${place}/moved`, /answered with 302/],
+      ['http://example.org/cat.jpg', /is on another machine/],
+      ['http://127.0.0.1.example.org/cat.jpg', /is on another machine/],
+      ['http://localhost@example.org/cat.jpg', /is on another machine/],
+      ['http://192.168.1.1/cat.jpg', /is on another machine/],
+      [`http://me:secret@127.0.0.1:${port}/cat`, /name or password/],
+      ['http://', /is not an address/],
+    ] as const;
+    const addresses = bad.map(([address]) => address);
+    const { code, stdout } = await spikeformer(['predict', `${place}/cat`, ...addresses, ...quick, '--json']);
+    server.closeAllConnections();
+    server.close();
+    const document: PredictDocument = JSON.parse(stdout);
+    expect(code).toBe(2);
+    expect(predictions(document)).toEqual(predictions(await predict(photograph, ...quick)));
+    expect(document.errors.map(({ image }) => image)).toEqual(addresses);
+    for (const [index, [, message]] of bad.entries()) expect(document.errors[index]!.message).toMatch(message);
+  });
+});
+
+describe('what predict answers', () => {
+  it('is what reaches the threshold', async () => {
+    const all = (await predict(photograph, ...settings, '--top', '10')).images[0]!.predictions;
+    const threshold = all[1]!.probability;
+    const some = await predict(photograph, ...settings, '--top', '10', '--threshold', String(threshold));
+    expect(some.images[0]!.predictions).toEqual(all.slice(0, 2));
+    const none = await spikeformer(['predict', photograph, ...settings, '--threshold', '1', '--no-details']);
+    expect(none.code).toBe(0);
+    expect(none.stdout).toMatch(/\n {2}no class reaches 100\.0 %; the most probable one, class \d has \d+\.\d %\n/);
+    for (const value of ['1.1', '-1', 'half', '', '1e-3', '50%']) {
+      const { code, stderr } = await spikeformer(['predict', photograph, `--threshold=${value}`]);
+      expect([code, stderr]).toEqual([2, expect.stringContaining(`--threshold: found "${value}", expected a number`)]);
+    }
+  });
+
+  it('has the names of a file, in any of its forms', async () => {
+    const names = Array.from({ length: 10 }, (_, i) => `name ${i}`);
+    const forms: Readonly<Record<string, string>> = {
+      'lines.txt': `\uFEFF${names.join('\r\n')}\r\n\r\n`,
+      'array.json': JSON.stringify(names),
+      'numbered.json': JSON.stringify(Object.fromEntries(names.map((name, i) => [i, name]))),
+      'keras.json': JSON.stringify(Object.fromEntries(names.map((name, i) => [i, ['n0', name]]))),
+      'indices.json': JSON.stringify(Object.fromEntries(names.map((name, i) => [name, i]).reverse())),
+      'config.json': JSON.stringify({ id2label: { ...names } }),
+    };
+    await plant(at('labels'), forms);
+    for (const form of Object.keys(forms)) {
+      const { images } = await predict(photograph, ...settings, '--no-details', '--labels', at('labels', form));
+      for (const { index, label } of images[0]!.predictions) expect(label).toBe(`name ${index}`);
+    }
+  });
+
+  it.each([
+    ['has too few', 'a\nb\n', /names 2 classes, but the model has 10/],
+    ['is empty', '\n', /is empty/],
+    ['has a gap', 'a\n\nb', /class 1 has no name/],
+    ['is no text', new Uint8Array([0xff, 0xfe, 0x80]), /is not a text in UTF-8/],
+    ['has a number twice', '{"a": 0, "b": 0}', /found "0" for a class; expected the numbers 0 to 1, each once/],
+    ['has another key', '{"0": "a", "x": "b"}', /found "x" for a class/],
+    ['has numbers for names', '[1, 2]', /the name of class 0 is not a text/],
+    ['is damaged JSON', '["a", ', /is not JSON/],
+  ])('refuses a file of names that %s', async (_title, content, message) => {
+    await writeFile(at('bad.json'), content);
+    const { code, stdout, stderr } = await spikeformer([
+      'predict',
+      photograph,
+      ...settings,
+      '--labels',
+      at('bad.json'),
+    ]);
+    expect([code, stdout, stderr]).toEqual([2, '', expect.stringMatching(message)]);
+    const absent = await spikeformer(['predict', photograph, ...settings, '--labels', at('absent.txt')]);
+    expect([absent.code, absent.stderr]).toEqual([
+      2,
+      expect.stringMatching(/absent\.txt: cannot be read \(no such file/),
+    ]);
+  });
+
+  it('has the names of ImageNet where there are a thousand classes without any', async () => {
+    const names = await imagenetNames();
+    expect(names).toHaveLength(1000);
+    expect(new Set(names).size).toBe(1000);
+    // Numbers that are quoted everywhere.
+    const known: Readonly<Record<number, string>> = {
+      0: 'tench',
+      1: 'goldfish',
+      2: 'great white shark',
+      7: 'cock',
+      207: 'golden retriever',
+      258: 'Samoyed',
+      281: 'tabby',
+      285: 'Egyptian cat',
+      291: 'lion',
+      388: 'giant panda',
+      404: 'airliner',
+      483: 'castle',
+      701: 'parachute',
+      817: 'sports car',
+      954: 'banana',
+      963: 'pizza',
+      980: 'volcano',
+      999: 'toilet tissue',
+    };
+    for (const [index, name] of Object.entries(known)) expect(names[Number(index)]).toBe(name);
+    const { images } = await predict(photograph, '--model', '15M-random', '--image-size', '32', '--no-details');
+    for (const { index, label } of images[0]!.predictions) expect(label).toBe(names[index]);
   });
 });
 

@@ -27,6 +27,8 @@ export interface Overrides {
   readonly onListening?: (pressControlC: () => void) => void;
   readonly environment?: Io['environment'];
   readonly writeOut?: (text: string) => void;
+  /** What comes on standard input; by default a person sits there. */
+  readonly stdin?: Uint8Array;
 }
 
 export async function spikeformer(args: readonly string[], overrides: Overrides = {}): Promise<Outcome> {
@@ -44,6 +46,7 @@ export async function spikeformer(args: readonly string[], overrides: Overrides 
         stderr += text;
       },
     },
+    ...(overrides.stdin ? { stdin: partsOf(overrides.stdin) } : {}),
     colours: plainColours,
     environment: overrides.environment ?? {},
     onInterrupt(callback) {
@@ -52,6 +55,10 @@ export async function spikeformer(args: readonly string[], overrides: Overrides 
     },
   });
   return { code, stdout, stderr };
+}
+
+async function* partsOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let start = 0; start < bytes.length; start += 1000) yield bytes.subarray(start, start + 1000);
 }
 
 /** The document on standard output, which must be alone there. */

@@ -194,9 +194,11 @@ function printCase(io: Io, results: readonly CaseResult[]): void {
       firingRate === null ? '' : `${(100 * firingRate).toFixed(1)} %`,
       precision,
       `${ours.toFixed(1)} ms`,
-      ...Object.entries(rivals).map(([name, { ms, ratio }]) => `${name} ${ms.toFixed(1)} ms, ${ratio.toFixed(2)}×`),
+      ...Object.values(rivals).map(({ ms, ratio }) => `${ms.toFixed(1)} ms, ${ratio.toFixed(2)}×`),
       `${peakMemoryMB} MB`,
     ],
   );
-  for (const line of table(rows)) io.stdout.write(`${line}\n`);
+  const rivals = Object.keys(results[0]?.rivals ?? {}).map((name) => `${name} (ms, its time over ours)`);
+  const head = ['case ×batch', 'firing rate (%)', 'precision', 'ours (ms)', ...rivals, 'peak memory (MB)'];
+  for (const line of table([head, ...rows])) io.stdout.write(`${line}\n`);
 }

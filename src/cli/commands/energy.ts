@@ -258,10 +258,10 @@ function print(io: Io, document: EnergyDocument): void {
   });
   const head = [
     'layer',
-    'operations',
-    'firing rate',
-    'paper',
-    ...(exact ? ['additions (M)', 'multiplications (M)'] : []),
+    'operations (10⁹)',
+    'firing rate (%)',
+    'paper (µJ)',
+    ...(exact ? ['additions (10⁶)', 'multiplications (10⁶)'] : []),
   ];
   for (const line of table([head, ...rows])) io.stdout.write(`${line}\n`);
   io.stdout.write(bold(`paper's convention  ${paper.millijoules.toFixed(4)} mJ`));

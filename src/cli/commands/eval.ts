@@ -9,6 +9,7 @@ import { modelFingerprint } from '../../library/fingerprint.js';
 import type { Model } from '../../library/model.js';
 import { type EvaluationDocument, evaluationDocument, mergeEvaluations } from '../evaluationDocument.js';
 import type { Io } from '../io.js';
+import { classNames, imagenet } from '../labels.js';
 import { modelNote, printModelNote, printWarnings } from '../modelNote.js';
 import {
   addEngineOptions,
@@ -43,6 +44,7 @@ const settingsShape = {
   data: z.string().optional(),
   batch: wholeNumber(1, 1024).optional(),
   shard: shardSchema.optional(),
+  labels: z.string().optional(),
 };
 
 const schema = z
@@ -71,6 +73,10 @@ export function registerEval(program: Command, session: Session): void {
   addEngineOptions(addNetworkOptions(addSourceOptions(command)))
     .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
     .option('--batch <N>', `images at once, 1 to 1024 (default: ${defaultBatch})`)
+    .option(
+      '--labels <FILE>',
+      `names of the classes, which folders are matched by: a text or JSON file, or ${imagenet}`,
+    )
     .option('--shard <i/n>', 'only every n-th image, from the i-th; results of all n shards can be merged')
     .option('--merge <FILE...>', 'add up the JSON results of all shards instead of evaluating')
     .option('--json', 'print one JSON document')
@@ -97,7 +103,9 @@ async function evaluateData({ io }: Session, directory: string, options: Options
   const model = await loadModel(given({ model: name, checkpoint }), settings);
   try {
     printWarnings(io, model);
-    const classOf = matchClasses(model, classes, directory);
+    const named = options.labels === undefined ? model : await namedClasses(model, options.labels);
+    const classOf = matchClasses(named, classes, directory);
+    if (!named.hasLabels && classes.length < model.configuration.classes) warnOfNumbers(io, classes.length, model);
     const evaluation = await watched(io, opened, model, classOf, options);
     const shard = options.shard ?? null;
     const about = {
@@ -118,6 +126,12 @@ async function evaluateData({ io }: Session, directory: string, options: Options
   }
 }
 
+/** The model's classes under the names of `--labels`. */
+async function namedClasses(model: Model, labels: string) {
+  const { configuration } = model;
+  return { labels: (await classNames(model, labels)).labels, hasLabels: true, configuration };
+}
+
 function noteOf(model: Model) {
   const { imageSize, warnings, ...note } = modelNote(model);
   return { ...note, imageSize: [...imageSize] as [number, number], warnings: [...warnings] };
@@ -125,7 +139,7 @@ function noteOf(model: Model) {
 
 function warnOfNumbers(io: Io, classes: number, model: Model): void {
   io.stderr.write(
-    `note: the model does not name its ${model.configuration.classes} classes; folder i of ${counted(classes, 'class folder')}, sorted by name, is taken for class i\n`,
+    `note: the model does not name its ${model.configuration.classes} classes; folder i of ${counted(classes, 'class folder')}, sorted by name, is taken for class i; --labels FILE names them\n`,
   );
 }
 
@@ -144,8 +158,6 @@ async function watched(
   // From the first word on: who sees the evaluation begin can end it.
   const ignore = io.onInterrupt(() => abort.abort());
   if (!json) printModelNote(io, model);
-  if (!model.hasLabels && data.classes.length < model.configuration.classes)
-    warnOfNumbers(io, data.classes.length, model);
   const progress = startProgress(io, 'eval', total, 'images');
   try {
     return await evaluate(model, batches, classOf, {

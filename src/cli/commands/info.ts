@@ -164,7 +164,7 @@ function printSummary(io: Io, described: Described, summary: NetworkSummary): vo
     giga(summary.realFedOperations),
   ];
   const [head, ...body] = table([
-    ['stage', 'size', 'tokens', 'channels', 'parameters', 'spike-fed G', 'real-fed G'],
+    ['stage', 'size (pixels)', 'tokens', 'channels', 'parameters', 'spike-fed (10⁹ MAC)', 'real-fed (10⁹ MAC)'],
     ...rows,
     totals,
   ]);
@@ -172,12 +172,13 @@ function printSummary(io: Io, described: Described, summary: NetworkSummary): vo
   for (const line of body) print(line);
   print(
     dim(
-      `multiply-accumulates of a dense implementation per ${imageSize[0]}×${imageSize[1]} image and time step, in G (10⁹), every layer as the authors wrote it (RepConv not merged); spike-fed ones are additions where spikes are`,
+      `multiply-accumulates of a dense implementation per ${imageSize[0]}×${imageSize[1]} image and time step, every layer as the authors wrote it (RepConv not merged); spike-fed ones are additions where spikes are`,
     ),
   );
   print('');
   print(bold(`${summary.realFedLayers.length} layers are fed by real numbers`));
-  for (const line of table(realFedRows(summary))) print(`  ${line}`);
+  const realFed = table([['layer', 'how many', 'operations (10⁹ MAC)'], ...realFedRows(summary)]);
+  for (const line of realFed) print(`  ${line}`);
   print(dim('the parts of RepConv (body) merge exactly into 3×3 convolutions that spikes feed'));
 }
 
@@ -192,5 +193,5 @@ function realFedRows({ realFedLayers }: NetworkSummary): string[][] {
     const group = groups.get(pattern) ?? { count: 0, operations: 0 };
     groups.set(pattern, { count: group.count + 1, operations: group.operations + operations });
   }
-  return [...groups].map(([pattern, { count, operations }]) => [pattern, `×${count}`, `${giga(operations)} G`]);
+  return [...groups].map(([pattern, { count, operations }]) => [pattern, String(count), giga(operations)]);
 }

@@ -1,14 +1,13 @@
 /** `predict`: what a model sees in images, one after the other, and what its network did on the first of them. */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { decodeImage } from '../../data/decode.js';
-import { locate } from '../../data/fileNames.js';
-import { MetaSpikeformerError, UsageError } from '../../errors.js';
+import { MetaSpikeformerError } from '../../errors.js';
 import { formatShape, type Shape } from '../../graph/shape.js';
 import { loadModel } from '../../index.js';
 import type { Model, Prediction } from '../../library/model.js';
 import { type StageActivity, stageActivity } from '../../library/stageActivity.js';
 import type { Io } from '../io.js';
+import { type ClassNames, classNames, imagenet } from '../labels.js';
 import { type ModelNote, modelNote, printModelNote, printWarnings } from '../modelNote.js';
 import {
   addEngineOptions,
@@ -17,13 +16,16 @@ import {
   atMostOne,
   given,
   imageSizeOption,
+  OptionError,
   parseOptions,
   runningOptions,
+  share,
   sourceOptions,
   wholeNumber,
 } from '../options.js';
+import { picturesOf, readPicture, standardInput } from '../pictures.js';
 import { exitCodes, type Session } from '../session.js';
-import { bar, milliseconds, oneLine, percent, table } from '../text.js';
+import { bar, milliseconds, oneLine, percent, saidOnce, table } from '../text.js';
 import { applyChoices } from '../tunedModel.js';
 
 const schema = z
@@ -32,6 +34,8 @@ const schema = z
     ...runningOptions,
     imageSize: imageSizeOption,
     top: wholeNumber(1, 100_000).optional(),
+    threshold: share().optional(),
+    labels: z.string().optional(),
     details: z.boolean(),
     json: z.boolean().default(false),
   })
@@ -72,14 +76,24 @@ interface PredictDocument {
 
 const defaultTop = 5;
 
+const imagenetNote = 'classes are named as in ImageNet-1K, in its usual order; --labels FILE names them otherwise';
+
 export function registerPredict(program: Command, session: Session): void {
   const command = program
     .command('predict')
     .description('say what images show')
-    .argument('<IMAGE...>', 'JPEG, PNG, WebP, GIF, TIFF or AVIF files');
+    .argument(
+      '<IMAGE...>',
+      'JPEG, PNG, WebP, GIF, TIFF or AVIF files, folders of them, http addresses of this machine, or - for standard input',
+    );
   addEngineOptions(addNetworkOptions(addSourceOptions(command)))
     .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
     .option('--top <K>', `how many classes to name (default: ${defaultTop})`)
+    .option('--threshold <P>', 'name only classes of at least this probability, 0 to 1')
+    .option(
+      '--labels <FILE>',
+      `names of the classes: a text file with one a line, a JSON file, or ${imagenet} (default: what the model says, else ImageNet's for 1,000 classes)`,
+    )
     .option('--no-details', 'leave out stages, firing rates and times of the first image')
     .option('--json', 'print one JSON document')
     .action((images: string[], typed: Record<string, unknown>) =>
@@ -88,7 +102,9 @@ export function registerPredict(program: Command, session: Session): void {
 }
 
 async function predict(session: Session, images: readonly string[], options: Options): Promise<void> {
-  const { model: name, checkpoint, top: wanted, details, json, ...settings } = options;
+  const { model: name, checkpoint, top: wanted, threshold, labels, details, json, ...settings } = options;
+  if (images.filter((image) => image === standardInput).length > 1)
+    throw new OptionError(`${standardInput}: standard input holds one image; name it once`);
   const start = performance.now();
   const model = await loadModel(given({ model: name, checkpoint }), given(settings));
   try {
@@ -96,7 +112,9 @@ async function predict(session: Session, images: readonly string[], options: Opt
     await applyChoices(session.io, model);
     const asked: Asked = {
       model,
+      names: await classNames(model, labels),
       top: topOf(wanted, model),
+      threshold: threshold ?? 0,
       details,
       loadMilliseconds: performance.now() - start,
     };
@@ -110,7 +128,9 @@ async function predict(session: Session, images: readonly string[], options: Opt
 
 interface Asked {
   readonly model: Model;
+  readonly names: ClassNames;
   readonly top: number;
+  readonly threshold: number;
   readonly details: boolean;
   readonly loadMilliseconds: number;
 }
@@ -118,28 +138,36 @@ interface Asked {
 function topOf(wanted: number | undefined, model: Model): number {
   const { classes } = model.configuration;
   if (wanted !== undefined && wanted > classes) {
-    throw new UsageError(`--top: found "${wanted}", but the model has ${classes} classes; expected 1 to ${classes}`);
+    throw new OptionError(`--top: found "${wanted}", but the model has ${classes} classes; expected 1 to ${classes}`);
   }
   return wanted ?? Math.min(defaultTop, classes);
 }
 
 /** A file that cannot be used is reported and the others are answered all the same. */
-async function answer(io: Io, asked: Asked, images: readonly string[], quiet: boolean): Promise<PredictDocument> {
+async function answer(io: Io, asked: Asked, named: readonly string[], quiet: boolean): Promise<PredictDocument> {
   const results: ImageResult[] = [];
   const errors: Failure[] = [];
   let details: Details | null = null;
+  const failed = (image: string, error: unknown) => {
+    if (!(error instanceof MetaSpikeformerError)) throw error;
+    const message = saidOnce(oneLine(error.message));
+    errors.push({ image, message });
+    io.stderr.write(`spikeformer: ${message}\n`);
+  };
   if (!quiet) printModelNote(io, asked.model);
-  for (const image of images) {
-    try {
-      const first = asked.details && details === null;
-      const { result, details: found } = await answerOne(asked, image, first);
-      details ??= found;
-      results.push(result);
-      if (!quiet) printResult(io, result);
-    } catch (error) {
-      if (!(error instanceof MetaSpikeformerError)) throw error;
-      errors.push({ image, message: oneLine(error.message) });
-      io.stderr.write(`spikeformer: ${oneLine(error.message)}\n`);
+  if (!quiet && asked.names.source === 'imagenet') io.stdout.write(`${io.colours.dim(imagenetNote)}\n`);
+  for (const argument of named) {
+    const images = await picturesOf(argument).catch((error: unknown) => failed(argument, error));
+    for (const image of images ?? []) {
+      try {
+        const first = asked.details && details === null;
+        const answered: Answered = await answerOne(io, asked, image, first);
+        details ??= answered.details;
+        results.push(answered.result);
+        if (!quiet) printResult(io, answered, asked.threshold);
+      } catch (error) {
+        failed(image, error);
+      }
     }
   }
   if (!quiet && details) printDetails(io, details, results[0]!);
@@ -152,45 +180,61 @@ async function answer(io: Io, asked: Asked, images: readonly string[], quiet: bo
   };
 }
 
+interface Answered {
+  readonly result: ImageResult;
+  /** The most probable class, though it be below the threshold. */
+  readonly best: Prediction;
+  readonly details: Details | null;
+}
+
 async function answerOne(
-  { model, top, details, loadMilliseconds }: Asked,
+  io: Io,
+  { model, names, top, threshold, details, loadMilliseconds }: Asked,
   path: string,
   first: boolean,
-): Promise<{ readonly result: ImageResult; readonly details: Details | null }> {
+): Promise<Answered> {
   const start = performance.now();
-  const pixels = await decodeImage(await locate(path));
+  const pixels = await readPicture(io, path);
   const decoded = performance.now();
   const input = await model.inputOf([pixels]);
   const preprocessed = performance.now();
   // Every image is recorded alike: another set of kept values would be another plan.
   const recorded = await model.run(input, { record: { firingRates: details } });
   const compile = performance.now() - preprocessed - recorded.milliseconds;
+  const ranked = model
+    .rank(recorded.logits.data, top)
+    .map((prediction) => ({ ...prediction, label: names.labels[prediction.index]! }));
+  const best = ranked[0]!;
   const result = {
     image: path,
     width: pixels.width,
     height: pixels.height,
-    predictions: model.rank(recorded.logits.data, top),
+    predictions: ranked.filter(({ probability }) => probability >= threshold),
     milliseconds: {
       decode: decoded - start,
       preprocess: preprocessed - decoded,
       network: recorded.milliseconds,
     },
   };
-  if (!first) return { result, details: null };
+  if (!first) return { result, best, details: null };
   // Measured on a second run, so that layer times are those of a plan already in use.
   const measured = await model.run(input, { record: { firingRates: true, timings: true } });
   const stages = stageActivity(model.configuration, input.shape, measured);
   const times = { load: loadMilliseconds, compile };
-  return { result, details: { image: path, input: input.shape, stages, milliseconds: times } };
+  return { result, best, details: { image: path, input: input.shape, stages, milliseconds: times } };
 }
 
 const barWidth = 24;
 
-function printResult(io: Io, result: ImageResult): void {
+function printResult(io: Io, { result, best }: Answered, threshold: number): void {
   const { bold, cyan, dim } = io.colours;
   const { decode, preprocess, network } = result.milliseconds;
   const time = `${milliseconds(decode + preprocess + network)} (network ${milliseconds(network)})`;
   io.stdout.write(`\n${bold(oneLine(result.image))} ${dim(`${result.width}×${result.height} pixels, ${time}`)}\n`);
+  if (result.predictions.length === 0) {
+    const nearest = `${oneLine(best.label)} has ${percent(best.probability)}`;
+    io.stdout.write(`  no class reaches ${percent(threshold)}; the most probable one, ${nearest}\n`);
+  }
   const labels = result.predictions.map(({ label }) => oneLine(label));
   const width = Math.max(...labels.map((label) => label.length));
   for (const [index, { probability }] of result.predictions.entries()) {
@@ -210,7 +254,7 @@ function printDetails(io: Io, details: Details, result: ImageResult): void {
     ...(timed ? [milliseconds(time ?? 0)] : []),
   ]);
   const [head, ...body] = table([
-    ['stage', 'output [T, B, C, H, W]', 'firing rate', ...(timed ? ['time'] : [])],
+    ['stage', 'output [T, B, C, H, W]', 'firing rate (%)', ...(timed ? ['time (ms)'] : [])],
     ['input', formatShape([1, ...details.input]), 'pixels', ...(timed ? [''] : [])],
     ...rows,
   ]);

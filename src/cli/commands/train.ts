@@ -22,9 +22,9 @@ import { exitCodes, type Session } from '../session.js';
 import { printNotes } from '../text.js';
 
 const schema = z.strictObject({
-  recipe: z.string({ error: '--recipe: give a name or a file' }),
-  data: z.string({ error: '--data: give a folder or an archive of labelled images' }),
-  output: z.string({ error: '--output: give the folder for weights, state and metrics' }),
+  recipe: z.string({ error: `give ${recipeNames().join(', ')}, or a file` }),
+  data: z.string({ error: 'give a folder or an archive of labelled images' }),
+  output: z.string({ error: 'give the folder for weights, state and metrics' }),
   resume: z.boolean().default(false),
   set: z.array(z.string()).default([]),
   threads: wholeNumber(1, maximumThreads).optional(),

@@ -147,7 +147,10 @@ function printChoices(io: Io, { layers, kernels, measured, file }: Choices & { r
     `${full.toFixed(3)} ms`,
     form === 'full' ? 'one 3×3' : 'three layers',
   ]);
-  const [head, ...body] = table([['RepConv', 'channels', 'fires', 'three layers', 'one 3×3', 'chosen'], ...rows]);
+  const [head, ...body] = table([
+    ['RepConv', 'channels', 'firing rate (%)', 'three layers (ms)', 'one 3×3 (ms)', 'chosen'],
+    ...rows,
+  ]);
   io.stdout.write(`\n${bold(head!)}\n`);
   for (const line of body) io.stdout.write(`${line}\n`);
   const all = (pick: (layer: Choices['layers'][number]) => number) =>
