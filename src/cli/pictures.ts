@@ -55,7 +55,12 @@ export async function readPicture(io: Io, source: string): Promise<RgbImage> {
 
 async function bytesOfInput({ stdin }: Io): Promise<Uint8Array> {
   if (!stdin) throw new UsageError('standard input: is a terminal; send an image, as in: predict - < cat.jpg');
-  return collected(stdin, 'standard input');
+  try {
+    return await collected(stdin, 'standard input');
+  } catch (cause) {
+    if (cause instanceof UsageError) throw cause;
+    throw new UsageError(`standard input: cannot be read (${(cause as Error).message}); send an image`, { cause });
+  }
 }
 
 /** @throws UsageError for more than an image may have, before it is all in memory. */

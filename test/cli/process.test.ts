@@ -79,19 +79,29 @@ describe.skipIf(!present)(`the process${present ? '' : ' (skipped: dist is not b
     expect(code).toBe(0);
   });
 
-  it.skipIf(!existsSync('/dev/full'))('ends with 2 and the reason of the system when its output is full', () => {
-    const full = openSync('/dev/full', 'w');
-    const reason = (name: string) =>
-      `spikeformer: ${name}: cannot be written to (ENOSPC: no space left on device); make room or send it elsewhere\n`;
-    const ask = (args: readonly string[], stdio: StdioOptions) =>
-      spawnSync(process.execPath, [built, ...args], { encoding: 'utf8', stdio });
-    for (const args of [['--version'], ['info', '--json']]) {
-      const { status, stderr } = ask(args, ['ignore', full, 'pipe']);
-      expect({ status, stderr }).toEqual({ status: 2, stderr: reason('standard output') });
-    }
-    expect(ask(['train', '--help'], ['ignore', full, full]).status).toBe(2);
-    closeSync(full);
-  });
+  it.skipIf(!existsSync('/dev/full'))(
+    'ends with 2 and the reason of the system when an output is full or the input no file',
+    () => {
+      const full = openSync('/dev/full', 'w');
+      const reason = (name: string) =>
+        `spikeformer: ${name}: cannot be written to (ENOSPC: no space left on device); make room or send it elsewhere\n`;
+      const ask = (args: readonly string[], stdio: StdioOptions) =>
+        spawnSync(process.execPath, [built, ...args], { encoding: 'utf8', stdio });
+      for (const args of [['--version'], ['info', '--json']]) {
+        const { status, stderr } = ask(args, ['ignore', full, 'pipe']);
+        expect({ status, stderr }).toEqual({ status: 2, stderr: reason('standard output') });
+      }
+      expect(ask(['train', '--help'], ['ignore', full, full]).status).toBe(2);
+      closeSync(full);
+      const directory = openSync(folder.path, 'r');
+      const unreadable = ask(['predict', '-'], [directory, 'pipe', 'pipe']);
+      expect([unreadable.status, unreadable.stderr]).toEqual([
+        2,
+        expect.stringMatching(/standard input: (is empty|cannot be read)/),
+      ]);
+      closeSync(directory);
+    },
+  );
 
   it.skipIf(process.platform === 'win32')('does not take half a document for a whole one', async () => {
     const file = join(folder.path, 'half.json');
