@@ -36,6 +36,8 @@ export function oneOf<const Words extends readonly [string, ...string[]]>(words:
   return z.enum(words, `expected ${words.join(' or ')}`);
 }
 
+const sizeWords = ['15M', '31M', '55M'] as const;
+
 const stridesSchema = z
   .string()
   .regex(/^[1-4](,[1-4]){4}$/, 'expected five strides from 1 to 4 with commas between, such as 1,2,2,1,1')
@@ -46,8 +48,43 @@ export const defaultBatch = 8;
 
 export const imageSizeOption = wholeNumber(8, 2048).optional();
 
+const depthsSchema = z
+  .string()
+  .regex(
+    /^(?:[0-9]|[1-5]\d|6[0-4])(?:,(?:[0-9]|[1-5]\d|6[0-4])){4}$/,
+    'expected five numbers of blocks with commas between, such as 1,1,2,6,2',
+  )
+  .transform((text) => text.split(',').map(Number) as [number, number, number, number, number]);
+
+/** What a checkpoint should hold, and which of its weights are meant. */
+const expectationOptions = {
+  weights: z.string().min(1, 'expected the name of weights in the checkpoint').optional(),
+  size: oneOf(sizeWords).optional(),
+  depths: depthsSchema.optional(),
+};
+
+/** Options by which a command's model is loaded, from what was typed; only those that were given. */
+export function loadingOptions(
+  options: {
+    readonly [Key in keyof typeof expectationOptions]?: z.output<(typeof expectationOptions)[Key]>;
+  },
+) {
+  const { weights, size, depths } = options;
+  return given({ weights, size, depths });
+}
+
+/** For `refine` on a whole schema. */
+export function onlyWithCheckpoint(...keys: readonly (keyof typeof expectationOptions)[]) {
+  return (options: object) =>
+    Reflect.get(options, 'checkpoint') !== undefined || keys.every((key) => Reflect.get(options, key) === undefined);
+}
+
+export const needsCheckpoint =
+  '--weights, --size and --depths say what a checkpoint holds: give --checkpoint FILE with them';
+
 /** A network's settings that its weights do not tell. */
 const networkOptions = {
+  ...expectationOptions,
   timeSteps: wholeNumber(1, 16).optional(),
   heads: wholeNumber(1, 256).optional(),
   strides: stridesSchema.optional(),
@@ -67,6 +104,9 @@ export const describingOptions = { ...networkOptions, imageSize: imageSizeOption
 
 export function addNetworkOptions(command: Command): Command {
   return command
+    .option('--weights <NAME>', 'which weights of a checkpoint that has several, such as model_ema')
+    .option('--size <NAME>', `a checkpoint must hold all of this network: ${sizeWords.join(', ')}`)
+    .option('--depths <a,b,c,d,e>', 'a checkpoint must hold so many blocks in its five stages')
     .option('--time-steps <T>', 'time steps, 1 to 16 (default: what the model says, else 1)')
     .option('--heads <N>', 'attention heads, where a checkpoint does not say (default: 8)')
     .option(

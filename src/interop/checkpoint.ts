@@ -18,11 +18,34 @@ export interface CheckpointTensor {
   readBytes(): Promise<Uint8Array<ArrayBuffer>>;
 }
 
+/** One dictionary of tensors in a file: weights, averaged weights, the state of an optimizer. */
+export interface TensorSet {
+  /** The keys that lead to it, with dots between; empty for the file's own dictionary. */
+  readonly path: string;
+  /** Of every tensor that can be read, by its name as it stands in the file. */
+  readonly shapes: ReadonlyMap<string, Shape>;
+  /** Names of what else there is and may have been meant for a tensor, and why it cannot be read. */
+  readonly unreadable: ReadonlyMap<string, string>;
+  /**
+   * @param as What the tensor is called; by default as in the file.
+   * @throws CheckpointError when there is no such tensor that can be read, or the file is damaged where it should be.
+   */
+  tensor(name: string, as?: string): CheckpointTensor;
+}
+
 export interface Checkpoint {
   /** What messages call the file. */
   readonly name: string;
   readonly format: 'pth-zip' | 'pth-legacy' | 'safetensors';
+  /**
+   * The tensors under `model`, `state_dict`, `model_state_dict`, `model_ema` or `state_dict_ema`, else of the file's own dictionary, else of the
+   * largest there is; without the prefixes of wrappers. What cannot be read for its type is left out.
+   *
+   * @throws CheckpointError when none of them can be read, or the file is damaged.
+   */
   readonly tensors: ReadonlyMap<string, CheckpointTensor>;
+  /** Every dictionary of tensors in the file, that of `tensors` first. */
+  readonly sets: readonly TensorSet[];
   /** safetensors: its `__metadata__`. pth: numbers, texts and truth values beside the weights, such as `epoch`. */
   readonly metadata: Record<string, string>;
   /** Closes the file; tensors cannot be read afterwards. */
@@ -55,19 +78,30 @@ function allBeginWith(prefix: string, entries: readonly (readonly [string, unkno
   return entries.length > 0 && entries.every(([name]) => name.startsWith(prefix) && name !== prefix);
 }
 
+/** All tensors of a set that can be read. @throws CheckpointError when there are some and none can be, or the file is damaged. */
+export function tensorsOf(fileName: string, set: TensorSet): Map<string, CheckpointTensor> {
+  const [[name, reason] = []] = set.unreadable;
+  if (set.shapes.size === 0 && name !== undefined)
+    throw new CheckpointError(`${fileName}: ${printable(name)} ${reason}`);
+  const places = new Map([...set.shapes.keys()].map((place) => [place, place]));
+  const tensors = new Map<string, CheckpointTensor>();
+  for (const [as, place] of withoutWrapperPrefix(places)) tensors.set(as, set.tensor(place, as));
+  return tensors;
+}
+
 /**
- * The checkpoint's tensors for exactly the expected parameters, in the expected order.
+ * The checkpoint's tensors for exactly the expected parameters, in the expected order. A tensor may be anything that has a shape.
  *
  * The counters `num_batches_tracked` of batch normalisation may be missing or extra, and of shape `[1]` where PyTorch has
  * `[]`: they do not take part in inference, and some writers have no scalars.
  *
  * @throws CheckpointError naming the missing, extra and mis-shaped parameters.
  */
-export function matchParameters(
-  checkpoint: Pick<Checkpoint, 'name' | 'tensors'>,
+export function matchParameters<Tensor extends { readonly shape: Shape }>(
+  checkpoint: { readonly name: string; readonly tensors: ReadonlyMap<string, Tensor> },
   expected: Iterable<ExpectedParameter>,
-): Map<string, CheckpointTensor> {
-  const matched = new Map<string, CheckpointTensor>();
+): Map<string, Tensor> {
+  const matched = new Map<string, Tensor>();
   const missing: string[] = [];
   const misshaped: string[] = [];
   const expectedNames = new Set<string>();

@@ -1,4 +1,5 @@
-/** Checkpoints by path, for Node: opening, and writing in both formats. What a browser needs is in the files this one uses. */
+/** Checkpoints by path, for Node: opening, of several files too, and writing in both formats. What a browser needs is in the files this one uses. */
+import { dirname, join } from 'node:path';
 import { checkOptionNames } from '../optionNames.js';
 import type { Checkpoint } from './checkpoint.js';
 import { CheckpointError } from './errors.js';
@@ -6,12 +7,17 @@ import { openNodeFile, writeNodeFile } from './nodeFile.js';
 import { openCheckpoint } from './openCheckpoint.js';
 import { type PthOptions, pthParts } from './pthWriter.js';
 import { safetensorsParts } from './safetensors.js';
+import { isShardIndex, openSharded } from './shardedCheckpoint.js';
 import type { TensorData } from './tensorData.js';
 
-/** Opens the checkpoint at `path`; see `openCheckpoint`. The file is closed again when this throws. */
+/**
+ * Opens the checkpoint at `path`; see `openCheckpoint`. The index of a checkpoint in several files opens all of them. Everything is closed
+ * again when this throws.
+ */
 export async function openCheckpointFile(path: string): Promise<Checkpoint> {
   const file = await openNodeFile(path);
   try {
+    if (isShardIndex(path)) return await openSharded(file, (name) => openCheckpointFile(join(dirname(path), name)));
     return await openCheckpoint(file);
   } catch (error) {
     await file.close();

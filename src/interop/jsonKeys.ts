@@ -10,10 +10,15 @@ const BACKSLASH = 0x5c;
 /**
  * The first key that occurs twice in the same object, or undefined.
  *
- * @throws RangeError when objects and arrays are nested deeper than `maximumDepth`.
+ * @throws RangeError when objects and arrays are nested deeper than `maximumDepth`, or there are more than `maximumKeys` keys.
  * @throws SyntaxError when a key is not a JSON string.
  */
-export function duplicateKey(text: string, maximumDepth: number): string | undefined {
+export function duplicateKey(
+  text: string,
+  maximumDepth: number,
+  maximumKeys = Number.POSITIVE_INFINITY,
+): string | undefined {
+  let count = 0;
   const open: (Set<string> | undefined)[] = [];
   for (let at = 0; at < text.length; at++) {
     const character = text[at];
@@ -28,6 +33,7 @@ export function duplicateKey(text: string, maximumDepth: number): string | undef
       const key = keys && String(JSON.parse(text.slice(at, end)));
       if (key !== undefined && keys?.has(key)) return key;
       if (key !== undefined) keys?.add(key);
+      if (key !== undefined && ++count > maximumKeys) throw new RangeError(`more than ${maximumKeys} keys`);
       at = end - 1;
     }
   }

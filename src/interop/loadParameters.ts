@@ -6,16 +6,27 @@ import { z } from 'zod';
 import { type PreprocessSettings, parsePreprocessSettings } from '../data/preprocess.js';
 import { MetaSpikeformerError } from '../errors.js';
 import type { Parameters } from '../graph/graph.js';
-import { recogniseConfiguration, resolveConfiguration, type UnseenOptions } from '../models/configurations.js';
+import {
+  type ExpectedArchitecture,
+  expectedSettings,
+  recogniseConfiguration,
+  resolveConfiguration,
+  type UnseenOptions,
+  unseenOptionNames,
+} from '../models/configurations.js';
 import {
   type MetaSpikeformerConfiguration,
   type MetaSpikeformerOptions,
   metaSpikeformer,
 } from '../models/metaSpikeformer.js';
 import { parametersOf } from '../operators/registry.js';
+import type { OptionNames } from '../optionNames.js';
 import { firstNonFinite } from '../runtime/layout.js';
+import { architectureNote, weightsNote } from './architectureNote.js';
 import { type Checkpoint, type CheckpointTensor, matchParameters } from './checkpoint.js';
-import { CheckpointError } from './errors.js';
+import { CheckpointError, printable } from './errors.js';
+import { shardNote } from './shardedCheckpoint.js';
+import { type WeightSet, weightSetsOf } from './weightSets.js';
 
 /** Key of our own description in a checkpoint's metadata; foreign checkpoints have none. */
 const descriptionKey = 'meta-spikeformer';
@@ -46,10 +57,33 @@ export function describedBy(description: ModelDescription): Record<string, strin
   return { [descriptionKey]: JSON.stringify(description) };
 }
 
+/** What a person says of a checkpoint: settings that leave no trace in shapes, what it should hold, and which of its weights are meant. */
+export interface CheckpointOptions extends UnseenOptions, ExpectedArchitecture {
+  /** Which weights, of a file that has several: the keys that lead to them, such as `model_ema`. */
+  readonly weights?: string;
+}
+
+export const checkpointOptionNames: OptionNames<CheckpointOptions> = {
+  ...unseenOptionNames,
+  weights: true,
+  size: true,
+  depths: true,
+};
+
+/** Which of a file's weights these are. */
+export interface ChosenWeights {
+  /** `.` for the file's own dictionary, else the keys and modules that lead to it. */
+  readonly name: string;
+  readonly others: readonly string[];
+}
+
 export interface LoadedParameters {
   readonly configuration: MetaSpikeformerConfiguration;
   readonly parameters: Parameters;
   readonly description: ModelDescription;
+  readonly weights: ChosenWeights;
+  /** What a person should know of the choice of weights and of the network, a line each. */
+  readonly notes: readonly string[];
 }
 
 /** What can be told of a checkpoint from its names and shapes, without reading weights. */
@@ -58,14 +92,20 @@ export interface RecognisedCheckpoint {
   readonly description: ModelDescription;
   /** Every parameter of the network, in its order; counters of batch normalisation may be missing. */
   readonly matched: ReadonlyMap<string, CheckpointTensor>;
+  readonly weights: ChosenWeights;
+  /** As of `LoadedParameters`. */
+  readonly notes: readonly string[];
 }
 
 /**
- * @param unseen Settings that leave no trace in shapes; they win over what the checkpoint says of itself.
+ * @param options Settings that leave no trace in shapes win over what the checkpoint says of itself.
  * @throws CheckpointError when this is no Meta-SpikeFormer, or parameters are missing, extra, of the wrong shape or not finite.
  */
-export async function loadParameters(checkpoint: Checkpoint, unseen: UnseenOptions = {}): Promise<LoadedParameters> {
-  const { configuration, description, matched } = recogniseCheckpoint(checkpoint, unseen);
+export async function loadParameters(
+  checkpoint: Checkpoint,
+  options: CheckpointOptions = {},
+): Promise<LoadedParameters> {
+  const { configuration, description, matched, weights, notes } = recogniseCheckpoint(checkpoint, options);
   const parameters = new Map<string, Float32Array>();
   for (const spec of parametersOf(metaSpikeformer(configuration))) {
     if (spec.role === 'batchCount') continue;
@@ -73,27 +113,78 @@ export async function loadParameters(checkpoint: Checkpoint, unseen: UnseenOptio
     refuseNonFinite(checkpoint.name, spec.name, values);
     parameters.set(spec.name, values);
   }
-  return { configuration, parameters, description };
+  return { configuration, parameters, description, weights, notes };
 }
 
 /**
  * Which network a checkpoint is of: compares every name and shape, reads no weights.
  *
- * @param unseen As for `loadParameters`.
+ * @param options As for `loadParameters`.
  * @throws CheckpointError when this is no Meta-SpikeFormer, or parameters are missing, extra or of the wrong shape.
  */
-export function recogniseCheckpoint(checkpoint: Checkpoint, unseen: UnseenOptions = {}): RecognisedCheckpoint {
+export function recogniseCheckpoint(checkpoint: Checkpoint, options: CheckpointOptions = {}): RecognisedCheckpoint {
+  const { weights: wanted, size, depths, ...unseen } = options;
+  const expected: ExpectedArchitecture = { ...(size ? { size } : {}), ...(depths ? { depths } : {}) };
   const description = descriptionOf(checkpoint);
-  const shapes = new Map([...checkpoint.tensors].map(([name, tensor]) => [name, tensor.shape]));
+  const all = weightSetsOf(checkpoint);
+  if (all.length === 0) throw noWeights(checkpoint, new Map());
+  const candidates = wanted === undefined ? all : [askedFor(checkpoint, all, wanted)];
+  const fitting = (candidate: WeightSet) => fitOf(checkpoint, candidate, description, unseen, expected);
+  const { taken, configuration, matched } = firstThatFits(candidates, fitting);
+  const others = all.filter((set) => set !== taken).map(({ name }) => name);
+  const described = description.configuration !== undefined;
+  const notes = [
+    ...shardNote(checkpoint.name),
+    ...(wanted === undefined ? weightsNote(taken.name, others, candidates[0]!.name) : []),
+    ...(described || size || depths ? [] : architectureNote(configuration)),
+  ].map((note) => `${checkpoint.name}: ${note}`);
+  const tensors = [...matched].map(([name, place]) => [name, taken.set.tensor(place, name)] as const);
+  return { configuration, description, matched: new Map(tensors), weights: { name: taken.name, others }, notes };
+}
+
+interface Fit {
+  readonly configuration: MetaSpikeformerConfiguration;
+  /** From the parameter's name to its name in the set. */
+  readonly matched: ReadonlyMap<string, string>;
+}
+
+/** The first set that fits; of sets that all do not, the complaint about the first. */
+function firstThatFits(
+  candidates: readonly WeightSet[],
+  fitting: (set: WeightSet) => Fit,
+): Fit & { readonly taken: WeightSet } {
+  const complaints: CheckpointError[] = [];
+  for (const taken of candidates) {
+    try {
+      return { taken, ...fitting(taken) };
+    } catch (error) {
+      if (!(error instanceof CheckpointError)) throw error;
+      complaints.push(error);
+    }
+  }
+  throw complaints[0]!;
+}
+
+/** @throws CheckpointError naming what is missing, extra, of the wrong shape or not readable. */
+function fitOf(
+  checkpoint: Checkpoint,
+  { shapes, unreadable, places }: WeightSet,
+  description: ModelDescription,
+  unseen: UnseenOptions,
+  expected: ExpectedArchitecture,
+): Fit {
   const configuration = named(checkpoint, () =>
     description.configuration
-      ? resolveConfiguration({ ...description.configuration, ...unseen })
-      : recogniseConfiguration(shapes, unseen),
+      ? resolveConfiguration({ ...description.configuration, ...expectedSettings(expected), ...unseen })
+      : recogniseConfiguration(shapes, unseen, expected),
   );
+  const unread = (name: string | undefined) => {
+    if (name === undefined || !unreadable.has(name)) return;
+    throw new CheckpointError(`${checkpoint.name}: ${printable(places.get(name)!)} ${unreadable.get(name)}`);
+  };
   if (!configuration) {
-    throw new CheckpointError(
-      `${checkpoint.name}: these are not the weights of a Meta-SpikeFormer: its ${shapes.size} tensors do not include the stem (downsample1_1.encode_conv.weight) and the four downsampling layers`,
-    );
+    unread([...unreadable.keys()][0]);
+    throw noWeights(checkpoint, shapes);
   }
   const classes = description.labels?.length ?? configuration.classes;
   if (classes !== configuration.classes) {
@@ -101,8 +192,37 @@ export function recogniseCheckpoint(checkpoint: Checkpoint, unseen: UnseenOption
       `${checkpoint.name}: it names ${classes} classes, but its network has ${configuration.classes}; save the model again with one label per class`,
     );
   }
-  const matched = matchParameters(checkpoint, parametersOf(metaSpikeformer(configuration)));
-  return { configuration, description, matched };
+  const parameters = parametersOf(metaSpikeformer(configuration));
+  for (const { name } of parameters) unread(name);
+  const tensors = new Map([...shapes].map(([name, shape]) => [name, { shape, place: places.get(name)! }]));
+  const matched = matchParameters({ name: checkpoint.name, tensors }, parameters);
+  return { configuration, matched: new Map([...matched].map(([name, { place }]) => [name, place])) };
+}
+
+const FRAME = ['1_1', '1_2', '2', '3', '4'].map((number) => `downsample${number}.encode_conv.weight`);
+
+/** @param shapes Of the tensors that were recognised. */
+function noWeights({ name, sets }: Checkpoint, shapes: ReadonlyMap<string, unknown>): CheckpointError {
+  const count = sets.reduce((sum, set) => sum + set.shapes.size, 0);
+  const missing = FRAME.filter((parameter) => !shapes.has(parameter));
+  const [part] = shardNote(name);
+  const what =
+    missing.length === FRAME.length
+      ? 'the stem (downsample1_1.encode_conv.weight) and the four downsampling layers'
+      : missing.join(', ');
+  return new CheckpointError(
+    `${name}: these are not the weights of a Meta-SpikeFormer: its ${count} tensors do not include ${what}${part ? `; ${part}` : ''}`,
+  );
+}
+
+/** By the whole name, or by its last part where that is enough. */
+function askedFor(checkpoint: Checkpoint, sets: readonly WeightSet[], wanted: string): WeightSet {
+  const exact = sets.find(({ name }) => name === wanted);
+  const endings = sets.filter(({ name }) => name.endsWith(`.${wanted}`));
+  const found = exact ?? (endings.length === 1 ? endings[0] : undefined);
+  if (found) return found;
+  const names = sets.map(({ name }) => printable(name)).join(', ');
+  throw new CheckpointError(`${checkpoint.name}: has no weights called ${printable(wanted)}; it has ${names}`);
 }
 
 function descriptionOf(checkpoint: Checkpoint): ModelDescription {

@@ -7,13 +7,13 @@ import { CheckpointError } from './errors.js';
 import { openPthLegacy, openPthZip } from './pth.js';
 import type { RandomAccessFile } from './randomAccessFile.js';
 import { openSafetensors } from './safetensors.js';
+import { isShardIndex } from './shardedCheckpoint.js';
 
 const HEAD_BYTES = 512;
 
 /**
- * Opens a checkpoint. The weights are taken from `model`, else `state_dict`, `model_state_dict`, `model_ema`,
- * `state_dict_ema`, else from the dictionary itself; optimizer, arguments and scaler are skipped. Nothing in the file is
- * executed. The file stays open until `close()`; when this throws, closing it is the caller's business.
+ * Opens a checkpoint: every dictionary of tensors in it, under any key. Optimizer, schedulers, arguments and objects of unknown classes are
+ * skipped. Nothing in the file is executed. The file stays open until `close()`; when this throws, closing it is the caller's business.
  *
  * @throws CheckpointError when the file is no checkpoint, damaged, truncated, or refused as hostile.
  */
@@ -23,6 +23,11 @@ export async function openCheckpoint(file: RandomAccessFile): Promise<Checkpoint
   if (startsWith(head, 'PK\x03\x04')) return openPthZip(file);
   if (head[0] === 0x80 && head[1]! >= 2 && head[1]! <= 5) return openPthLegacy(file);
   if (looksLikeSafetensors(head)) return openSafetensors(file);
+  if (isShardIndex(file.name)) {
+    throw new CheckpointError(
+      `${file.name}: is the index of a checkpoint in several files, which can be opened by its path in Node only; join the parts into one file`,
+    );
+  }
   const known = KNOWN_STRANGERS.find(({ matches }) => matches(head));
   if (known !== undefined) throw new CheckpointError(`${file.name}: ${known.message}`);
   throw new CheckpointError(

@@ -1,86 +1,20 @@
 /**
- * A machine for Python's pickle format (protocols 2 to 5) that builds inert data and executes nothing: a class or function is
- * only its name, and what happens when a pickle wants to call one is decided by the `PickleWorld` that the caller passes.
+ * A machine for Python's pickle format (protocols 2 to 5) that builds inert data and executes nothing: what it builds is in
+ * `pickleValues.ts`, and what a pickle's wish to call something leads to is decided by the `PickleWorld` that the caller passes.
  * The instruction set is that of CPython's `pickletools`; what no binary pickle contains (the text instructions of
  * protocols 0 and 1, extension codes) is refused. Time and memory are bounded by `PickleLimits`.
  */
 import { CheckpointError } from './errors.js';
-
-/** The name of a class or function. Never the thing itself. */
-export class PickleGlobal {
-  constructor(
-    readonly module: string,
-    readonly name: string,
-  ) {}
-
-  get path(): string {
-    return `${this.module}.${this.name}`;
-  }
-}
-
-/** An object of some class whose state was thrown away: nothing is kept but the class's name. */
-export class PickleObject {
-  constructor(readonly type: PickleGlobal) {}
-}
-
-export class PickleTuple {
-  constructor(readonly items: readonly PickleValue[]) {}
-}
-
-export class PickleList {
-  readonly items: PickleValue[] = [];
-}
-
-export class PickleDict {
-  readonly entries = new Map<PickleValue, PickleValue>();
-}
-
-/** Base of the values that a `PickleWorld` makes, such as references to tensors. */
-export abstract class PickleForeign {
-  /** Keeps the type nominal: plain data must not pass for a foreign value. */
-  protected readonly foreign = true;
-}
-
-export type PickleValue =
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | Uint8Array
-  | PickleTuple
-  | PickleList
-  | PickleDict
-  | PickleGlobal
-  | PickleObject
-  | PickleForeign;
-
-/** Decides what the names in a pickle mean. Every method may throw CheckpointError to refuse the file. */
-export interface PickleWorld {
-  /** A function or class is called (REDUCE and its relatives). */
-  call(callable: PickleGlobal, args: readonly PickleValue[]): PickleValue;
-  /** An object is made without calling its constructor (NEWOBJ). */
-  create(type: PickleGlobal, args: readonly PickleValue[]): PickleValue;
-  /** A reference to data outside the pickle. */
-  persistent(id: PickleValue): PickleValue;
-}
-
-export interface PickleLimits {
-  readonly operations: number;
-  readonly stack: number;
-  /** Values stored for later reference. */
-  readonly memo: number;
-  /** Tuples, lists, dicts, objects: what takes memory without taking bytes of the file. */
-  readonly containers: number;
-}
-
-/** A training checkpoint of 2,103 tensors takes 60,000 operations, 16,000 memo entries, 13,000 containers: at least 60 times less. */
-export const DEFAULT_PICKLE_LIMITS: PickleLimits = {
-  operations: 8_000_000,
-  stack: 1_000_000,
-  memo: 1_000_000,
-  containers: 1_000_000,
-};
+import { DEFAULT_PICKLE_LIMITS, type PickleLimits } from './pickleLimits.js';
+import {
+  PickleDict,
+  PickleGlobal,
+  PickleList,
+  PickleObject,
+  PickleTuple,
+  type PickleValue,
+  type PickleWorld,
+} from './pickleValues.js';
 
 export interface PickleResult {
   readonly value: PickleValue;
@@ -112,15 +46,18 @@ export function readPickle(
 class OutOfBytes extends Error {}
 
 const LONGEST_NAME = 1000;
-/** Bytes. The longest in training state are the 128 bits of a random generator. */
+/** Bytes. Longer integers are kept as something that nobody reads: to convert them would take the square of their length. */
 const LONGEST_INTEGER = 64;
+const LONGEST_SKIPPED_INTEGER = 1 << 20;
 const NEWLINE = 0x0a;
 
 class Machine {
   private readonly view: DataView;
   private readonly stack: PickleValue[] = [];
   private readonly marks: number[] = [];
-  private readonly memo = new Map<number, PickleValue>();
+  /** By index, which writers count up from 0: a list, because numbers that collide in a Map can be chosen. */
+  private readonly memo: (PickleValue | undefined)[] = [];
+  private remembered = 0;
   private readonly text = new TextDecoder('utf-8', { ignoreBOM: true });
   private containers = 0;
   private stopped = false;
@@ -200,8 +137,12 @@ class Machine {
   }
 
   /** A two's complement integer of any length: a number where that is exact, else a bigint. */
-  integer(length: number): number | bigint {
-    if (length > LONGEST_INTEGER) throw this.malformed(`has an integer of ${length} bytes`);
+  integer(length: number): PickleValue {
+    if (length > LONGEST_SKIPPED_INTEGER) throw this.malformed(`has an integer of ${length} bytes`);
+    if (length > LONGEST_INTEGER) {
+      this.take(length);
+      return new PickleObject(new PickleGlobal('builtins', 'int'));
+    }
     let value = 0n;
     for (const byte of this.take(length).toReversed()) value = (value << 8n) | BigInt(byte);
     const signed = BigInt.asIntN(8 * length, value);
@@ -248,16 +189,19 @@ class Machine {
   }
 
   remember(index: number): void {
-    if (this.memo.size >= this.limits.memo) throw this.tooMuch('remembered values', this.limits.memo);
-    this.memo.set(index, this.top());
+    if (index >= this.limits.memo) throw this.tooMuch('remembered values', this.limits.memo);
+    const value = this.top();
+    while (this.memo.length <= index) this.memo.push(undefined);
+    if (this.memo[index] === undefined) this.remembered++;
+    this.memo[index] = value;
   }
 
   memoSize(): number {
-    return this.memo.size;
+    return this.remembered;
   }
 
   recall(index: number): void {
-    const value = this.memo.get(index);
+    const value = this.memo[index];
     if (value === undefined) throw this.malformed(`refers to value ${index}, which it never stored`);
     this.push(value);
   }
@@ -279,7 +223,7 @@ class Machine {
     this.pushContainer(new PickleTuple(items));
   }
 
-  /** Objects are inert: what is added to them is dropped. */
+  /** Objects are inert: what is appended to them is dropped. */
   append(items: readonly PickleValue[]): void {
     const target = this.top();
     if (target instanceof PickleObject) return;
@@ -290,21 +234,17 @@ class Machine {
   setItems(pairs: readonly PickleValue[]): void {
     const target = this.top();
     if (pairs.length % 2 !== 0) throw this.malformed('has a dictionary key without a value');
-    if (target instanceof PickleObject) return;
-    if (!(target instanceof PickleDict)) throw this.malformed('sets items of something that is no dictionary');
-    for (let index = 0; index < pairs.length; index += 2) target.entries.set(pairs[index]!, pairs[index + 1]!);
+    if (!(target instanceof PickleDict || target instanceof PickleObject))
+      throw this.malformed('sets items of something that is no dictionary');
+    for (let index = 0; index < pairs.length; index += 2) target.set(pairs[index]!, pairs[index + 1]!);
   }
 
   /** State and attributes are dropped; that of tensors and dictionaries (`_metadata`) says nothing about weights. */
   build(): void {
     this.pop();
     const target = this.top();
-    const hasAttributes =
-      target instanceof PickleObject ||
-      target instanceof PickleDict ||
-      target instanceof PickleList ||
-      target instanceof PickleForeign;
-    if (!hasAttributes) throw this.malformed('sets attributes of something that has none');
+    if (typeof target !== 'object' || target === null)
+      throw this.malformed('sets attributes of something that has none');
   }
 
   global(module: PickleValue, name: PickleValue): void {
@@ -315,9 +255,16 @@ class Machine {
   }
 
   invoke(how: 'call' | 'create', callable: PickleValue, args: PickleValue): void {
+    this.pushContainer(this.resultOf(how, callable, args));
+  }
+
+  /** What an unknown object gives when it is called is as unknown, and so is a call with unknown arguments. */
+  private resultOf(how: 'call' | 'create', callable: PickleValue, args: PickleValue): PickleValue {
+    if (callable instanceof PickleObject) return new PickleObject(callable.type);
     if (!(callable instanceof PickleGlobal)) throw this.malformed('calls something that is no function');
-    if (!(args instanceof PickleTuple)) throw this.malformed(`calls ${callable.path} without arguments`);
-    this.pushContainer(this.world[how](callable, args.items));
+    if (args instanceof PickleTuple) return this.world[how](callable, args.items);
+    if (args instanceof PickleObject) return this.world[how](callable, []);
+    throw this.malformed(`calls ${callable.path} without arguments`);
   }
 
   malformed(what: string): CheckpointError {
@@ -357,6 +304,9 @@ const OPERATIONS: readonly (Operation | undefined)[] = byCode([
   ['C', (m) => m.pushContainer(m.take(m.uint8()))],
   [0x8e, (m) => m.pushContainer(m.take(m.length64()))],
   [0x96, (m) => m.pushContainer(m.take(m.length64()))],
+  // A buffer that was kept outside, and the mark that one is read-only: torch.save writes neither, and nobody reads them here.
+  [0x97, (m) => m.pushContainer(new PickleObject(new PickleGlobal('pickle', 'PickleBuffer')))],
+  [0x98, (m) => void m.top()],
   // Containers.
   [']', (m) => m.pushContainer(new PickleList())],
   ['a', (m) => m.append([m.pop()])],

@@ -1,11 +1,12 @@
 /**
  * The safetensors format, both ways: an 8-byte header length, a JSON header of names, types, shapes and offsets, and the bytes.
  * The rules are those of the format's README and its reference implementation: no holes, no overlaps, no duplicate keys, a
- * header of at most 100 MB. Element types that no spiking network has (8-bit floats, complex, unsigned above 8 bits) are refused.
+ * header of at most 100 MB. Tensors of types that no spiking network has (8-bit floats, complex, unsigned above 8 bits) cannot be read; they
+ * do not stop the reading of others.
  */
 import { z } from 'zod';
 import { elementCount } from '../graph/shape.js';
-import { type Checkpoint, type CheckpointTensor, MAXIMUM_TENSORS, withoutWrapperPrefix } from './checkpoint.js';
+import { type Checkpoint, type CheckpointTensor, MAXIMUM_TENSORS, type TensorSet, tensorsOf } from './checkpoint.js';
 import { DTYPE_BYTES, type DType, toFloat32 } from './dtype.js';
 import { CheckpointError, printable } from './errors.js';
 import { duplicateKey } from './jsonKeys.js';
@@ -31,17 +32,28 @@ const DTYPE_OF_CODE: ReadonlyMap<string, DType> = new Map([
 ]);
 const CODE_OF_DTYPE: ReadonlyMap<DType, string> = new Map([...DTYPE_OF_CODE].map(([code, dtype]) => [dtype, code]));
 
-const count = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
-const tensorSchema = z.strictObject({
-  dtype: z.string(),
-  shape: z.array(count).max(32),
-  data_offsets: z.tuple([count, count]),
-});
+/** Bits of an element of types that are known and not read. Of a type that is not known at all any number of bytes is right. */
+const BITS_OF_OTHERS: ReadonlyMap<string, number> = new Map([
+  ['F4', 4],
+  ['F8_E4M3', 8],
+  ['F8_E5M2', 8],
+  ['F8_E8M0', 8],
+  ['U16', 16],
+  ['U32', 32],
+  ['U64', 64],
+  ['C64', 64],
+]);
+
+const MOST_DIMENSIONS = 32;
+/** Four for a tensor, and as many as that again of metadata. */
+const MOST_KEYS = 8 * MAXIMUM_TENSORS;
+
 const metadataSchema = z.record(z.string(), z.string());
-const headerSchema = z.record(z.string(), z.unknown());
 
 interface StoredTensor {
-  readonly dtype: DType;
+  readonly code: string;
+  /** undefined for types that are not read. */
+  readonly dtype: DType | undefined;
   readonly shape: readonly number[];
   readonly begin: number;
   readonly end: number;
@@ -52,17 +64,42 @@ export async function openSafetensors(file: RandomAccessFile): Promise<Checkpoin
   const headerBytes = await readHeaderLength(file);
   const header = parseHeader(file, await file.read(LENGTH_BYTES, headerBytes));
   const dataOffset = LENGTH_BYTES + headerBytes;
-  const stored = parseTensors(file, header, file.size - dataOffset);
-  const tensors = new Map<string, CheckpointTensor>();
-  for (const [name, tensor] of withoutWrapperPrefix(stored))
-    tensors.set(name, readable(file, name, tensor, dataOffset));
+  const set = setOf(file, parseTensors(file, header, file.size - dataOffset), dataOffset);
+  let tensors: ReadonlyMap<string, CheckpointTensor> | undefined;
   return {
     name: file.name,
     format: 'safetensors',
-    tensors,
+    sets: [set],
+    get tensors() {
+      tensors ??= tensorsOf(file.name, set);
+      return tensors;
+    },
     metadata: parseMetadata(file, header),
     close: () => file.close(),
   };
+}
+
+function setOf(file: RandomAccessFile, stored: ReadonlyMap<string, StoredTensor>, dataOffset: number): TensorSet {
+  const read = [...stored].filter(([, { dtype }]) => dtype !== undefined);
+  const others = [...stored].filter(([, { dtype }]) => dtype === undefined);
+  const unreadable = new Map(others.map(([name, { code }]) => [name, notSupported(code)]));
+  return {
+    path: '',
+    shapes: new Map(read.map(([name, { shape }]) => [name, shape])),
+    unreadable,
+    tensor(name, as = name) {
+      const tensor = stored.get(name);
+      if (tensor?.dtype === undefined)
+        throw new CheckpointError(`${file.name}: ${printable(name)} ${unreadable.get(name) ?? 'is not there'}`);
+      const { dtype, shape, begin, end } = tensor;
+      const readBytes = () => file.read(dataOffset + begin, end - begin);
+      return { name: as, dtype, shape, readBytes, readFloat32: async () => toFloat32(await readBytes(), dtype) };
+    },
+  };
+}
+
+function notSupported(code: string): string {
+  return `has the element type ${printable(code)}, which is not supported; convert it to F32 before saving`;
 }
 
 async function readHeaderLength(file: RandomAccessFile): Promise<number> {
@@ -79,7 +116,7 @@ function parseHeader(file: RandomAccessFile, bytes: Uint8Array): Record<string, 
   let header: unknown;
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    const duplicate = duplicateKey(text, HEADER_DEPTH);
+    const duplicate = duplicateKey(text, HEADER_DEPTH, MOST_KEYS);
     if (duplicate !== undefined) throw invalid(file, `its header has the key ${printable(duplicate)} twice`);
     header = JSON.parse(text);
   } catch (cause) {
@@ -89,9 +126,8 @@ function parseHeader(file: RandomAccessFile, bytes: Uint8Array): Record<string, 
       { cause },
     );
   }
-  const parsed = headerSchema.safeParse(header);
-  if (!parsed.success || Array.isArray(header)) throw invalid(file, 'its header is not an object');
-  return parsed.data;
+  if (!isObject(header)) throw invalid(file, 'its header is not an object');
+  return header;
 }
 
 function parseMetadata(file: RandomAccessFile, header: Record<string, unknown>): Record<string, string> {
@@ -119,27 +155,34 @@ function parseTensors(
   return tensors;
 }
 
+/** By hand and not by a schema: a schema looks at a million sizes, and remembers what is wrong with each, before it counts them. */
 function parseTensor(file: RandomAccessFile, name: string, value: unknown): StoredTensor {
-  const parsed = tensorSchema.safeParse(value);
-  if (!parsed.success) throw invalid(file, `the header entry of ${printable(name)} is malformed`);
-  const { dtype: code, shape, data_offsets: offsets } = parsed.data;
+  const malformed = () => invalid(file, `the header entry of ${printable(name)} is malformed`);
+  if (!isObject(value) || Object.keys(value).length !== 3) throw malformed();
+  const { dtype: code, shape, data_offsets: offsets } = value;
+  if (typeof code !== 'string' || !isListOfCounts(shape, MOST_DIMENSIONS) || !isListOfCounts(offsets, 2))
+    throw malformed();
+  const [begin, end] = offsets;
+  if (begin === undefined || end === undefined) throw malformed();
   const dtype = DTYPE_OF_CODE.get(code);
-  if (dtype === undefined) {
-    throw new CheckpointError(
-      `${file.name}: ${printable(name)} has the element type ${printable(code)}, which is not supported; convert it to F32 before saving`,
+  const bits = dtype === undefined ? BITS_OF_OTHERS.get(code) : 8 * DTYPE_BYTES[dtype];
+  if (end < begin || (bits !== undefined && 8 * (end - begin) !== elementCount(shape) * bits)) {
+    throw invalid(
+      file,
+      `${printable(name)} of type ${printable(code)} and shape [${shape.join(', ')}] has ${end - begin} bytes`,
     );
   }
-  const [begin, end] = offsets;
-  if (end - begin !== elementCount(shape) * DTYPE_BYTES[dtype]) {
-    throw invalid(file, `${printable(name)} of type ${code} and shape [${shape.join(', ')}] has ${end - begin} bytes`);
-  }
-  return { dtype, shape, begin, end };
+  return { code, dtype, shape, begin, end };
 }
 
-function readable(file: RandomAccessFile, name: string, tensor: StoredTensor, dataOffset: number): CheckpointTensor {
-  const { dtype, shape, begin, end } = tensor;
-  const readBytes = () => file.read(dataOffset + begin, end - begin);
-  return { name, dtype, shape, readBytes, readFloat32: async () => toFloat32(await readBytes(), dtype) };
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isListOfCounts(value: unknown, longest: number): value is readonly number[] {
+  return (
+    Array.isArray(value) && value.length <= longest && value.every((size) => Number.isSafeInteger(size) && size >= 0)
+  );
 }
 
 function invalid(file: RandomAccessFile, what: string): CheckpointError {

@@ -1,11 +1,12 @@
 /**
- * What the names in a PyTorch pickle mean: tensors become references into storages, dictionaries stay dictionaries, the usual
- * contents of training state become inert objects, and a call of anything else makes the file refused. Nothing is executed
- * in any case. The argument lists are those of `torch._utils` and `torch.serialization`, PyTorch 1.0 to 2.x.
+ * What the names in a PyTorch pickle mean: tensors become references into storages, dictionaries stay dictionaries, and everything else
+ * becomes an inert object that nobody reads. Nothing is executed in any case; names that only an attack mentions make the file refused.
+ * The argument lists are those of `torch._utils` and `torch.serialization`, PyTorch 1.0 to 2.x.
  */
 import type { Shape } from '../graph/shape.js';
-import type { DType } from './dtype.js';
+import { DTYPE_BYTES, type DType } from './dtype.js';
 import { CheckpointError, printable } from './errors.js';
+import { familiarPath, isHostile } from './hostileNames.js';
 import {
   PickleDict,
   PickleForeign,
@@ -15,7 +16,7 @@ import {
   PickleTuple,
   type PickleValue,
   type PickleWorld,
-} from './pickle.js';
+} from './pickleValues.js';
 import { spanOf } from './stridedView.js';
 
 /** A flat piece of data outside the pickle, shared by any number of tensors. */
@@ -66,7 +67,30 @@ export function dtypeOfStorage(typeName: string): DType | undefined {
   return STORAGE_DTYPES.get(typeName);
 }
 
+/** Bytes of an element of storages whose tensors are not read; where the next storage begins depends on them. */
+const OTHER_STORAGE_BYTES: ReadonlyMap<string, number> = new Map([
+  ['ComplexFloatStorage', 8],
+  ['ComplexDoubleStorage', 16],
+  ['QInt8Storage', 1],
+  ['QUInt8Storage', 1],
+  ['QInt32Storage', 4],
+  ['QUInt4x2Storage', 1],
+  ['QUInt2x4Storage', 1],
+  ['UntypedStorage', 1],
+]);
+
+/** undefined for storages of a kind that is not known at all. */
+export function bytesOfStorageElement(typeName: string): number | undefined {
+  const dtype = dtypeOfStorage(typeName);
+  return dtype === undefined ? OTHER_STORAGE_BYTES.get(typeName) : DTYPE_BYTES[dtype];
+}
+
 const MAXIMUM_DIMENSIONS = 32;
+
+/** What people know the maker of an object as. */
+export function familiarType({ type }: PickleObject): string {
+  return familiarPath(type);
+}
 
 /** Calls that build a dictionary from nothing, a default factory, or a list of pairs. */
 const DICTIONARIES = new Set([
@@ -76,97 +100,41 @@ const DICTIONARIES = new Set([
   'builtins.dict',
 ]);
 
-/** Calls found in ordinary training state. They become inert objects: only the name is kept. */
-const INERT_CALLS = new Set([
-  'argparse.Namespace',
-  'types.SimpleNamespace',
-  '_codecs.encode',
-  'builtins.set',
-  'builtins.frozenset',
-  'builtins.list',
-  'builtins.tuple',
-  'builtins.bytearray',
-  'builtins.complex',
-  'builtins.int',
-  'builtins.float',
-  'builtins.str',
-  'builtins.bool',
-  'builtins.slice',
-  'builtins.range',
-  'collections.deque',
-  'copyreg._reconstructor',
-  'datetime.date',
-  'datetime.datetime',
-  'datetime.timedelta',
-  'datetime.timezone',
-  'numpy.core.multiarray.scalar',
-  'numpy.core.multiarray._reconstruct',
-  'numpy._core.multiarray.scalar',
-  'numpy._core.multiarray._reconstruct',
-  'numpy.dtype',
-  'pathlib.Path',
-  'pathlib.PosixPath',
-  'pathlib.PurePosixPath',
-  'pathlib.WindowsPath',
-  'pathlib.PureWindowsPath',
-  'torch.device',
-]);
-
-/** Modules that reach outside the interpreter or run code. Not even an object of their classes belongs into a checkpoint. */
-const DANGEROUS_MODULES = new Set(
-  (
-    'os posix nt pty sys subprocess shutil socket ssl http urllib ftplib smtplib webbrowser ctypes cffi importlib imp runpy ' +
-    'code codeop builtins operator functools types pickle _pickle marshal shelve dill cloudpickle joblib multiprocessing ' +
-    'threading signal tempfile pathlib io _io fcntl mmap platform pip pkgutil pydoc timeit trace bdb pdb cProfile profile ' +
-    'asyncio inspect gc atexit linecache zipimport site sysconfig distutils setuptools pexpect requests commands popen2'
-  ).split(' '),
-);
-
-/** Names that Python 2, or the platform's own module behind `os`, puts where people know another. */
-const KNOWN_AS: ReadonlyMap<string, string> = new Map([
-  ['__builtin__', 'builtins'],
-  ['copy_reg', 'copyreg'],
-  ['posix', 'os'],
-  ['nt', 'os'],
-]);
-
-/** The name by which people know a class or function: `posix.system` is `os.system`. */
-function familiarPath({ module, name }: PickleGlobal): string {
-  return `${KNOWN_AS.get(module) ?? module}.${name}`;
-}
+/** Pairs that such calls may take out of lists, which can be named again and again without taking bytes of the file. */
+const MOST_COPIED_PAIRS = 1_000_000;
 
 /** The meaning of names in the pickle of one file. */
 export class TorchWorld implements PickleWorld {
   /** Every storage that was referred to, by key. */
   readonly storages = new Map<string, StorageReference>();
 
+  private copiedPairs = 0;
+
   constructor(private readonly fileName: string) {}
 
   call(callable: PickleGlobal, args: readonly PickleValue[]): PickleValue {
     const path = familiarPath(callable);
     if (DICTIONARIES.has(path)) return this.dictionary(args);
-    if (INERT_CALLS.has(path)) return this.inert(callable, args);
     switch (path) {
       case 'torch._utils._rebuild_tensor':
       case 'torch._utils._rebuild_tensor_v2':
         return this.tensor(args);
       case 'torch._utils._rebuild_parameter':
       case 'torch._utils._rebuild_parameter_with_state':
-        return args[0] instanceof TensorReference ? args[0] : this.misuse(path);
+        return args[0] instanceof TensorReference || args[0] instanceof PickleObject ? args[0] : this.misuse(path);
       case 'torch._tensor._rebuild_from_type_v2':
         return this.tensorOfType(path, args);
       case 'torch.Size':
         return args[0] instanceof PickleTuple ? args[0] : this.misuse(path);
+      case 'builtins.getattr':
+        return this.attribute(callable, args);
       default:
-        throw this.refusal('calls', path);
+        return this.unknown('calls', callable, args);
     }
   }
 
   create(type: PickleGlobal, args: readonly PickleValue[]): PickleValue {
-    const path = familiarPath(type);
-    if (DICTIONARIES.has(path)) return this.dictionary(args);
-    if (INERT_CALLS.has(path)) return this.inert(type, args);
-    return this.objectOf(type);
+    return DICTIONARIES.has(familiarPath(type)) ? this.dictionary(args) : this.unknown('creates', type, args);
   }
 
   persistent(id: PickleValue): PickleValue {
@@ -197,25 +165,39 @@ export class TorchWorld implements PickleWorld {
   private dictionary(args: readonly PickleValue[]): PickleDict {
     const dictionary = new PickleDict();
     const pairs = args[0] instanceof PickleList ? args[0].items : [];
+    this.copiedPairs += pairs.length;
+    if (this.copiedPairs > MOST_COPIED_PAIRS) {
+      throw new CheckpointError(
+        `${this.fileName}: refused: its pickle copies more than ${MOST_COPIED_PAIRS} entries between dictionaries; no checkpoint of weights does`,
+      );
+    }
     for (const pair of pairs) {
       const items = pair instanceof PickleTuple || pair instanceof PickleList ? pair.items : [];
       if (items.length !== 2) return this.misuse('collections.OrderedDict');
-      dictionary.entries.set(items[0]!, items[1]!);
+      dictionary.set(items[0]!, items[1]!);
     }
     return dictionary;
   }
 
-  private inert(callable: PickleGlobal, args: readonly PickleValue[]): PickleObject {
+  /** What the named function or class would have made, as something that nobody reads. */
+  private unknown(verb: string, callable: PickleGlobal, args: readonly PickleValue[]): PickleObject {
     // These make an object of the class that is their first argument.
     const makesAnother = callable.name === '_reconstructor' || callable.name === '_reconstruct';
-    return makesAnother && args[0] instanceof PickleGlobal ? this.objectOf(args[0]) : new PickleObject(callable);
+    const type = makesAnother && args[0] instanceof PickleGlobal ? args[0] : callable;
+    const path = familiarPath(type);
+    if (isHostile(path)) throw this.refusal(type === callable ? verb : 'creates', path);
+    return new PickleObject(type);
   }
 
-  private objectOf(type: PickleGlobal): PickleObject {
-    const path = familiarPath(type);
-    const topModule = path.slice(0, path.indexOf('.'));
-    if (DANGEROUS_MODULES.has(topModule) && !INERT_CALLS.has(path)) throw this.refusal('creates', path);
-    return new PickleObject(type);
+  /** A method of an object, as schedulers keep theirs, a member of an enumeration, or a class inside another. */
+  private attribute(callable: PickleGlobal, args: readonly PickleValue[]): PickleObject {
+    const [owner, name, ...rest] = args;
+    if (owner === undefined || typeof name !== 'string' || rest.length > 1)
+      throw this.refusal('calls', familiarPath(callable));
+    if (!(owner instanceof PickleGlobal)) return new PickleObject(callable);
+    const member = new PickleGlobal(owner.module, `${owner.name}.${name}`);
+    if (isHostile(familiarPath(member))) throw this.refusal('reaches for', familiarPath(member));
+    return new PickleObject(member);
   }
 
   /** A tensor with attributes: the function that rebuilds the plain tensor, its type, the arguments, the attributes. */
@@ -223,7 +205,7 @@ export class TorchWorld implements PickleWorld {
     const [rebuild, , inner] = args;
     if (!(rebuild instanceof PickleGlobal) || !(inner instanceof PickleTuple)) return this.misuse(path);
     // Not itself again: a chain of them would be as deep as the file likes.
-    if (rebuild.module !== 'torch._utils') throw this.refusal('calls', familiarPath(rebuild));
+    if (rebuild.module !== 'torch._utils') return this.unknown('calls', rebuild, inner.items);
     return this.call(rebuild, inner.items);
   }
 

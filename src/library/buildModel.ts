@@ -9,8 +9,8 @@ import {
 import type { Engine } from '../engines/kernels.js';
 import { MetaSpikeformerError, UsageError } from '../errors.js';
 import type { Checkpoint } from '../interop/checkpoint.js';
-import { loadParameters } from '../interop/loadParameters.js';
-import { resolveConfiguration, type UnseenOptions, unseenOptionNames } from '../models/configurations.js';
+import { type CheckpointOptions, checkpointOptionNames, loadParameters } from '../interop/loadParameters.js';
+import { resolveConfiguration, type UnseenOptions } from '../models/configurations.js';
 import { demonstrationParameters } from '../models/initialise.js';
 import { metaSpikeformer } from '../models/metaSpikeformer.js';
 import { checkNames, checkOptionNames, described } from '../optionNames.js';
@@ -32,7 +32,8 @@ export interface ModelSource {
   readonly checkpoint?: CheckpointSource | undefined;
 }
 
-export interface LoadOptions extends EngineOptions, UnseenOptions {
+/** `weights`, `size` and `depths` say what a checkpoint of one's own holds. */
+export interface LoadOptions extends EngineOptions, CheckpointOptions {
   /** Instead of what the model or checkpoint says (ImageNet's by default). */
   readonly preprocessing?: PreprocessSettings;
   /** Side of the square that images become, instead of the preprocessing's sizes; its mean and deviation stay. */
@@ -90,7 +91,7 @@ const prepareOptionNames = { fold: true, fuse: true, repConv: true, merged: true
 function checkOptions(options: LoadOptions): void {
   checkOptionNames<LoadOptions>('loadModel', options, {
     ...engineOptionNames,
-    ...unseenOptionNames,
+    ...checkpointOptionNames,
     preprocessing: true,
     imageSize: true,
     prepare: true,
@@ -108,6 +109,9 @@ function checkOptions(options: LoadOptions): void {
 
 async function modelFromName(name: string, options: LoadOptions, platform: Platform): Promise<Model> {
   const registered = registeredModel(name);
+  const misplaced = (['weights', 'size', 'depths'] as const).find((option) => options[option] !== undefined);
+  if (misplaced)
+    throw new UsageError(`${misplaced}: says what a checkpoint holds; name the checkpoint, not the model ${name}`);
   if (registered.kind === 'trained') {
     const checkpoint = await openPackaged(name, options.weightsAddress ?? weightsAddress(name), platform);
     return modelFromCheckpoint(checkpoint, options, platform, name).finally(() => checkpoint.close());
@@ -143,7 +147,8 @@ async function modelFromCheckpoint(
   platform: Platform,
   name = checkpoint.name,
 ): Promise<Model> {
-  const { configuration, parameters, description } = await loadParameters(checkpoint, unseenOf(options));
+  const loaded = await loadParameters(checkpoint, { ...unseenOf(options), ...expectationOf(options) });
+  const { configuration, parameters, description, weights, notes } = loaded;
   return assemble(options, platform, {
     configuration,
     parameters,
@@ -152,6 +157,8 @@ async function modelFromCheckpoint(
       randomWeights: false,
       description: description.description ?? `weights from ${checkpoint.name}`,
       ...trainedAt(description),
+      weights,
+      ...(notes.length > 0 ? { notes } : {}),
     },
     preprocessing: preprocessingOf(options, description.preprocessing),
     ...(description.labels ? { labels: description.labels } : {}),
@@ -185,4 +192,8 @@ function unseenOf(options: LoadOptions): UnseenOptions {
   const { heads, strides, timeSteps, tau, threshold, attentionThreshold } = options;
   const given = { heads, strides, timeSteps, tau, threshold, attentionThreshold };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as UnseenOptions;
+}
+
+function expectationOf({ weights, size, depths }: LoadOptions): Pick<CheckpointOptions, 'weights' | 'size' | 'depths'> {
+  return { ...(weights !== undefined ? { weights } : {}), ...(size ? { size } : {}), ...(depths ? { depths } : {}) };
 }

@@ -5,6 +5,7 @@ import type { SpikeCounts } from '../energy/spikeCounting.js';
 import type { Engine } from '../engines/kernels.js';
 import type { Parameters } from '../graph/graph.js';
 import type { Shape } from '../graph/shape.js';
+import type { ChosenWeights } from '../interop/loadParameters.js';
 import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
 import type { Executable } from '../runtime/compile.js';
 import type { PrepareOptions } from '../runtime/prepare.js';
@@ -18,6 +19,10 @@ export interface Provenance {
   readonly description: string;
   /** The time steps that the weights were trained at; undefined where the file does not say. */
   readonly trainedTimeSteps?: number;
+  /** Which weights of a checkpoint were taken, and the names of the others. */
+  readonly weights?: ChosenWeights;
+  /** What a person should know of that choice, and of a network that nobody described; a line each. */
+  readonly notes?: readonly string[];
 }
 
 export interface ModelParts {

@@ -3,15 +3,16 @@ import type { ModelDescription } from '../interop/loadParameters.js';
 import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
 import type { Provenance } from './modelTypes.js';
 
-/** @returns nothing for a network that is used as it was trained. */
+/** @returns nothing for a network that is used as it was trained, of a published or described shape, and whose weights are the only ones in their file. */
 export function warningsOf(model: {
-  readonly provenance: Pick<Provenance, 'trainedTimeSteps'>;
+  readonly provenance: Pick<Provenance, 'trainedTimeSteps' | 'notes'>;
   readonly configuration: Pick<MetaSpikeformerConfiguration, 'timeSteps'>;
 }): readonly string[] {
-  const { trainedTimeSteps } = model.provenance;
+  const { trainedTimeSteps, notes = [] } = model.provenance;
   const { timeSteps } = model.configuration;
-  if (trainedTimeSteps === undefined || trainedTimeSteps === timeSteps) return [];
+  if (trainedTimeSteps === undefined || trainedTimeSteps === timeSteps) return notes;
   return [
+    ...notes,
     `T = ${timeSteps}, but these weights were trained at T = ${trainedTimeSteps}: with other time steps they are right less often`,
   ];
 }

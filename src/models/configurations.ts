@@ -21,6 +21,11 @@ export type MetaSpikeformerSize = keyof typeof metaSpikeformerSizes;
 
 const optionNames = Object.keys(metaSpikeformerConfigurationSchema.shape);
 
+export const sizeNames = Object.keys(metaSpikeformerSizes) as readonly MetaSpikeformerSize[];
+
+/** The stages that have blocks, as the authors call them, in the order of `depths`. */
+export const stageNames = ['ConvBlock1_1', 'ConvBlock1_2', 'ConvBlock2', 'block3', 'block4'] as const;
+
 /** Checks options and fills in the defaults; throws UsageError naming the option and what it may be. */
 export function resolveConfiguration(options: MetaSpikeformerOptions): MetaSpikeformerConfiguration {
   checkNames('configuration', options, optionNames);
@@ -46,6 +51,33 @@ export const unseenOptionNames: OptionNames<UnseenOptions> = {
   threshold: true,
   attentionThreshold: true,
 };
+/** Blocks in the stages 1_1, 1_2, 2, 3 and 4. */
+export type Depths = MetaSpikeformerConfiguration['depths'];
+
+/** The name of the published size that has this network's widths, depths, stem and expansion. */
+export function publishedSize(configuration: MetaSpikeformerConfiguration): MetaSpikeformerSize | undefined {
+  const { embedDim, depths, mlpRatio, stemKernel } = configuration;
+  const words = (c: Pick<MetaSpikeformerConfiguration, 'embedDim' | 'depths' | 'mlpRatio' | 'stemKernel'>) =>
+    JSON.stringify([c.embedDim, c.depths, c.mlpRatio, c.stemKernel]);
+  const own = words({ embedDim, depths, mlpRatio, stemKernel });
+  return sizeNames.find((size) => words(resolveConfiguration(metaSpikeformerSizes[size])) === own);
+}
+
+/** Blocks of every published network. */
+export const publishedDepths: Depths = resolveConfiguration(metaSpikeformerSizes['15M']).depths;
+
+/** What a person says a checkpoint holds: then what is not there is missing, instead of another network being there. */
+export interface ExpectedArchitecture {
+  readonly size?: MetaSpikeformerSize;
+  readonly depths?: Depths;
+}
+
+/** The settings that an expectation fixes. */
+export function expectedSettings({ size, depths }: ExpectedArchitecture): Partial<MetaSpikeformerOptions> {
+  if (size === undefined) return depths === undefined ? {} : { depths };
+  if (!sizeNames.includes(size)) throw new UsageError(`size: found ${String(size)}, expected ${sizeNames.join(', ')}`);
+  return { embedDim: [...metaSpikeformerSizes[size].embedDim], depths: depths ?? publishedDepths };
+}
 
 /**
  * Reads the configuration off the shapes of a Meta-SpikeFormer's parameters. Heads (8), strides, time steps and neuron
@@ -55,37 +87,47 @@ export const unseenOptionNames: OptionNames<UnseenOptions> = {
 export function recogniseConfiguration(
   shapes: ParameterShapes,
   unseen: UnseenOptions = {},
+  expected: ExpectedArchitecture = {},
 ): MetaSpikeformerConfiguration | undefined {
+  const settings = expectedSettings(expected);
   const stem = shapes.get('downsample1_1.encode_conv.weight');
   const outputs = ['downsample1_2', 'downsample2', 'downsample3', 'downsample4'].map(
-    (name) => shapes.get(`${name}.encode_conv.weight`)?.[0] ?? shapes.get(`${name}.encode_bn.weight`)?.[0],
+    (name, index) =>
+      settings.embedDim?.[index] ??
+      shapes.get(`${name}.encode_conv.weight`)?.[0] ??
+      shapes.get(`${name}.encode_bn.weight`)?.[0],
   );
-  if (stem?.length !== 4 || outputs.some((channels) => channels === undefined)) return undefined;
+  const hasStem = stem?.length === 4;
+  if ((!hasStem && settings.embedDim === undefined) || outputs.some((channels) => channels === undefined))
+    return undefined;
   const embedDim = outputs as [number, number, number, number];
   const classes = shapes.get('head.weight')?.[0] ?? shapes.get('head.bias')?.[0];
   return resolveConfiguration({
     embedDim,
-    stemKernel: stem[2]!,
-    inputChannels: stem[1]!,
-    depths: [
-      countBlocks(shapes, (index) => `ConvBlock1_1.${index}.`),
-      countBlocks(shapes, (index) => `ConvBlock1_2.${index}.`),
-      countBlocks(shapes, (index) => `ConvBlock2_${index + 1}.0.`),
-      countBlocks(shapes, (index) => `block3.${index}.`),
-      countBlocks(shapes, (index) => `block4.${index}.`),
-    ],
+    ...(hasStem ? { stemKernel: stem[2]!, inputChannels: stem[1]! } : {}),
+    depths: depthsOf(shapes.keys()),
     mlpRatio: mlpRatioOf(shapes, embedDim),
     ...(classes === undefined ? {} : { classes }),
     distillation: shapes.has('head_kd.weight'),
+    ...settings,
     ...unseen,
   });
 }
 
-function countBlocks(shapes: ParameterShapes, prefix: (index: number) => string): number {
-  const names = [...shapes.keys()];
-  let count = 0;
-  while (names.some((name) => name.startsWith(prefix(count)))) count++;
-  return count;
+/** A block's name: its stage and its number, which stage 2 counts from 1 and has in the stage's name. */
+const BLOCK = /^(?:(ConvBlock1_1|ConvBlock1_2|block3|block4)\.(0|[1-9]\d{0,8})\.|(ConvBlock2)_([1-9]\d{0,8})\.0\.)/;
+
+/** Up to the last block of each stage in one pass: a block that is missing before it is left to be named by the caller's comparison. */
+function depthsOf(names: Iterable<string>): [number, number, number, number, number] {
+  const depths: [number, number, number, number, number] = [0, 0, 0, 0, 0];
+  for (const name of names) {
+    const [, stage, index, secondStage, number] = BLOCK.exec(name) ?? [];
+    const found = stage ?? secondStage;
+    if (found === undefined) continue;
+    const at = stageNames.indexOf(found as (typeof stageNames)[number]);
+    depths[at] = Math.max(depths[at]!, stage === undefined ? Number(number) : Number(index) + 1);
+  }
+  return depths;
 }
 
 /** Hidden over plain channels of the first block that tells both. */

@@ -81,7 +81,12 @@ describe('commands and options', () => {
       ['predict', 'a.png', '--model', '15M-random', '--checkpoint', checkpoint],
       /not both/,
     ],
-    ['--size with --checkpoint', ['info', '--size', '15M', '--checkpoint', checkpoint], /only one of/],
+    ['--size with --model', ['info', '--size', '15M', '--model', 'cifar10'], /give either --model or --size/],
+    [
+      'a --size that the file has not',
+      ['info', '--size', '15M', '--checkpoint', checkpoint],
+      /does not fit the network/,
+    ],
     [
       'an unknown model',
       ['predict', 'a.png', '--model', '15M'],

@@ -37,7 +37,8 @@ import {
   defaultBatch,
   given,
   imageSizeOption,
-  oneOf,
+  loadingOptions,
+  onlyWithCheckpoint,
   parseOptions,
   runningOptions,
   sourceOptions,
@@ -55,7 +56,6 @@ const schema = z
     ...sourceOptions,
     ...runningOptions,
     imageSize: imageSizeOption,
-    size: oneOf(['15M', '31M', '55M']).optional(),
     data: z.string().optional(),
     rates: z.string().optional(),
     images: wholeNumber(1, 10_000_000).optional(),
@@ -66,14 +66,20 @@ const schema = z
     proof: z.boolean().default(false),
     json: z.boolean().default(false),
   })
-  .refine(atMostOne('model', 'checkpoint', 'size'), 'give only one of --model, --checkpoint and --size')
+  .refine(atMostOne('model', 'checkpoint'), 'give either --model or --checkpoint, not both')
+  .refine(atMostOne('model', 'size'), 'give either --model or --size, not both')
+  .refine(
+    onlyWithCheckpoint('weights', 'depths'),
+    '--weights and --depths say what a checkpoint holds: give --checkpoint FILE with them',
+  )
   .refine(atMostOne('data', 'rates'), 'give either --data or --rates, not both')
   .refine(
     ({ proof, report, csv }) => !proof || (report === undefined && csv === undefined),
     '--proof writes no --report and no --csv; give them without it (the report has the proof)',
   )
   .refine(
-    ({ size, rates, proof }) => size === undefined || rates !== undefined || proof,
+    ({ size, checkpoint, rates, proof }) =>
+      size === undefined || checkpoint !== undefined || rates !== undefined || proof,
     '--size has no weights and so no spikes: give --rates FILE, or --proof, or a model or checkpoint',
   );
 
@@ -85,7 +91,6 @@ const largestSettingsFile = 1_000_000;
 export function registerEnergy(program: Command, session: Session): void {
   const command = program.command('energy').description('count operations and energy from spikes that flow');
   addEngineOptions(addNetworkOptions(addSourceOptions(command)))
-    .option('--size <NAME>', "one of the paper's sizes, with --rates: 15M, 31M or 55M")
     .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
     .option('--data <DIR>', 'labelled images, as eval takes them (default: the bundled photographs)')
     .option('--images <N>', 'at most so many of them')
@@ -108,7 +113,7 @@ async function run(session: Session, options: Options): Promise<void> {
   if (csv !== undefined)
     await checkOutput(csv, report === undefined ? inputs : [...inputs, { role: 'report', path: report }], '--csv');
   const constants = await chosenConstants(options.constants);
-  if (options.size !== undefined) {
+  if (options.size !== undefined && checkpoint === undefined) {
     const { timeSteps, heads, strides, imageSize } = options;
     const unseen = given({ timeSteps, heads, strides });
     const configuration = resolveConfiguration({ ...metaSpikeformerSizes[options.size], ...unseen });
@@ -117,7 +122,7 @@ async function run(session: Session, options: Options): Promise<void> {
   }
   const { model: name, threads, engine, precision, timeSteps, heads, strides, imageSize } = options;
   const settings = given({ threads, engine, precision, timeSteps, heads, strides, imageSize });
-  const model = await loadModel(given({ model: name, checkpoint }), settings);
+  const model = await loadModel(given({ model: name, checkpoint }), { ...settings, ...loadingOptions(options) });
   try {
     printWarnings(session.io, model);
     const { trainedTimeSteps } = model.provenance;

@@ -19,6 +19,9 @@ import {
   defaultBatch,
   given,
   imageSizeOption,
+  loadingOptions,
+  needsCheckpoint,
+  onlyWithCheckpoint,
   parseOptions,
   runningOptions,
   sourceOptions,
@@ -54,6 +57,7 @@ const schema = z
     json: z.boolean().default(false),
   })
   .refine(atMostOne('model', 'checkpoint'), 'give either --model or --checkpoint, not both')
+  .refine(onlyWithCheckpoint('weights', 'size', 'depths'), needsCheckpoint)
   .refine(
     (options) => options.data !== undefined || options.merge !== undefined,
     '--data: give a folder or an archive of labelled images',
@@ -100,7 +104,7 @@ async function evaluateData({ io }: Session, directory: string, options: Options
   const data = { directory, images: size, classes: [...classes], fingerprint };
   const { model: name, checkpoint, threads, engine, precision, timeSteps, heads, strides, imageSize } = options;
   const settings = given({ threads, engine, precision, timeSteps, heads, strides, imageSize });
-  const model = await loadModel(given({ model: name, checkpoint }), settings);
+  const model = await loadModel(given({ model: name, checkpoint }), { ...settings, ...loadingOptions(options) });
   try {
     printWarnings(io, model);
     const named = options.labels === undefined ? model : await namedClasses(model, options.labels);

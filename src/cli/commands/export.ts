@@ -12,7 +12,10 @@ import {
   atMostOne,
   describingOptions,
   given,
+  loadingOptions,
+  needsCheckpoint,
   oneOf,
+  onlyWithCheckpoint,
   parseOptions,
   sourceOptions,
   wholeNumber,
@@ -38,6 +41,7 @@ const schema = z
     repconv: oneOf(['none', 'first', 'full']).optional(),
   })
   .refine(atMostOne('model', 'checkpoint'), 'give either --model or --checkpoint, not both')
+  .refine(onlyWithCheckpoint('weights', 'size', 'depths'), needsCheckpoint)
   .refine(atMostOne('frames', 'step'), 'give either --frames or --step, not both')
   .refine(
     ({ batchNorms, repconv }) => !batchNorms || (repconv ?? 'none') === 'none',
@@ -68,7 +72,7 @@ export function registerExport(program: Command, session: Session): void {
 async function run({ io }: Session, options: Options): Promise<void> {
   const { model: name, checkpoint, output, format, heads, strides, timeSteps, imageSize } = options;
   await checkOutput(output, checkpoint === undefined ? [] : [{ path: checkpoint, role: 'checkpoint' }]);
-  const settings = given({ heads, strides, timeSteps, imageSize });
+  const settings = { ...given({ heads, strides, timeSteps, imageSize }), ...loadingOptions(options) };
   const model = await loadModel(given({ model: name, checkpoint }), { ...settings, threads: 1 });
   try {
     printWarnings(io, model);

@@ -3,11 +3,16 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { openCheckpointFile } from '../../interop/checkpointFiles.js';
-import { recogniseCheckpoint } from '../../interop/loadParameters.js';
+import { type CheckpointOptions, type ChosenWeights, recogniseCheckpoint } from '../../interop/loadParameters.js';
 import { defaultModelName, registeredModel, weightsAddress } from '../../library/registry.js';
 import { type NetworkSummary, summarise } from '../../library/summary.js';
 import { trainedAt, warningsOf } from '../../library/warnings.js';
-import { metaSpikeformerSizes, resolveConfiguration, type UnseenOptions } from '../../models/configurations.js';
+import {
+  metaSpikeformerSizes,
+  publishedSize,
+  resolveConfiguration,
+  type UnseenOptions,
+} from '../../models/configurations.js';
 import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../../models/metaSpikeformer.js';
 import type { Io } from '../io.js';
 import {
@@ -16,7 +21,8 @@ import {
   atMostOne,
   describingOptions,
   given,
-  oneOf,
+  loadingOptions,
+  onlyWithCheckpoint,
   parseOptions,
   sourceOptions,
 } from '../options.js';
@@ -27,10 +33,16 @@ const schema = z
   .strictObject({
     ...sourceOptions,
     ...describingOptions,
-    size: oneOf(['15M', '31M', '55M']).optional(),
     json: z.boolean().default(false),
   })
-  .refine(atMostOne('model', 'checkpoint', 'size'), 'give only one of --model, --checkpoint and --size');
+  .refine(atMostOne('model', 'checkpoint'), 'give either --model or --checkpoint, not both')
+  .refine(atMostOne('model', 'size'), 'give either --model or --size, not both')
+  .refine(atMostOne('model', 'depths'), 'give --depths with --checkpoint or --size, not with --model')
+  .refine(onlyWithCheckpoint('weights'), '--weights names weights of a checkpoint: give --checkpoint FILE with it')
+  .refine(
+    ({ depths, size, checkpoint }) => depths === undefined || size !== undefined || checkpoint !== undefined,
+    '--depths: give --checkpoint FILE or --size NAME with it',
+  );
 
 type Options = z.output<typeof schema>;
 
@@ -42,6 +54,9 @@ interface Described {
   readonly configuration: MetaSpikeformerConfiguration;
   readonly imageSize: readonly [number, number];
   readonly trainedTimeSteps?: number;
+  /** Of a checkpoint's weights, those that would be taken; null without a checkpoint. */
+  readonly weights: ChosenWeights | null;
+  readonly notes: readonly string[];
 }
 
 const defaultImageSize = [224, 224] as const;
@@ -49,7 +64,6 @@ const defaultImageSize = [224, 224] as const;
 export function registerInfo(program: Command, session: Session): void {
   const command = program.command('info').description('describe a network: parameters, stages, operations');
   addNetworkOptions(addSourceOptions(command))
-    .option('--size <NAME>', "one of the paper's sizes: 15M, 31M or 55M")
     .option('--image-size <N>', 'side of the input images (default: what the model says, else 224)')
     .option('--json', 'print one JSON document')
     .action((typed: Record<string, unknown>) => info(session, parseOptions(schema, typed)));
@@ -59,10 +73,9 @@ async function info({ io }: Session, options: Options): Promise<void> {
   const described = await describe(options);
   const { imageSize, configuration } = described;
   const summary = summarise(metaSpikeformer(configuration), imageSize);
-  const { trainedTimeSteps } = described;
-  const provenance = trainedTimeSteps === undefined ? {} : { trainedTimeSteps };
-  for (const warning of warningsOf({ provenance, configuration })) io.stderr.write(`note: ${warning}\n`);
-  if (options.json) io.stdout.write(`${JSON.stringify(documentOf(described, summary), null, 2)}\n`);
+  const warnings = warningsOf({ provenance: given(described), configuration });
+  for (const warning of warnings) io.stderr.write(`note: ${oneLine(warning)}\n`);
+  if (options.json) io.stdout.write(`${JSON.stringify(documentOf(described, summary, warnings), null, 2)}\n`);
   else printSummary(io, described, summary);
 }
 
@@ -72,18 +85,20 @@ async function describe(options: Options): Promise<Described> {
   const described =
     options.checkpoint === undefined
       ? await describeNamed(options, unseen)
-      : await describeCheckpoint(options.checkpoint, unseen);
+      : await describeCheckpoint(options.checkpoint, { ...unseen, ...loadingOptions(options) });
   return side === undefined ? described : { ...described, imageSize: [side, side] };
 }
 
-async function describeNamed({ model, size }: Options, unseen: UnseenOptions): Promise<Described> {
+async function describeNamed({ model, size, depths }: Options, unseen: UnseenOptions): Promise<Described> {
   if (size !== undefined) {
     return {
       name: size,
       description: `the paper's ${size} network for ImageNet-1K, without weights`,
       randomWeights: null,
-      configuration: resolveConfiguration({ ...metaSpikeformerSizes[size], ...unseen }),
+      configuration: resolveConfiguration({ ...metaSpikeformerSizes[size], ...given({ depths }), ...unseen }),
       imageSize: defaultImageSize,
+      weights: null,
+      notes: [],
     };
   }
   const registered = registeredModel(model ?? defaultModelName);
@@ -99,14 +114,16 @@ async function describeNamed({ model, size }: Options, unseen: UnseenOptions): P
     randomWeights: true,
     configuration: resolveConfiguration({ ...registered.configuration, ...unseen }),
     imageSize: registered.preprocessing.crop,
+    weights: null,
+    notes: [],
   };
 }
 
 /** Reads names and shapes only; weights stay in the file. */
-async function describeCheckpoint(path: string, unseen: UnseenOptions): Promise<Described> {
+async function describeCheckpoint(path: string, options: CheckpointOptions): Promise<Described> {
   const checkpoint = await openCheckpointFile(path);
   try {
-    const { configuration, description } = recogniseCheckpoint(checkpoint, unseen);
+    const { configuration, description, weights, notes } = recogniseCheckpoint(checkpoint, options);
     return {
       name: path,
       description: description.description ?? `weights from ${path}`,
@@ -114,18 +131,23 @@ async function describeCheckpoint(path: string, unseen: UnseenOptions): Promise<
       configuration,
       ...trainedAt(description),
       imageSize: description.preprocessing?.crop ?? defaultImageSize,
+      weights,
+      notes,
     };
   } finally {
     await checkpoint.close();
   }
 }
 
-function documentOf(described: Described, summary: NetworkSummary): object {
-  const { name, description, randomWeights, configuration, imageSize } = described;
+function documentOf(described: Described, summary: NetworkSummary, notes: readonly string[]): object {
+  const { name, description, randomWeights, configuration, imageSize, weights } = described;
   const { parameters, spikeFedOperations, realFedOperations, stages, realFedLayers } = summary;
   return {
     command: 'info',
     model: { name, description, randomWeights, trainedTimeSteps: described.trainedTimeSteps ?? null },
+    weights: weights && { name: weights.name, others: weights.others },
+    size: publishedSize(configuration) ?? null,
+    notes,
     configuration,
     imageSize,
     parameters,
@@ -140,10 +162,15 @@ function printSummary(io: Io, described: Described, summary: NetworkSummary): vo
   const { configuration: c, imageSize } = described;
   const print = (line: string) => io.stdout.write(`${line}\n`);
   print(`${bold(oneLine(described.name))} ${dim(oneLine(described.description))}`);
+  const size = publishedSize(c);
   print(
-    `${grouped(summary.parameters)} parameters, embedDim ${c.embedDim.join(',')}, depths ${c.depths.join(',')}, strides ${c.strides.join(',')}, ` +
+    `${size === undefined ? 'no published size' : `as published: ${size}`}, ${grouped(summary.parameters)} parameters, embedDim ${c.embedDim.join(',')}, depths ${c.depths.join(',')}, strides ${c.strides.join(',')}, ` +
       `${c.heads} heads, ${c.classes} classes, T = ${c.timeSteps}${c.distillation ? ', distillation head' : ''}`,
   );
+  if (described.weights && described.weights.name !== '.')
+    print(
+      `weights: ${oneLine([described.weights.name, ...described.weights.others.map((name) => `also ${name}`)].join(', '))}`,
+    );
   print('');
   const rows = summary.stages.map((stage) => [
     stage.name,

@@ -16,7 +16,9 @@ import {
   atMostOne,
   given,
   imageSizeOption,
+  needsCheckpoint,
   OptionError,
+  onlyWithCheckpoint,
   parseOptions,
   runningOptions,
   share,
@@ -39,7 +41,8 @@ const schema = z
     details: z.boolean(),
     json: z.boolean().default(false),
   })
-  .refine(atMostOne('model', 'checkpoint'), 'give either --model or --checkpoint, not both');
+  .refine(atMostOne('model', 'checkpoint'), 'give either --model or --checkpoint, not both')
+  .refine(onlyWithCheckpoint('weights', 'size', 'depths'), needsCheckpoint);
 
 type Options = z.output<typeof schema>;
 

@@ -12,7 +12,14 @@ import type { TensorData } from '../../interop/tensorData.js';
 import type { FieldTensor, Model, RunOptions, RunResult } from '../../library/model.js';
 import type { Io } from '../io.js';
 import { printWarnings } from '../modelNote.js';
-import { addEngineOptions, addNetworkOptions, given, parseOptions, runningOptions } from '../options.js';
+import {
+  addEngineOptions,
+  addNetworkOptions,
+  given,
+  loadingOptions,
+  parseOptions,
+  runningOptions,
+} from '../options.js';
 import { checkOutput } from '../outputFile.js';
 import type { Session } from '../session.js';
 import { counted, milliseconds, oneLine } from '../text.js';
@@ -97,7 +104,8 @@ async function readInput(path: string): Promise<FieldTensor> {
 function load(options: Options, { shape }: FieldTensor): Promise<Model> {
   const { checkpoint, heads, strides, threads, engine, precision } = options;
   const timeSteps = options.timeSteps ?? (shape.length === 5 ? shape[0] : undefined);
-  return loadModel({ checkpoint }, given({ heads, strides, threads, engine, precision, timeSteps }));
+  const settings = given({ heads, strides, threads, engine, precision, timeSteps });
+  return loadModel({ checkpoint }, { ...settings, ...loadingOptions(options) });
 }
 
 /** The library does not know the file that an input came from. */

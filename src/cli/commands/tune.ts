@@ -28,6 +28,8 @@ import {
   atMostOne,
   given,
   imageSizeOption,
+  needsCheckpoint,
+  onlyWithCheckpoint,
   parseOptions,
   runningOptions,
   sourceOptions,
@@ -49,6 +51,7 @@ const schema = z
     json: z.boolean().default(false),
   })
   .refine(atMostOne('model', 'checkpoint'), 'give either --model or --checkpoint, not both')
+  .refine(onlyWithCheckpoint('weights', 'size', 'depths'), needsCheckpoint)
   .refine(({ show, forget }) => !(show && forget), 'give either --show or --forget, not both');
 
 type Options = z.output<typeof schema>;
