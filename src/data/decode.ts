@@ -1,13 +1,21 @@
 /**
  * Image files to RGB bytes in Node, by sharp, with the pixels that `PIL.Image.open(file).convert('RGB')` gives: alpha is
- * dropped, EXIF orientation and colour profiles are ignored, CMYK becomes RGB by Pillow's integer formula. JPEG, PNG and
- * WebP are promised; GIF (first frame), TIFF and AVIF are passed on to sharp as they are.
+ * dropped, EXIF orientation and colour profiles are ignored (TIFF's orientation is not), CMYK becomes RGB by Pillow's integer
+ * formula. JPEG, PNG, WebP and the usual kinds of TIFF are promised; GIF (first frame) and AVIF are passed on as sharp has them.
  */
 import { readFile, stat } from 'node:fs/promises';
-import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp';
+import sharp, { type Metadata, type SharpOptions } from 'sharp';
+import { type ImageFormat, decodingBytes } from './decodingMemory.js';
+import { decodingRules, noteDamaged } from './decodingRules.js';
+import { withinTime } from './decodingTime.js';
 import { ImageError } from './errors.js';
 import { systemPath } from './fileNames.js';
 import type { RgbImage } from './image.js';
+import { isHarmless, type JpegStructure, walkJpeg, withoutStrays } from './jpegMarkers.js';
+import { memoryBudget } from './memoryBudget.js';
+import { decodeAs, type PixelKind } from './pixels.js';
+import { completePng } from './pngTail.js';
+import { checkTiffPixels, isGrey16, orient, readTiffHeader, type TiffHeader } from './tiff.js';
 
 /** Larger files are refused unread. */
 export const maximumImageBytes = 256 * 1024 * 1024;
@@ -15,12 +23,11 @@ export const maximumImageBytes = 256 * 1024 * 1024;
 /** Larger images are refused by their header, undecoded. Pillow refuses the same: twice its MAX_IMAGE_PIXELS. */
 export const maximumImagePixels = 178_956_970;
 
-type Format = 'JPEG' | 'PNG' | 'WebP' | 'GIF' | 'TIFF' | 'AVIF';
-
 /**
  * One image from a path or from the bytes of a file; `name` stands for bytes in messages. Throws ImageError naming the
  * file when it is missing, a folder, empty, larger than 256 MiB or 178,956,970 pixels, of another format, truncated or
- * damaged. 16-bit RGB and grey-alpha keep their high bytes; 16-bit grey PNGs are clipped at 255, which is Pillow's way.
+ * damaged, or takes too long; DataError when it would take more memory than is allowed for data. 16-bit RGB and grey-alpha
+ * keep their high bytes; 16-bit grey is clipped at 255, which is Pillow's way.
  */
 export async function decodeImage(pathOrBytes: string | Uint8Array, name?: string): Promise<RgbImage> {
   const fromPath = typeof pathOrBytes === 'string';
@@ -28,24 +35,115 @@ export async function decodeImage(pathOrBytes: string | Uint8Array, name?: strin
   const bytes = fromPath ? await readImageFile(pathOrBytes, label) : pathOrBytes;
   checkByteCount(bytes.length, label);
   const format = formatOf(bytes, label);
-  const source = toBuffer(bytes);
+  const image = await inspect(toBuffer(bytes), format, label);
+  checkDimensions(image, label);
+  const free = await memoryBudget().reserve(bytesNeeded(image), label);
+  return withinTime(label, () => decodeInspected(image), free);
+}
+
+/** What is known of an image before its pixels are decoded. */
+interface InspectedImage {
+  readonly label: string;
+  readonly source: Buffer;
+  readonly format: ImageFormat;
+  readonly width: number;
+  readonly height: number;
+  readonly channels: number;
+  readonly bitsPerSample: number;
+  readonly progressive: boolean;
+  readonly kind: PixelKind;
+  readonly jpeg?: JpegStructure;
+  readonly tiff?: TiffHeader;
+}
+
+async function inspect(source: Buffer, format: ImageFormat, label: string): Promise<InspectedImage> {
+  if (format === 'JPEG') return inspectJpeg(source, label);
+  const tiff = format === 'TIFF' ? readTiffHeader(source, label) : undefined;
+  // Before the decoder sees it: some kinds of pixels keep it busy for ever.
+  if (tiff) checkTiffPixels(tiff, label);
+  const header = await sharp(source, { ...readingOptions, failOn: 'error' })
+    .metadata()
+    .catch(async (error: unknown) => {
+      if (!decodingRules().tolerateDamaged) throw damaged(label, format, error);
+      return sharp(source, { ...readingOptions, failOn: 'none' }).metadata();
+    })
+    .catch((error: unknown) => {
+      throw error instanceof ImageError ? error : damaged(label, format, error);
+    });
+  const { width, height, channels, bitsPerSample, isProgressive } = header;
+  const sizes = { width, height, channels, bitsPerSample: bitsPerSample ?? bitsOf(header), progressive: isProgressive };
+  const kind = pixelKindOf(source, format, header, tiff);
+  return { label, source, format, kind, ...sizes, ...(tiff ? { tiff } : {}) };
+}
+
+function bitsOf({ depth }: Metadata): number {
+  if (depth === 'uchar' || depth === 'char') return 8;
+  return depth === 'ushort' || depth === 'short' ? 16 : 32;
+}
+
+/** The markers say all that is needed, and are walked in any case: asking the decoder would cost small images more. */
+function inspectJpeg(source: Buffer, label: string): InspectedImage {
+  const jpeg = walkJpeg(source);
+  if (jpeg.components === 0) throw damaged(label, 'JPEG', new Error(jpeg.damage ?? 'it has no frame'));
+  const { width, height, components, severalScans } = jpeg;
+  const kind = components === 4 ? 'cmyk' : 'colour';
+  const sizes = { width, height, channels: components, bitsPerSample: 8, progressive: severalScans };
+  return { label, source, format: 'JPEG', kind, ...sizes, jpeg };
+}
+
+const readingOptions = { ignoreIcc: true, limitInputPixels: false } satisfies SharpOptions;
+
+function bytesNeeded({ source, channels, jpeg, ...shape }: InspectedImage): number {
+  return decodingBytes({ ...shape, channels: jpeg?.samplesPerPixel ?? channels, fileBytes: source.length });
+}
+
+type Strictness = NonNullable<SharpOptions['failOn']>;
+
+async function decodeInspected(image: InspectedImage): Promise<RgbImage> {
+  const { label, format, jpeg } = image;
   try {
-    const header = await sharp(source, readingOptions).metadata();
-    checkDimensions(header, label);
-    return await decodeAs(pixelKindOf(source, format, header), sharp(source, readingOptions));
+    if (jpeg) return await decodeJpeg(image, jpeg);
+    return await decodeWhole(image);
   } catch (error) {
-    if (error instanceof ImageError) throw error;
-    throw new ImageError(
-      `${label}: this ${format} file is truncated or damaged (${reasonOf(error)}); replace the file`,
-      {
-        cause: error,
-      },
-    );
+    if (!decodingRules().tolerateDamaged) throw damaged(label, format, error);
+    noteDamaged([label]);
+    return await decode(image, image.source, 'none').catch((reason: unknown) => {
+      throw damaged(label, format, reason, false);
+    });
   }
 }
 
-/** Errors but not warnings stop the reading: Pillow too decodes JPEGs with stray bytes between their segments. */
-const readingOptions: SharpOptions = { failOn: 'error', ignoreIcc: true, limitInputPixels: false };
+/** Warnings count, since libjpeg only warns of garbage in a scan; but not those that leave the pixels as they are. */
+async function decodeJpeg(image: InspectedImage, jpeg: JpegStructure): Promise<RgbImage> {
+  if (jpeg.damage !== undefined) throw new Error(jpeg.damage);
+  const source = jpeg.strays.length > 0 ? withoutStrays(image.source, jpeg.strays) : image.source;
+  try {
+    return await decode(image, source, 'warning');
+  } catch (error) {
+    if (!isHarmless(reasonOf(error))) throw error;
+    return decode(image, source, 'error');
+  }
+}
+
+async function decodeWhole(image: InspectedImage): Promise<RgbImage> {
+  try {
+    return await decode(image, image.source, 'error');
+  } catch (error) {
+    const completed = image.format === 'PNG' ? await completePng(image.source) : undefined;
+    if (completed === undefined) throw error;
+    return decode(image, completed, 'error');
+  }
+}
+
+async function decode({ kind, tiff }: InspectedImage, source: Buffer, failOn: Strictness): Promise<RgbImage> {
+  const stored = await decodeAs(kind, sharp(source, { ...readingOptions, failOn }));
+  return tiff ? orient(stored, tiff.orientation) : stored;
+}
+
+function damaged(label: string, format: ImageFormat, cause: unknown, canTolerate = true): ImageError {
+  const remedy = canTolerate ? 'replace the file, or take what is left of it with --tolerate-damaged' : 'replace the file';
+  return new ImageError(`${label}: this ${format} file is truncated or damaged (${reasonOf(cause)}); ${remedy}`, { cause });
+}
 
 async function readImageFile(path: string, label: string): Promise<Uint8Array> {
   try {
@@ -72,8 +170,7 @@ function checkByteCount(count: number, label: string): void {
   }
 }
 
-function checkDimensions(header: Metadata, label: string): void {
-  const { width, height } = header;
+function checkDimensions({ width, height }: InspectedImage, label: string): void {
   if (!(width > 0 && height > 0)) {
     throw new ImageError(`${label}: its header says ${width} x ${height} pixels; both sides must be at least 1`);
   }
@@ -85,7 +182,7 @@ function checkDimensions(header: Metadata, label: string): void {
 }
 
 /** By signature alone, so that nothing but these formats ever reaches a decoder (SVG, for one, does not). */
-function formatOf(bytes: Uint8Array, label: string): Format {
+function formatOf(bytes: Uint8Array, label: string): ImageFormat {
   const start = String.fromCharCode(...bytes.subarray(0, 12));
   if (start.startsWith('\xff\xd8\xff')) return 'JPEG';
   if (start.startsWith('\x89PNG\r\n\x1a\n')) return 'PNG';
@@ -106,63 +203,12 @@ function toBuffer(bytes: Uint8Array): Buffer {
     : Buffer.from(bytes);
 }
 
-type PixelKind = 'colour' | 'cmyk' | 'grey, clipped' | 'grey, high byte';
-
-function pixelKindOf(source: Buffer, format: Format, header: Metadata): PixelKind {
+function pixelKindOf(source: Buffer, format: ImageFormat, header: Metadata, tiff: TiffHeader | undefined): PixelKind {
   if (header.space === 'cmyk') return 'cmyk';
+  if (tiff) return isGrey16(tiff) ? 'grey, clipped' : 'colour';
   if (format !== 'PNG' || header.space !== 'grey16') return 'colour';
   // Byte 25 of a PNG is its colour type: 0 is grey alone (which may still have a transparent value), 4 is grey with alpha.
   return source[25] === 4 ? 'grey, high byte' : 'grey, clipped';
-}
-
-function decodeAs(kind: PixelKind, image: Sharp): Promise<RgbImage> {
-  switch (kind) {
-    case 'colour':
-      return decodeColour(image);
-    case 'cmyk':
-      return decodeCmyk(image);
-    case 'grey, clipped':
-      return decodeGrey16(image, (value) => Math.min(value, 255));
-    case 'grey, high byte':
-      return decodeGrey16(image, (value) => value >> 8);
-  }
-}
-
-async function decodeColour(image: Sharp): Promise<RgbImage> {
-  const { data, info } = await image.removeAlpha().toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
-  return {
-    width: info.width,
-    height: info.height,
-    data: new Uint8Array(data.buffer, data.byteOffset, data.length),
-  };
-}
-
-async function decodeCmyk(image: Sharp): Promise<RgbImage> {
-  const inCmyk = image.pipelineColourspace('cmyk').toColourspace('cmyk');
-  const { data: cmyk, info } = await inCmyk.raw().toBuffer({ resolveWithObject: true });
-  const data = new Uint8Array(info.width * info.height * 3);
-  for (let pixel = 0; pixel < info.width * info.height; pixel++) {
-    const light = 255 - cmyk[pixel * info.channels + 3]!;
-    for (let c = 0; c < 3; c++) data[pixel * 3 + c] = light - timesFraction(cmyk[pixel * info.channels + c]!, light);
-  }
-  return { width: info.width, height: info.height, data };
-}
-
-/** a * b / 255, rounded to the nearest whole number, for bytes a and b. */
-function timesFraction(a: number, b: number): number {
-  const product = a * b + 128;
-  return ((product >> 8) + product) >> 8;
-}
-
-async function decodeGrey16(image: Sharp, toByte: (value: number) => number): Promise<RgbImage> {
-  const inGrey = image.removeAlpha().pipelineColourspace('grey16').toColourspace('grey16');
-  const { data: raw, info } = await inGrey.raw({ depth: 'ushort' }).toBuffer({ resolveWithObject: true });
-  const values = new Uint16Array(raw.buffer.slice(raw.byteOffset, raw.byteOffset + raw.length));
-  const data = new Uint8Array(info.width * info.height * 3);
-  for (let pixel = 0; pixel < info.width * info.height; pixel++) {
-    data.fill(toByte(values[pixel * info.channels]!), pixel * 3, pixel * 3 + 3);
-  }
-  return { width: info.width, height: info.height, data };
 }
 
 /** The first line of what another library or the system said. */

@@ -5,9 +5,10 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { noteDamaged, shareReading } from '../decodingRules.js';
 import { DataError } from '../errors.js';
 import type { BatchContext, BatchJob, MadeBatch } from './batch.js';
-import type { JobMessage, ResultMessage } from './messages.js';
+import type { JobMessage, ResultMessage, WorkerBeginning } from './messages.js';
 
 /** See {@link startPool}. */
 export interface WorkerPool {
@@ -58,12 +59,17 @@ export function startPool(count: number, context: BatchContext): WorkerPool {
 
 function startMember(entry: URL, context: BatchContext): Member {
   // Without the parent's flags: it may have been started with loaders that do not fit compiled code.
-  const worker = new Worker(entry, { workerData: context, execArgv: [] });
+  const { reading, ended } = shareReading();
+  const beginning: WorkerBeginning = { context, reading };
+  const worker = new Worker(entry, { workerData: beginning, execArgv: [] });
   const member: Member = { worker, waiting: new Map() };
   worker.on('message', (result: ResultMessage) => settle(member, result));
   worker.on('error', (error) => fail(member, stopped(error.message)));
   worker.on('messageerror', (error) => fail(member, stopped(error.message)));
-  worker.on('exit', (code) => fail(member, stopped(`exit code ${code}`)));
+  worker.on('exit', (code) => {
+    ended();
+    fail(member, stopped(`exit code ${code}`));
+  });
   worker.unref();
   return member;
 }
@@ -78,6 +84,7 @@ function ask(member: Member, message: JobMessage): Promise<MadeBatch> {
 }
 
 function settle(member: Member, result: ResultMessage): void {
+  noteDamaged(result.damaged);
   const waiting = member.waiting.get(result.id);
   member.waiting.delete(result.id);
   if (member.waiting.size === 0) member.worker.unref();
