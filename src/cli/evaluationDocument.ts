@@ -33,6 +33,8 @@ const schema = z.strictObject({
   /** True when the evaluation was interrupted: `images` says how many were done. */
   partial: z.boolean(),
   images: count,
+  /** How many damaged images were taken; absent unless they are tolerated. */
+  damaged: count.optional(),
   top1: z.strictObject({ correct: count, accuracy: share }),
   top5: z.strictObject({ k: z.int().min(1), correct: count, accuracy: share }),
   /** In the order of the class folders; `class` is the model's number for it. */
@@ -54,14 +56,14 @@ interface Named {
 
 /** @param perClass Counts by class folder, with the model's number of the class. */
 export function evaluationDocument(
-  parts: Pick<EvaluationDocument, 'model' | 'data' | 'shard' | 'partial'>,
+  parts: Pick<EvaluationDocument, 'model' | 'data' | 'shard' | 'partial' | 'damaged'>,
   k: number,
   perClass: readonly (ClassCounts & { readonly name: string; readonly class: number })[],
   timing: { readonly seconds: number; readonly threads: number | null },
 ): EvaluationDocument {
   const { images, top1, topK } = totalOf(perClass);
   const accuracy = (correct: number) => (images === 0 ? null : correct / images);
-  const { model, data, shard, partial } = parts;
+  const { model, data, shard, partial, damaged } = parts;
   return {
     command: 'eval',
     model,
@@ -69,6 +71,7 @@ export function evaluationDocument(
     shard,
     partial,
     images,
+    ...(damaged === undefined ? {} : { damaged }),
     top1: { correct: top1, accuracy: accuracy(top1) },
     top5: { k, correct: topK, accuracy: accuracy(topK) },
     perClass: perClass.map((entry) => ({
@@ -158,11 +161,16 @@ export async function mergeEvaluations(files: readonly string[]): Promise<Evalua
   const { model, data, perClass, top5 } = inOrder[0]!;
   const merged = mergeAccuracy(inOrder.map(accuracyOf));
   return evaluationDocument(
-    { model, data, shard: null, partial: false },
+    { model, data, shard: null, partial: false, ...damagedOf(inOrder) },
     top5.k,
     merged.perClass.map((counts, i) => ({ ...counts, name: perClass[i]!.name, class: perClass[i]!.class })),
     { seconds: inOrder.reduce((sum, { timing }) => sum + timing.seconds, 0), threads: null },
   );
+}
+
+function damagedOf(parts: readonly EvaluationDocument[]): { damaged?: number } {
+  if (parts.every(({ damaged }) => damaged === undefined)) return {};
+  return { damaged: parts.reduce((sum, { damaged = 0 }) => sum + damaged, 0) };
 }
 
 function expectFinishedShard({ file, document }: Named): void {

@@ -5,7 +5,7 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import sharp, { type Metadata, type SharpOptions } from 'sharp';
-import { type ImageFormat, decodingBytes } from './decodingMemory.js';
+import { decodingBytes, type ImageFormat } from './decodingMemory.js';
 import { decodingRules, noteDamaged } from './decodingRules.js';
 import { withinTime } from './decodingTime.js';
 import { ImageError } from './errors.js';
@@ -141,8 +141,12 @@ async function decode({ kind, tiff }: InspectedImage, source: Buffer, failOn: St
 }
 
 function damaged(label: string, format: ImageFormat, cause: unknown, canTolerate = true): ImageError {
-  const remedy = canTolerate ? 'replace the file, or take what is left of it with --tolerate-damaged' : 'replace the file';
-  return new ImageError(`${label}: this ${format} file is truncated or damaged (${reasonOf(cause)}); ${remedy}`, { cause });
+  const remedy = canTolerate
+    ? 'replace the file, or take what is left of it with --tolerate-damaged'
+    : 'replace the file';
+  return new ImageError(`${label}: this ${format} file is truncated or damaged (${reasonOf(cause)}); ${remedy}`, {
+    cause,
+  });
 }
 
 async function readImageFile(path: string, label: string): Promise<Uint8Array> {

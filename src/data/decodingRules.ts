@@ -36,15 +36,31 @@ export function noteDamaged(names: Iterable<string>): void {
   for (const name of names) damaged.add(name);
 }
 
-/** Decodes in native code that have not ended yet: of this thread first, then of those that it started. */
-let underWay: readonly Int32Array[] = [new Int32Array(new SharedArrayBuffer(4))];
+const underWayCell = 0;
+const givenUpCell = 1;
+const newCounts = () => new Int32Array(new SharedArrayBuffer(8));
 
+/** Of this thread first, then of those that it started. */
+let counts: readonly Int32Array[] = [newCounts()];
+
+function sumOf(cell: number): number {
+  return counts.reduce((sum, of) => sum + Atomics.load(of, cell), 0);
+}
+
+/** Decodes in native code that have not ended yet, in all threads. */
 export const decodesUnderWay = {
   add: (change: 1 | -1) => {
-    Atomics.add(underWay[0]!, 0, change);
+    Atomics.add(counts[0]!, underWayCell, change);
+  },
+  addGivenUp: (change: 1 | -1) => {
+    Atomics.add(counts[0]!, givenUpCell, change);
   },
   get count(): number {
-    return underWay.reduce((sum, cell) => sum + Atomics.load(cell, 0), 0);
+    return sumOf(underWayCell);
+  },
+  /** Of them, those that took longer than allowed: nobody waits for them, and they may never end. */
+  get givenUp(): number {
+    return sumOf(givenUpCell);
   },
 };
 
@@ -52,24 +68,24 @@ export const decodesUnderWay = {
 export interface SharedReading {
   readonly rules: DecodingRules;
   readonly budget: SharedMemoryBudget;
-  readonly underWay: Int32Array;
+  readonly counts: Int32Array;
 }
 
 /** What a new thread needs to read as this one does, and what is to be called when it has ended. */
 export function shareReading(): { readonly reading: SharedReading; readonly ended: () => void } {
   const { budget, free } = memoryBudget().share();
-  const cell = new Int32Array(new SharedArrayBuffer(4));
-  underWay = [...underWay, cell];
+  const its = newCounts();
+  counts = [...counts, its];
   const ended = () => {
-    underWay = underWay.filter((other) => other !== cell);
+    counts = counts.filter((other) => other !== its);
     free();
   };
-  return { reading: { rules, budget, underWay: cell }, ended };
+  return { reading: { rules, budget, counts: its }, ended };
 }
 
 /** Makes this thread read as the one that started it. */
 export function joinReading(reading: SharedReading): void {
   rules = reading.rules;
-  underWay = [reading.underWay];
+  counts = [reading.counts];
   joinMemoryBudget(reading.budget);
 }

@@ -77,10 +77,7 @@ function inflatedBytes(header: Buffer): number {
     columns === 0 ? 0 : count * (1 + Math.ceil((columns * bitsPerPixel) / 8));
   if (header[12] === 0) return rows(width, height);
   const steps = (size: number, first: number, step: number) => Math.max(0, Math.ceil((size - first) / step));
-  return passes.reduce(
-    (sum, [x, y, across, down]) => sum + rows(steps(width, x, across), steps(height, y, down)),
-    0,
-  );
+  return passes.reduce((sum, [x, y, across, down]) => sum + rows(steps(width, x, across), steps(height, y, down)), 0);
 }
 
 function chunk(type: string, data: Buffer): Buffer {

@@ -19,7 +19,7 @@ export interface LabelledBatch {
 export interface EvaluateOptions {
   /** The k of top-k beside top-1 (default 5). */
   readonly k?: number;
-  /** When it aborts, the batch under way is finished and what was counted so far is returned. */
+  /** When it aborts, what was counted so far is returned: a batch in the network is finished, one that is being decoded is not waited for. */
   readonly signal?: AbortSignal;
   /** Called after each batch with the number of images done. */
   readonly onProgress?: (images: number) => void;
@@ -45,13 +45,19 @@ export async function evaluate(
   const start = performance.now();
   let images = 0;
   let complete = true;
-  for await (const { input, labels } of batches) {
+  const drawn = batches[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await unlessAborted(drawn.next(), options.signal);
+    if (next?.done) break;
     // An abort can only be noticed when waiting events get their turn; awaiting what is already there gives them none.
     await new Promise((resolve) => setTimeout(resolve, 0));
-    if (options.signal?.aborted) {
+    if (next === undefined || options.signal?.aborted) {
       complete = false;
+      // Not awaited: it ends when the decodes under way do, which may be never.
+      drawn.return?.().catch(() => undefined);
       break;
     }
+    const { input, labels } = next.value;
     const { logits } = await model.run({ shape: [labels.length, 3, ...model.preprocessing.crop], data: input });
     counter.add(
       logits.data,
@@ -61,6 +67,27 @@ export async function evaluate(
     options.onProgress?.(images);
   }
   return { accuracy: counter.counts(), complete, milliseconds: performance.now() - start };
+}
+
+/** What `work` gives, or undefined as soon as the signal aborts. */
+async function unlessAborted<Result>(
+  work: Promise<Result>,
+  signal: AbortSignal | undefined,
+): Promise<Result | undefined> {
+  if (signal === undefined) return work;
+  // Whatever becomes of it after an abort is nobody's business.
+  work.catch(() => undefined);
+  let stop: () => void = () => undefined;
+  const aborted = new Promise<undefined>((resolve) => {
+    stop = () => resolve(undefined);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop);
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }
 
 const namedInMessages = 8;

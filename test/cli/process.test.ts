@@ -133,6 +133,29 @@ describe.skipIf(!present)(`the process${present ? '' : ' (skipped: dist is not b
     expect(code).toBe(130);
   });
 
+  it('ends an evaluation at once at Ctrl-C while a decoder is busy, and says what is done', async () => {
+    const data = join(folder.path, 'slow', 'noise');
+    await mkdir(data, { recursive: true });
+    await copyFile(fixture('preprocess', 'slow.jpg'), join(data, '0.jpg'));
+    const args = ['eval', '--data', join(folder.path, 'slow'), ...settings, '--memory', '4GiB'];
+    const child = spawn(process.execPath, [built, ...args]);
+    let stdout = '';
+    let pressed = 0;
+    const press = () => {
+      pressed = performance.now();
+      child.kill('SIGINT');
+    };
+    child.stdout.on('data', (bytes) => {
+      if (stdout === '') setTimeout(press, 500);
+      stdout += bytes;
+    });
+    const end = await new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal })));
+    // Decoding takes many seconds, and nothing but a signal ends a process whose thread is in native code.
+    expect(end).toEqual({ code: null, signal: 'SIGINT' });
+    expect(performance.now() - pressed).toBeLessThan(3000);
+    expect(stdout).toContain('partial result: interrupted after 0 images');
+  });
+
   it('trains, killed at random moments and resumed, to the bytes of a run left alone', async () => {
     const data = join(folder.path, 'labelled');
     await writeDarkAndLight(data, 24);

@@ -47,6 +47,13 @@ import {
 import { checkOutput } from '../outputFile.js';
 import { bundledPhotographs } from '../photographs.js';
 import { startProgress } from '../progress.js';
+import {
+  addReadingOptions,
+  applyReadingOptions,
+  damagedField,
+  readingOptions,
+  reportDamaged,
+} from '../readingOptions.js';
 import type { Session } from '../session.js';
 import { counted, giga, oneLine, table } from '../text.js';
 import { programVersion } from '../version.js';
@@ -55,6 +62,7 @@ const schema = z
   .strictObject({
     ...sourceOptions,
     ...runningOptions,
+    ...readingOptions,
     imageSize: imageSizeOption,
     data: z.string().optional(),
     rates: z.string().optional(),
@@ -90,7 +98,7 @@ const largestSettingsFile = 1_000_000;
 
 export function registerEnergy(program: Command, session: Session): void {
   const command = program.command('energy').description('count operations and energy from spikes that flow');
-  addEngineOptions(addNetworkOptions(addSourceOptions(command)))
+  addReadingOptions(addEngineOptions(addNetworkOptions(addSourceOptions(command))))
     .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
     .option('--data <DIR>', 'labelled images, as eval takes them (default: the bundled photographs)')
     .option('--images <N>', 'at most so many of them')
@@ -105,6 +113,7 @@ export function registerEnergy(program: Command, session: Session): void {
 }
 
 async function run(session: Session, options: Options): Promise<void> {
+  applyReadingOptions(options);
   const { report, csv, checkpoint, data, rates, constants: constantsFile } = options;
   const inputs = Object.entries(given({ checkpoint, data, rates, 'file of constants': constantsFile })).map(
     ([role, path]) => ({ role, path }),
@@ -174,14 +183,16 @@ async function withoutImages(
 }
 
 /** Files first: what is printed says that they are there. */
-async function publish(io: Io, document: EnergyDocument, { report, csv, json }: Options): Promise<void> {
+async function publish(io: Io, document: EnergyDocument, options: Options): Promise<void> {
+  const { report, csv, json } = options;
   const encoder = new TextEncoder();
   if (report !== undefined) {
     const proof = proveSpikeDriven(document.model.configuration);
     await writeNodeFile(report, [encoder.encode(energyReport(document, proof, programVersion()))]);
   }
   if (csv !== undefined) await writeNodeFile(csv, [encoder.encode(energyCsv(document))]);
-  if (json) io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+  reportDamaged(io, options);
+  if (json) io.stdout.write(`${JSON.stringify({ ...document, ...damagedField(options) }, null, 2)}\n`);
   else {
     print(io, document);
     if (report !== undefined) io.stdout.write(`report: ${oneLine(report)}\n`);

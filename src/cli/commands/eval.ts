@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import type { Shard } from '../../data/imageFolder.js';
 import { loadModel } from '../../index.js';
-import { type Evaluation, evaluate, matchClasses } from '../../library/evaluate.js';
+import { type Evaluation, evaluate, type LabelledBatch, matchClasses } from '../../library/evaluate.js';
 import { type EvaluationData, openEvaluationData } from '../../library/evaluationData.js';
 import { modelFingerprint } from '../../library/fingerprint.js';
 import type { Model } from '../../library/model.js';
@@ -28,6 +28,13 @@ import {
   wholeNumber,
 } from '../options.js';
 import { startProgress } from '../progress.js';
+import {
+  addReadingOptions,
+  applyReadingOptions,
+  damagedField,
+  readingOptions,
+  reportDamaged,
+} from '../readingOptions.js';
 import { exitCodes, type Session } from '../session.js';
 import { counted, oneLine, printNotes, roughDuration } from '../text.js';
 
@@ -43,6 +50,7 @@ const shardSchema = z
 const settingsShape = {
   ...sourceOptions,
   ...runningOptions,
+  ...readingOptions,
   imageSize: imageSizeOption,
   data: z.string().optional(),
   batch: wholeNumber(1, 1024).optional(),
@@ -74,7 +82,7 @@ export function registerEval(program: Command, session: Session): void {
     .command('eval')
     .description('measure accuracy on labelled images')
     .option('--data <DIR>', 'images: a folder of class folders, a .tar(.gz) of one, CIFAR binaries or idx files');
-  addEngineOptions(addNetworkOptions(addSourceOptions(command)))
+  addReadingOptions(addEngineOptions(addNetworkOptions(addSourceOptions(command))))
     .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
     .option('--batch <N>', `images at once, 1 to 1024 (default: ${defaultBatch})`)
     .option(
@@ -88,10 +96,12 @@ export function registerEval(program: Command, session: Session): void {
 }
 
 async function run(session: Session, options: Options): Promise<void> {
+  applyReadingOptions(options);
   const document = options.merge
     ? await mergeEvaluations(options.merge)
     : await evaluateData(session, options.data!, options);
   if (document.partial) session.exitCode = exitCodes.interrupted;
+  reportDamaged(session.io, options);
   if (options.json) session.io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
   else printResult(session.io, document);
 }
@@ -117,6 +127,7 @@ async function evaluateData({ io }: Session, directory: string, options: Options
       data,
       shard,
       partial: !evaluation.complete,
+      ...damagedField(options),
     };
     const { accuracy, milliseconds } = evaluation;
     const perClass = classes.map((className, index) => {
@@ -147,7 +158,42 @@ function warnOfNumbers(io: Io, classes: number, model: Model): void {
   );
 }
 
-/** Evaluates under a progress bar; Ctrl-C ends it after the batch under way, a second one at once. */
+/** A batch that keeps the network busy for longer is not waited for after Ctrl-C. */
+const longestWait = 500;
+
+/** A first batch with more images and time steps than this may be a long one. */
+const surelyShort = 64;
+
+/**
+ * The batches, listening for Ctrl-C between them. While the network is at work nothing can be heard, so where that may take long the
+ * system's own way of ending a process is left in place.
+ */
+async function* interruptible(
+  batches: AsyncIterable<LabelledBatch>,
+  { listen, ignore: first }: { readonly listen: () => () => void; readonly ignore: () => void },
+  timeSteps: number,
+): AsyncGenerator<LabelledBatch, void, undefined> {
+  let ignore = first;
+  let slow: boolean | undefined;
+  try {
+    for await (const batch of batches) {
+      slow ??= batch.labels.length * timeSteps > surelyShort;
+      if (slow) {
+        // A signal that came before is heard first.
+        await new Promise((turn) => setImmediate(turn));
+        ignore();
+      }
+      const start = performance.now();
+      yield batch;
+      if (slow) ignore = listen();
+      slow = performance.now() - start > longestWait;
+    }
+  } finally {
+    ignore();
+  }
+}
+
+/** Evaluates under a progress bar; Ctrl-C ends it with what is done. */
 async function watched(
   io: Io,
   data: EvaluationData,
@@ -157,20 +203,21 @@ async function watched(
 ): Promise<Evaluation> {
   const { index, count } = shard ?? { index: 0, count: 1 };
   const total = Math.max(0, Math.ceil((data.size - index) / count));
-  const batches = data.batches({ batch, preprocess: model.preprocessing, ...(shard ? { shard } : {}) });
+  const images = data.batches({ batch, preprocess: model.preprocessing, ...(shard ? { shard } : {}) });
   const abort = new AbortController();
+  const listen = () => io.onInterrupt(() => abort.abort());
   // From the first word on: who sees the evaluation begin can end it.
-  const ignore = io.onInterrupt(() => abort.abort());
+  const ignore = listen();
   if (!json) printModelNote(io, model);
   const progress = startProgress(io, 'eval', total, 'images');
   try {
+    const batches = interruptible(images, { listen, ignore }, model.configuration.timeSteps);
     return await evaluate(model, batches, classOf, {
       signal: abort.signal,
       onProgress: (images) => progress.update(images),
     });
   } finally {
     progress.stop();
-    ignore();
   }
 }
 

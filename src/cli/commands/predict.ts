@@ -26,6 +26,13 @@ import {
   wholeNumber,
 } from '../options.js';
 import { picturesOf, readPicture, standardInput } from '../pictures.js';
+import {
+  addReadingOptions,
+  applyReadingOptions,
+  damagedField,
+  readingOptions,
+  reportDamaged,
+} from '../readingOptions.js';
 import { exitCodes, type Session } from '../session.js';
 import { bar, milliseconds, oneLine, percent, saidOnce, table } from '../text.js';
 import { applyChoices } from '../tunedModel.js';
@@ -34,6 +41,7 @@ const schema = z
   .strictObject({
     ...sourceOptions,
     ...runningOptions,
+    ...readingOptions,
     imageSize: imageSizeOption,
     top: wholeNumber(1, 100_000).optional(),
     threshold: share().optional(),
@@ -89,7 +97,7 @@ export function registerPredict(program: Command, session: Session): void {
       '<IMAGE...>',
       'JPEG, PNG, WebP, GIF, TIFF or AVIF files, folders of them, http addresses of this machine, or - for standard input',
     );
-  addEngineOptions(addNetworkOptions(addSourceOptions(command)))
+  addReadingOptions(addEngineOptions(addNetworkOptions(addSourceOptions(command))))
     .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
     .option('--top <K>', `how many classes to name (default: ${defaultTop})`)
     .option('--threshold <P>', 'name only classes of at least this probability, 0 to 1')
@@ -105,7 +113,7 @@ export function registerPredict(program: Command, session: Session): void {
 }
 
 async function predict(session: Session, images: readonly string[], options: Options): Promise<void> {
-  const { model: name, checkpoint, top: wanted, threshold, labels, details, json, ...settings } = options;
+  const { model: name, checkpoint, top: wanted, threshold, labels, details, json, ...settings } = applyReadingOptions(options);
   if (images.filter((image) => image === standardInput).length > 1)
     throw new OptionError(`${standardInput}: standard input holds one image; name it once`);
   const start = performance.now();
@@ -123,7 +131,9 @@ async function predict(session: Session, images: readonly string[], options: Opt
     };
     const document = await answer(session.io, asked, images, json);
     if (document.errors.length > 0) session.exitCode = exitCodes.refused;
-    if (json && document.images.length > 0) session.io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+    if (json && document.images.length > 0)
+      session.io.stdout.write(`${JSON.stringify({ ...document, ...damagedField(options) }, null, 2)}\n`);
+    reportDamaged(session.io, options);
   } finally {
     await model.dispose();
   }

@@ -18,6 +18,13 @@ import { type ProgressReport, type RunResult, train } from '../../training/train
 import type { Io } from '../io.js';
 import { given, oneOf, parseOptions, wholeNumber } from '../options.js';
 import { startProgress } from '../progress.js';
+import {
+  addReadingOptions,
+  applyReadingOptions,
+  damagedField,
+  readingOptions,
+  reportDamaged,
+} from '../readingOptions.js';
 import { exitCodes, type Session } from '../session.js';
 import { printNotes } from '../text.js';
 
@@ -29,13 +36,14 @@ const schema = z.strictObject({
   set: z.array(z.string()).default([]),
   threads: wholeNumber(1, maximumThreads).optional(),
   engine: oneOf(['wasm', 'reference']).optional(),
+  ...readingOptions,
   json: z.boolean().default(false),
 });
 
 type Options = z.output<typeof schema>;
 
 export function registerTrain(program: Command, session: Session): void {
-  program
+  const command = program
     .command('train')
     .description('train a network by a recipe')
     .option('--recipe <NAME|FILE>', `one of ${recipeNames().join(', ')}, or a file`)
@@ -44,13 +52,15 @@ export function registerTrain(program: Command, session: Session): void {
     .option('--resume', 'go on from the state in the output folder')
     .option('--set <key=value...>', 'change the recipe, e.g. schedule.learningRate=0.002 timeSteps=4')
     .option('--threads <N>', `threads, 1 to ${maximumThreads} (default: as many as there are processors)`)
-    .option('--engine <NAME>', 'wasm (default), or reference: plain loops, very slow, for comparison')
+    .option('--engine <NAME>', 'wasm (default), or reference: plain loops, very slow, for comparison');
+  addReadingOptions(command)
     .option('--json', 'print one JSON document')
     .action((typed: Record<string, unknown>) => run(session, parseOptions(schema, typed)));
 }
 
 async function run(session: Session, options: Options): Promise<void> {
   const { io } = session;
+  applyReadingOptions(options);
   const recipe = await openRecipe(options.recipe, options.set);
   refuseOverwriting(options);
   const dataset = await openDataset(options.data, { split: 'train' });
@@ -140,9 +150,13 @@ function watch(io: Io): { readonly report: (report: ProgressReport) => void; rea
   return { report, stop };
 }
 
-function print(io: Io, { output, json }: Options, result: RunResult): void {
+function print(io: Io, options: Options, result: RunResult): void {
+  const { output, json } = options;
+  reportDamaged(io, options);
   if (json) {
-    io.stdout.write(`${JSON.stringify({ output, ...result, bestAccuracy: result.bestAccuracy ?? null }, null, 2)}\n`);
+    io.stdout.write(
+      `${JSON.stringify({ output, ...result, bestAccuracy: result.bestAccuracy ?? null, ...damagedField(options) }, null, 2)}\n`,
+    );
     return;
   }
   const best =

@@ -37,6 +37,13 @@ import {
 } from '../options.js';
 import { bundledPhotographs } from '../photographs.js';
 import { startProgress } from '../progress.js';
+import {
+  addReadingOptions,
+  applyReadingOptions,
+  damagedField,
+  readingOptions,
+  reportDamaged,
+} from '../readingOptions.js';
 import type { Session } from '../session.js';
 import { percent, table } from '../text.js';
 
@@ -44,6 +51,7 @@ const schema = z
   .strictObject({
     ...sourceOptions,
     ...runningOptions,
+    ...readingOptions,
     imageSize: imageSizeOption,
     rounds: wholeNumber(1, 1000).optional(),
     show: z.boolean().default(false),
@@ -61,7 +69,7 @@ export function registerTune(program: Command, session: Session): void {
     .command('tune')
     .description('measure which form of each RepConv is faster here, and keep the answer')
     .argument('[IMAGE...]', 'images of the kind that will come (default: the photographs that come with the program)');
-  addEngineOptions(addNetworkOptions(addSourceOptions(command)))
+  addReadingOptions(addEngineOptions(addNetworkOptions(addSourceOptions(command))))
     .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
     .option('--rounds <N>', `measurements of each form, taken in turn (default: ${defaultTuneRounds})`)
     .option('--show', 'print what was measured before')
@@ -71,7 +79,15 @@ export function registerTune(program: Command, session: Session): void {
 }
 
 async function tune({ io }: Session, images: readonly string[], options: Options): Promise<void> {
-  const { model: name, checkpoint, show, forget, json, rounds = defaultTuneRounds, ...settings } = options;
+  const {
+    model: name,
+    checkpoint,
+    show,
+    forget,
+    json,
+    rounds = defaultTuneRounds,
+    ...settings
+  } = applyReadingOptions(options);
   const folder = choicesFolder(io.environment);
   if (folder === undefined)
     throw new UsageError('tune: no folder to keep the choices in; set SPIKEFORMER_CACHE to one (and not to "off")');
@@ -88,7 +104,8 @@ async function tune({ io }: Session, images: readonly string[], options: Options
     const inputs = await inputsOf(model, images.length > 0 ? images : await bundledPhotographs());
     const choices = await measure(io, model, inputs, settings, rounds);
     const file = await saveChoices(folder, model, choices);
-    print(io, json, { command: 'tune', ...choices, file });
+    print(io, json, { command: 'tune', ...choices, ...damagedField(options), file });
+    reportDamaged(io, options);
   } finally {
     await model.dispose();
   }
@@ -130,7 +147,7 @@ async function inputsOf(model: Model, paths: readonly string[]): Promise<readonl
 }
 
 type Document =
-  | ({ readonly command: 'tune'; readonly file?: string } & Choices)
+  | ({ readonly command: 'tune'; readonly file?: string; readonly damaged?: number } & Choices)
   | { readonly command: 'tune'; readonly forgotten: boolean };
 
 function print(io: Io, json: boolean, document: Document): void {
