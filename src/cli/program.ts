@@ -10,6 +10,7 @@ import { registerEnergy } from './commands/energy.js';
 import { registerEval } from './commands/eval.js';
 import { registerExport } from './commands/export.js';
 import { registerInfo } from './commands/info.js';
+import { registerInit } from './commands/init.js';
 import { registerLab } from './commands/lab.js';
 import { registerPredict } from './commands/predict.js';
 import { registerRun } from './commands/run.js';
@@ -57,6 +58,7 @@ function createProgram(session: Session): Command {
   registerEval(program, session);
   registerRun(program, session);
   registerInfo(program, session);
+  registerInit(program, session);
   registerTrain(program, session);
   registerExport(program, session);
   registerBench(program, session);

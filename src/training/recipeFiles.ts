@@ -4,6 +4,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { TrainingError } from './errors.js';
 import { parseRecipe, type Recipe, withSettings } from './recipe.js';
+import { withoutComments } from './recipeComments.js';
 
 /** A recipe is a page of text. */
 const largestRecipe = 1_000_000;
@@ -41,7 +42,7 @@ export async function openRecipe(nameOrPath: string, assignments: readonly strin
 function parseJson(text: string, path: string): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(withoutComments(text));
   } catch (cause) {
     throw new TrainingError(`${path}: is not JSON: ${(cause as Error).message}`, { cause });
   }
