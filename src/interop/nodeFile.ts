@@ -2,10 +2,12 @@
  * Files of Node for the checkpoint readers and writers: reading by range, and writing to a temporary file that is then
  * renamed, so that a reader never meets half a checkpoint. The only file of this folder that needs `node:fs`.
  */
-import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { CheckpointError } from './errors.js';
+import { reasonOf } from './fileReasons.js';
 import { checkRange, endedEarly, type RandomAccessFile } from './randomAccessFile.js';
+import { sweepOnce, temporaryNameFor } from './temporaryFiles.js';
 
 /** One call of the operating system moves less than 2 GiB. */
 const LARGEST_TRANSFER = 1 << 30;
@@ -37,10 +39,11 @@ export async function openNodeFile(path: string): Promise<RandomAccessFile> {
 
 /**
  * Writes the parts one after the other into a temporary file beside `path`, then renames it to `path`. On failure the
- * temporary file is removed and what was at `path` before is untouched.
+ * temporary file is removed and what was at `path` before is untouched; what killed writers left beside it goes.
  */
 export async function writeNodeFile(path: string, parts: Iterable<Uint8Array>): Promise<void> {
-  const temporary = `${path}.${randomUUID()}.tmp`;
+  await sweepOnce(dirname(path));
+  const temporary = temporaryNameFor(path);
   await translated(path, 'write', async () => {
     const handle = await open(temporary, 'wx');
     try {
@@ -78,25 +81,12 @@ async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> 
   }
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file or folder; check the path',
-  ENOTDIR: 'a part of the path is a file, not a folder; check the path',
-  EISDIR: 'is a directory; name a file',
-  EACCES: 'permission denied; check the permissions of the file and its folder',
-  EPERM: 'permission denied; check the permissions of the file and its folder',
-  EROFS: 'the file system is read-only; choose another place',
-  ENOSPC: 'no space left on the disk; free some and try again',
-  ENAMETOOLONG: 'the name is too long; choose a shorter one',
-};
-
 /** Runs an operation on a file and turns what the operating system or the allocator reports into a CheckpointError. */
 async function translated<T>(path: string, verb: 'read' | 'write', operation: () => Promise<T>): Promise<T> {
   try {
     return await operation();
   } catch (cause) {
     if (cause instanceof CheckpointError || !(cause instanceof Error)) throw cause;
-    const code = 'code' in cause ? String(cause.code) : '';
-    const reason = REASONS[code] ?? `${cause.message.replace(/\s+/g, ' ')}; check the file and the disk`;
-    throw new CheckpointError(`${path}: cannot ${verb}: ${reason}`, { cause });
+    throw new CheckpointError(`${path}: cannot ${verb}: ${reasonOf(cause)}`, { cause });
   }
 }

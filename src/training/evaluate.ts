@@ -20,13 +20,14 @@ const batchSize = 64;
 
 /**
  * @param createEngine Called once; the engine is disposed of afterwards, since it keeps packed weights as long as it lives.
- * @returns the share of images whose likeliest class is right.
+ * @returns the share of images whose likeliest class is right; undefined when `isStopped` said, between two batches, to stop.
  */
 export async function evaluateAccuracy(
   createEngine: () => Promise<Engine>,
   { configuration, parameters, preprocessing }: EvaluatedNetwork,
   dataset: Dataset,
-): Promise<number> {
+  isStopped: () => boolean = () => false,
+): Promise<number | undefined> {
   const engine = await createEngine();
   const loader = createLoader(dataset, { batchSize, preprocessing, shuffle: false, workers: 0 });
   const network = prepareNetwork({ graph: metaSpikeformer(configuration), parameters });
@@ -35,6 +36,7 @@ export async function evaluateAccuracy(
   let correct = 0;
   try {
     for await (const { input, labels } of loader.epoch(0)) {
+      if (isStopped()) return undefined;
       const batch = labels.length;
       const channels = configuration.inputChannels;
       const executable = executables.get(batch) ?? compile(engine, network, [1, batch, height, width, channels]);

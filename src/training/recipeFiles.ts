@@ -2,8 +2,10 @@
 import { readdirSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { reasonOf } from '../interop/fileReasons.js';
 import { TrainingError } from './errors.js';
-import { parseRecipe, type Recipe, withSettings } from './recipe.js';
+import { draftOf, type Recipe, recipeOf } from './recipe.js';
+import type { RecipeDraft } from './recipeProblems.js';
 import { withoutComments } from './recipeComments.js';
 
 /** A recipe is a page of text. */
@@ -22,9 +24,14 @@ export function recipeNames(): readonly string[] {
 /**
  * @param nameOrPath A shipped recipe's name, or a file; a run's own `recipe.json` is one too.
  * @param assignments `key=value` on top, as `withSettings` takes them.
- * @throws TrainingError when there is no such recipe or it is wrong.
+ * @throws TrainingError when there is no such recipe or it is wrong, naming everything that is.
  */
 export async function openRecipe(nameOrPath: string, assignments: readonly string[]): Promise<Recipe> {
+  return recipeOf(await draftRecipe(nameOrPath, assignments));
+}
+
+/** As `openRecipe`, but only read: what is wrong with it can then be said together with what does not fit the data. */
+export async function draftRecipe(nameOrPath: string, assignments: readonly string[]): Promise<RecipeDraft> {
   const shipped = recipeNames().includes(nameOrPath);
   const path = shipped ? `${folder()}${nameOrPath}.json` : nameOrPath;
   const found = await stat(path).catch(() => undefined);
@@ -35,8 +42,16 @@ export async function openRecipe(nameOrPath: string, assignments: readonly strin
   }
   if (found.size > largestRecipe)
     throw new TrainingError(`${path}: has ${found.size} bytes; a recipe is a small JSON file`);
-  const { run: _provenance, ...recipe } = parseJson(await readFile(path, 'utf8'), path);
-  return parseRecipe(withSettings(recipe, assignments), path);
+  const { run: _provenance, ...recipe } = parseJson(await readText(path), path);
+  return draftOf(recipe, path, assignments);
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new TrainingError(`${path}: cannot be read: ${reasonOf(cause as Error)}`, { cause });
+  }
 }
 
 function parseJson(text: string, path: string): Record<string, unknown> {

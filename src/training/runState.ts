@@ -8,7 +8,9 @@ import { z } from 'zod';
 import { openCheckpointFile, writeSafetensors } from '../interop/checkpointFiles.js';
 import { describedBy, type ModelDescription } from '../interop/loadParameters.js';
 import type { TensorData } from '../interop/tensorData.js';
+import { type DataFingerprint, type PackedFingerprint, unpack } from './dataFingerprint.js';
 import { TrainingError } from './errors.js';
+import { allFinite, requireFiniteTensors } from './finiteness.js';
 import type { MovingAverage } from './movingAverage.js';
 import type { TrainedNetwork } from './trainingStep.js';
 
@@ -53,37 +55,75 @@ export function statePath(output: string): string {
   return join(output, 'state.safetensors');
 }
 
-export async function saveState(output: string, parts: RunParts, progress: Progress, recipe: unknown): Promise<void> {
+/** What a state says beside numbers: under which recipe and on which data it was made. */
+export interface RunRecord {
+  readonly recipe: unknown;
+  readonly progress: Progress;
+  /** Where the data was; undefined when nobody said. */
+  readonly dataPath: string | undefined;
+  /** Undefined in states of versions before. */
+  readonly data: DataFingerprint | undefined;
+}
+
+export interface StateOrigin {
+  readonly recipe: unknown;
+  readonly dataPath: string | undefined;
+  readonly data: PackedFingerprint;
+}
+
+export async function saveState(
+  output: string,
+  parts: RunParts,
+  progress: Progress,
+  { recipe, dataPath, data }: StateOrigin,
+): Promise<void> {
   const { network, averages } = parts;
-  const tensors = new Map<string, TensorData>();
-  const put = (name: string, data: Float32Array) => tensors.set(name, { dtype: 'float32', shape: [data.length], data });
-  for (const [name, values] of network.parameters()) put(`network.${name}`, values);
-  for (const [name, values] of network.optimizer.state()) put(`optimizer.${name}`, values);
+  const values = new Map<string, Float32Array>();
+  for (const [name, found] of network.parameters()) values.set(`network.${name}`, found);
+  for (const [name, found] of network.optimizer.state()) values.set(`optimizer.${name}`, found);
   if (averages) {
-    put('average.weights', averages.weights.average);
-    put('average.statistics', averages.statistics.average);
+    values.set('average.weights', averages.weights.average);
+    values.set('average.statistics', averages.statistics.average);
   }
-  const metadata = { progress: JSON.stringify(progress), recipe: JSON.stringify(recipe) };
-  await writeSafetensors(statePath(output), tensors, metadata);
+  requireFiniteTensors(statePath(output), values);
+  const tensors = new Map<string, TensorData>();
+  for (const [name, found] of values) tensors.set(name, { dtype: 'float32', shape: [found.length], data: found });
+  tensors.set('data.images', { dtype: 'uint8', shape: [data.text.length], data: data.text });
+  tensors.set('data.sums', { dtype: 'uint8', shape: [data.sums.length], data: data.sums });
+  await writeSafetensors(statePath(output), tensors, {
+    progress: JSON.stringify(progress),
+    recipe: JSON.stringify(recipe),
+    ...(dataPath === undefined ? {} : { dataPath }),
+  });
+}
+
+/** @throws CheckpointError for a file that is none; TrainingError for one that is not the state of a run. */
+export async function readRecord(output: string): Promise<RunRecord> {
+  const path = statePath(output);
+  const checkpoint = await openCheckpointFile(path);
+  try {
+    const { progress, recipe, dataPath } = checkpoint.metadata;
+    const bytes = async (name: string) => (await checkpoint.tensors.get(name)?.readBytes()) ?? new Uint8Array();
+    const data = unpack({ text: await bytes('data.images'), sums: await bytes('data.sums') });
+    return { recipe: parseRecipeText(recipe, path), progress: parseProgress(progress, path), dataPath, data };
+  } finally {
+    await checkpoint.close();
+  }
 }
 
 /**
  * Restores a run's parts from what `saveState` wrote.
  *
- * @throws TrainingError when the state was left by another recipe; CheckpointError for a file that is not one.
+ * @throws TrainingError when the state is damaged; CheckpointError for a file that is not one.
  */
-export async function restoreState(output: string, parts: RunParts, recipe: unknown): Promise<Progress> {
+export async function restoreState(output: string, parts: RunParts, progress: Progress): Promise<void> {
   const path = statePath(output);
   const checkpoint = await openCheckpointFile(path);
   try {
-    if (checkpoint.metadata.recipe !== JSON.stringify(recipe)) {
-      throw new TrainingError(
-        `${path}: was left by another recipe or other settings; resume with the ones in ${join(output, 'recipe.json')}`,
-      );
-    }
-    const progress = parseProgress(checkpoint.metadata.progress, path);
     const tensors = new Map<string, Float32Array>();
-    for (const [name, tensor] of checkpoint.tensors) tensors.set(name, await tensor.readFloat32());
+    for (const [name, tensor] of checkpoint.tensors)
+      if (!name.startsWith('data.')) tensors.set(name, await tensor.readFloat32());
+    requireFiniteState(path, tensors);
     const { network, averages } = parts;
     const weights = withPrefix(tensors, 'network.');
     for (const [name, values] of network.parameters()) {
@@ -94,9 +134,17 @@ export async function restoreState(output: string, parts: RunParts, recipe: unkn
     network.optimizer.restore(withPrefix(tensors, 'optimizer.'), { steps: progress.optimizerSteps });
     averages?.weights.restore(averageOf(tensors, 'weights'), { updates: progress.averageUpdates });
     averages?.statistics.restore(averageOf(tensors, 'statistics'), { updates: progress.averageUpdates });
-    return progress;
   } finally {
     await checkpoint.close();
+  }
+}
+
+function requireFiniteState(path: string, tensors: ReadonlyMap<string, Float32Array>): void {
+  for (const [name, values] of tensors) {
+    if (!allFinite(values))
+      throw new TrainingError(
+        `${path}: ${name} is not finite; the run cannot go on from here, begin again with a lower learning rate`,
+      );
   }
 }
 
@@ -108,6 +156,7 @@ export async function saveModel(
   shapes: ReadonlyMap<string, readonly number[]>,
   description: ModelDescription,
 ): Promise<void> {
+  requireFiniteTensors(join(output, `${file}.safetensors`), parameters);
   const tensors = new Map<string, TensorData>();
   for (const [name, data] of parameters) tensors.set(name, { dtype: 'float32', shape: shapes.get(name)!, data });
   await writeSafetensors(join(output, `${file}.safetensors`), tensors, describedBy(description));
@@ -118,6 +167,16 @@ function parseProgress(text: string | undefined, path: string): Progress {
     return progressSchema.parse(JSON.parse(text ?? ''));
   } catch (cause) {
     throw new TrainingError(`${path}: does not say how far the run came; it is not the state of a run`, { cause });
+  }
+}
+
+function parseRecipeText(text: string | undefined, path: string): unknown {
+  try {
+    return JSON.parse(text ?? '');
+  } catch (cause) {
+    throw new TrainingError(`${path}: does not say by which recipe it was made; it is not the state of a run`, {
+      cause,
+    });
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { TrainingError } from './errors.js';
 import { requireRange } from './optimizers/optimizer.js';
+import type { Recipe } from './recipe.js';
 
 interface LinearWarmUp {
   /** Steps in which the rate rises along a line from `warmUpStart`. Default 0. */
@@ -115,4 +116,16 @@ export function validateSchedule(totalSteps: number, schedule: Schedule): void {
   const warmUpSteps = schedule.kind === 'oneCycle' ? 0 : (schedule.warmUpSteps ?? 0);
   learningRateAt(0, totalSteps, schedule);
   learningRateAt(warmUpSteps, totalSteps, schedule);
+}
+
+/** A recipe's schedule, whose warm-up is in epochs, over a run of so many steps. */
+export function scheduleOf(
+  { kind, learningRate, minimum, warmUpEpochs }: Recipe['schedule'],
+  stepsPerEpoch: number,
+  totalSteps: number,
+): Schedule {
+  const warmUpSteps = Math.min(Math.round(warmUpEpochs * stepsPerEpoch), totalSteps);
+  if (kind === 'oneCycle') return { kind, learningRate, minimum, riseShare: Math.max(warmUpSteps / totalSteps, 1e-9) };
+  const warmUp = { learningRate, warmUpSteps, warmUpStart: learningRate / 1000 };
+  return kind === 'cosine' ? { kind, ...warmUp, minimum } : { kind, ...warmUp };
 }

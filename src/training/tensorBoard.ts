@@ -6,6 +6,7 @@
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { double, float, integer, joined, message, nested, text } from '../interop/protobufWriter.js';
+import { writing } from './runFolder.js';
 
 /** Groups of scalars; a group's name and a scalar's make its tag, `group/name`. */
 export type ScalarGroups = Readonly<Record<string, Readonly<Record<string, number>>>>;
@@ -28,17 +29,22 @@ export class TensorBoardLog {
     const seconds = now / 1000;
     const opening = message(double(1, seconds), text(3, fileVersion));
     const restart = message(double(1, seconds), integer(2, step + 1), nested(7, integer(1, restarted)));
-    await appendFile(this.#path, record(joined(opening)));
-    if (step > 0) await appendFile(this.#path, record(joined(restart)));
+    await this.#write(record(joined(opening)));
+    if (step > 0) await this.#write(record(joined(restart)));
   }
 
   async append(step: number, groups: ScalarGroups, now = Date.now()): Promise<void> {
-    if (this.#path === undefined) throw new Error('begin comes before append');
     const values = Object.entries(groups).flatMap(([group, scalars]) =>
       Object.entries(scalars).map(([name, value]) => nested(1, message(text(1, `${group}/${name}`), float(2, value)))),
     );
     const event = message(double(1, now / 1000), integer(2, step), nested(5, message(...values)));
-    await appendFile(this.#path, record(joined(event)));
+    await this.#write(record(joined(event)));
+  }
+
+  #write(bytes: Uint8Array): Promise<void> {
+    const path = this.#path;
+    if (path === undefined) throw new Error('begin comes before append');
+    return writing(path, () => appendFile(path, bytes));
   }
 }
 

@@ -2,109 +2,82 @@
  * A whole training run: epochs, evaluation on held-out images, checkpoints, metrics. Killed at any moment and resumed, it ends with the
  * weights of a run left alone: batches depend only on the seed and their place, and everything else is in the saved state.
  */
-import { mkdir } from 'node:fs/promises';
+import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Dataset, holdOut } from '../data/datasets/dataset.js';
 import { createLoader, type Loader, type TrainingBatch } from '../data/loader/loader.js';
-import type { Engine } from '../engines/kernels.js';
 import type { TrainingEngine } from '../engines/trainingKernels.js';
 import type { Parameters } from '../graph/graph.js';
 import type { ModelDescription } from '../interop/loadParameters.js';
 import { writeNodeFile } from '../interop/nodeFile.js';
-import { checkOptionNames } from '../optionNames.js';
+import { sweepTemporaries } from '../interop/temporaryFiles.js';
+
 import { createTrainingEngine } from '../runtime/engines.js';
-import { TrainingError } from './errors.js';
 import { evaluateAccuracy } from './evaluate.js';
 import { MetricsLog } from './metricsLog.js';
 import { MovingAverage } from './movingAverage.js';
-import { type Phase, phasesOf, type Recipe } from './recipe.js';
-import { freshProgress, type Progress, type RunParts, restoreState, saveModel, saveState } from './runState.js';
-import { learningRateAt, type Schedule } from './schedules.js';
+import { type Phase, parseRecipe, phasesOf, type Recipe } from './recipe.js';
+import { prepareFolder, runFiles } from './runFolder.js';
+import { lockRun, type RunLock } from './runLock.js';
+import { originOf, type RunOrigin } from './runOrigin.js';
+import { type CompleteSettings, checkSettings, type RunResult, type RunSettings } from './runSettings.js';
+import { type Progress, type RunParts, restoreState, saveModel, saveState, statePath } from './runState.js';
+import { learningRateAt, type Schedule, scheduleOf } from './schedules.js';
 import { openTeacher, type Teacher } from './teacher.js';
 import { TensorBoardLog } from './tensorBoard.js';
 import { type StepResult, TrainedNetwork } from './trainingStep.js';
 
-export interface RunSettings {
-  readonly recipe: Recipe;
-  /** The training images; a part is held out if the recipe says so. */
-  readonly dataset: Dataset;
-  /** Folder for state, models and metrics; made if it is not there. */
-  readonly output: string;
-  /** Called for training and for each evaluation; the wasm engine on all processors by default. */
-  readonly createEngine?: () => Promise<Engine & TrainingEngine>;
-  /** Continue from the state in the output folder; default false. */
-  readonly resume?: boolean;
-  /** Weights to start from instead of fresh ones; names that are not among them stay fresh. */
-  readonly startFrom?: Parameters;
-  /** Written into the run's files, such as the revision of the software. */
-  readonly provenance?: Readonly<Record<string, string>>;
-  readonly onProgress?: (report: ProgressReport) => void;
-  /** Ends the run after the step in hand, with its state saved. */
-  readonly signal?: AbortSignal;
-}
+export type { ProgressReport, RunResult, RunSettings } from './runSettings.js';
 
-export type ProgressReport =
-  | {
-      readonly kind: 'step';
-      readonly step: number;
-      readonly totalSteps: number;
-      readonly epoch: number;
-      readonly loss: number;
-      readonly accuracy: number;
-      readonly imagesPerSecond: number;
-    }
-  | {
-      readonly kind: 'epoch';
-      readonly epoch: number;
-      readonly loss: number;
-      readonly accuracy: number;
-      readonly heldOutAccuracy: number | undefined;
-    };
-
-export interface RunResult {
-  readonly steps: number;
-  readonly finished: boolean;
-  /** Of the best weights, on the held-out images; undefined when nothing was held out. */
-  readonly bestAccuracy: number | undefined;
-}
-
-/** @throws TrainingError when numbers stop being finite or the state does not belong to the recipe; errors of files by name. */
+/**
+ * @throws TrainingError when numbers stop being finite, the state belongs to another recipe or other data, or another training has the
+ * folder; errors of files by name.
+ */
 export async function train(settings: RunSettings): Promise<RunResult> {
   checkSettings(settings);
-  const { recipe, createEngine = createTrainingEngine } = settings;
-  const teacher = recipe.loss.distillation ? await openTeacher(recipe, createEngine) : undefined;
-  const engine = await createEngine();
+  const { output, createEngine = createTrainingEngine } = settings;
+  const own = { ...settings, recipe: parseRecipe(settings.recipe, 'train: recipe'), createEngine };
+  await prepareFolder(output);
+  const lock = await lockRun(output);
   try {
-    await mkdir(settings.output, { recursive: true });
-    const run = new TrainingRun({ ...settings, createEngine }, engine, teacher);
-    return await run.toEnd().finally(() => run.close());
+    await sweepTemporaries(output, runFiles);
+    return await trainLocked(own, lock, await originOf(own));
   } finally {
-    await engine.dispose();
+    await lock.release();
+  }
+}
+
+async function trainLocked(settings: CompleteSettings, lock: RunLock, origin: RunOrigin): Promise<RunResult> {
+  const { recipe, createEngine } = settings;
+  const teacher = recipe.loss.distillation ? await openTeacher(recipe, createEngine) : undefined;
+  try {
+    const engine = await createEngine();
+    try {
+      const run = new TrainingRun(settings, { engine, teacher, lock, origin });
+      return await run.toEnd().finally(() => run.close());
+    } finally {
+      await engine.dispose();
+    }
+  } finally {
     await teacher?.dispose();
   }
 }
 
-function checkSettings(settings: RunSettings): void {
-  checkOptionNames<RunSettings>('train', settings, {
-    recipe: true,
-    dataset: true,
-    output: true,
-    createEngine: true,
-    resume: true,
-    startFrom: true,
-    provenance: true,
-    onProgress: true,
-    signal: true,
-  });
+/** What a run is given beside its settings. */
+interface RunMeans {
+  readonly engine: TrainingEngine;
+  readonly teacher: Teacher | undefined;
+  readonly lock: RunLock;
+  readonly origin: RunOrigin;
 }
-
-type CompleteSettings = RunSettings & Required<Pick<RunSettings, 'createEngine'>>;
 
 class TrainingRun {
   readonly #settings: CompleteSettings;
   readonly #recipe: Recipe;
   readonly #engine: TrainingEngine;
   readonly #teacher: Teacher | undefined;
+  readonly #lock: RunLock;
+  readonly #origin: RunOrigin;
   readonly #training: Dataset;
   readonly #phaseAt: (epoch: number) => Phase;
   #phase: Phase;
@@ -115,19 +88,18 @@ class TrainingRun {
   readonly #board: TensorBoardLog;
   readonly #stepsPerEpoch: number;
   readonly #totalSteps: number;
-  #progress: Progress = freshProgress;
+  readonly #schedule: Schedule;
+  #progress: Progress;
   #imagesSinceReport = 0;
   #lastReport = performance.now();
 
-  constructor(settings: CompleteSettings, engine: TrainingEngine, teacher: Teacher | undefined) {
+  constructor(settings: CompleteSettings, { engine, teacher, lock, origin }: RunMeans) {
     const { recipe, dataset } = settings;
     this.#settings = settings;
     this.#recipe = recipe;
-    if (dataset.classes.length !== recipe.model.classes) {
-      throw new TrainingError(
-        `${dataset.name}: has ${dataset.classes.length} classes, the recipe's network ${recipe.model.classes}; set classes=${dataset.classes.length}`,
-      );
-    }
+    this.#lock = lock;
+    this.#origin = origin;
+    this.#progress = origin.progress;
     const split =
       recipe.data.holdOut > 0
         ? holdOut(dataset, recipe.data.holdOut, recipe.seed)
@@ -140,11 +112,8 @@ class TrainingRun {
     this.#phase = this.#phaseAt(0);
     this.#loader = this.#createLoader();
     this.#stepsPerEpoch = Math.floor(this.#loader.batchesPerEpoch / recipe.accumulate);
-    if (this.#stepsPerEpoch === 0)
-      throw new TrainingError(
-        `recipe ${recipe.name}: ${recipe.accumulate} batches to accumulate, but an epoch has ${this.#loader.batchesPerEpoch}`,
-      );
     this.#totalSteps = Math.max(1, Math.round(this.#stepsPerEpoch * recipe.epochs));
+    this.#schedule = scheduleOf(recipe.schedule, this.#stepsPerEpoch, this.#totalSteps);
     const network = new TrainedNetwork(engine, recipe, this.#phase.preprocessing.crop);
     if (settings.startFrom) network.load(settings.startFrom);
     this.#parts = { network, averages: averagesOf(network, recipe) };
@@ -154,12 +123,26 @@ class TrainingRun {
 
   async toEnd(): Promise<RunResult> {
     await this.#begin();
-    while (this.#progress.step < this.#totalSteps) {
+    while (!this.#isOver()) {
+      if (this.#isStopped()) return this.#stop();
       await this.#enterPhase();
-      await this.#epoch();
-      if (this.#settings.signal?.aborted) return this.#result(false);
+      if (!(await this.#epoch())) return this.#stop();
     }
     return this.#result(true);
+  }
+
+  /** Steps alone do not end a run: the last epoch's evaluation and weights belong to it. */
+  #isOver(): boolean {
+    return this.#progress.step >= this.#totalSteps && this.#progress.batch === 0;
+  }
+
+  #isStopped(): boolean {
+    return this.#settings.signal?.aborted === true;
+  }
+
+  async #stop(): Promise<RunResult> {
+    await this.#save();
+    return this.#result(false);
   }
 
   close(): Promise<void> {
@@ -191,18 +174,38 @@ class TrainingRun {
   }
 
   async #begin(): Promise<void> {
-    const { output, resume, provenance } = this.#settings;
-    if (resume === true) this.#progress = await restoreState(output, this.#parts, this.#recipe);
-    await this.#log.rewindTo(this.#progress.step);
-    await this.#board.begin(this.#progress.step);
+    const { output, provenance } = this.#settings;
+    const { resumed, isNews, progress } = this.#origin;
+    if (resumed) await restoreState(output, this.#parts, progress);
+    // From here on a run that was here before is no more.
+    else await unlink(statePath(output)).catch(() => undefined);
+    this.#parts.network.requireFinite();
+    await this.#log.rewindTo(progress.step, progress.epoch);
+    await this.#board.begin(progress.step);
     const file = { ...this.#recipe, run: provenance ?? {} };
     await writeNodeFile(join(output, 'recipe.json'), [
       new TextEncoder().encode(`${JSON.stringify(file, undefined, 2)}\n`),
     ]);
+    // A run can be resumed from its first moment, and a disk that is full is found before the work.
+    if (isNews) await this.#save();
   }
 
-  /** The rest of the current epoch: to its end, to the end of the run, or until asked to stop. */
-  async #epoch(): Promise<void> {
+  /**
+   * The rest of the current epoch, its evaluation included.
+   *
+   * @returns false when asked to stop before its end.
+   */
+  async #epoch(): Promise<boolean> {
+    if (!this.#isEpochTrained() && !(await this.#trainEpoch())) return false;
+    return this.#endEpoch();
+  }
+
+  #isEpochTrained(): boolean {
+    const { batch, step } = this.#progress;
+    return batch >= this.#stepsPerEpoch * this.#recipe.accumulate || step >= this.#totalSteps;
+  }
+
+  async #trainEpoch(): Promise<boolean> {
     const { accumulate, saveEvery } = this.#recipe;
     const batches = this.#loader.epoch(this.#progress.epoch, { batch: this.#progress.batch });
     let pending: TrainingBatch[] = [];
@@ -211,16 +214,16 @@ class TrainingRun {
       if (pending.length < accumulate) continue;
       await this.#step(pending);
       pending = [];
-      if (this.#settings.signal?.aborted) return this.#save();
-      if (this.#progress.batch >= this.#stepsPerEpoch * accumulate || this.#progress.step >= this.#totalSteps) break;
+      if (this.#isEpochTrained()) break;
+      if (this.#isStopped()) return false;
       if (this.#progress.step % saveEvery === 0) await this.#save();
     }
-    await this.#endEpoch();
+    return true;
   }
 
   async #step(batches: readonly TrainingBatch[]): Promise<void> {
     const { network, averages } = this.#parts;
-    const rate = learningRateAt(this.#progress.step, this.#totalSteps, this.#schedule());
+    const rate = learningRateAt(this.#progress.step, this.#totalSteps, this.#schedule);
     await network.clear();
     const results: StepResult[] = [];
     for (const batch of batches) {
@@ -253,20 +256,6 @@ class TrainingRun {
     return this.#teacher?.logits(input, [labels.length, this.#recipe.model.inputChannels, height, width]);
   }
 
-  #schedule(): Schedule {
-    const { kind, learningRate, minimum, warmUpEpochs } = this.#recipe.schedule;
-    const warmUpSteps = Math.min(Math.round(warmUpEpochs * this.#stepsPerEpoch), this.#totalSteps);
-    if (kind === 'oneCycle')
-      return { kind, learningRate, minimum, riseShare: Math.max(warmUpSteps / this.#totalSteps, 1e-9) };
-    return {
-      kind,
-      learningRate,
-      warmUpSteps,
-      warmUpStart: learningRate / 1000,
-      ...(kind === 'cosine' ? { minimum } : {}),
-    } as Schedule;
-  }
-
   async #report(loss: number, accuracy: number, learningRate: number, gradientNorm: number): Promise<void> {
     const { step, epoch } = this.#progress;
     if (step % this.#recipe.logEvery !== 0 && step !== 1) return;
@@ -290,10 +279,13 @@ class TrainingRun {
     });
   }
 
-  async #endEpoch(): Promise<void> {
+  /** @returns false when asked to stop during the evaluation: all of it is then still to be done. */
+  async #endEpoch(): Promise<boolean> {
     const { epoch, step, epochLoss, epochCorrect, epochImages } = this.#progress;
     const parameters = this.#shippedParameters();
     const heldOutAccuracy = await this.#evaluate(parameters);
+    if (this.#validation && heldOutAccuracy === undefined) return false;
+    await this.#lock.confirm();
     const loss = epochLoss / epochImages;
     const accuracy = epochCorrect / epochImages;
     const best = this.#progress.best;
@@ -333,6 +325,7 @@ class TrainingRun {
     this.#settings.onProgress?.({ kind: 'epoch', epoch, loss, accuracy, heldOutAccuracy });
     this.#lastReport = performance.now();
     this.#imagesSinceReport = 0;
+    return true;
   }
 
   /** The averaged weights if the recipe averages, else the weights. */
@@ -347,6 +340,7 @@ class TrainingRun {
       this.#settings.createEngine,
       { configuration: this.#recipe.model, parameters, preprocessing: this.#phase.preprocessing },
       this.#validation,
+      () => this.#isStopped(),
     );
   }
 
@@ -365,8 +359,9 @@ class TrainingRun {
     };
   }
 
-  #save(): Promise<void> {
-    return saveState(this.#settings.output, this.#parts, this.#progress, this.#recipe);
+  async #save(): Promise<void> {
+    await this.#lock.confirm();
+    await saveState(this.#settings.output, this.#parts, this.#progress, this.#origin.state);
   }
 }
 

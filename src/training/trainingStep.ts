@@ -8,6 +8,7 @@ import { elementCount } from '../graph/shape.js';
 import { metaSpikeformer } from '../models/metaSpikeformer.js';
 import { countSpikes, toChannelsLast } from '../runtime/layout.js';
 import { TrainingError } from './errors.js';
+import { requireFinite } from './finiteness.js';
 import { type Objective, objectiveOf } from './objective.js';
 import {
   clipByGlobalNorm,
@@ -147,7 +148,7 @@ export class TrainedNetwork {
    * Changes the weights by the gradients that were accumulated.
    *
    * @returns the gradient's global norm before clipping.
-   * @throws TrainingError when a gradient is not finite, naming the layer.
+   * @throws TrainingError when a gradient, or afterwards a weight or a running statistic, is not finite, naming it.
    */
   update(learningRate: number): number {
     const gradients = this.plan.program.view(this.plan.trainable.gradients);
@@ -160,7 +161,15 @@ export class TrainedNetwork {
       throw new TrainingError(`the gradient of ${bad} is not finite; lower the learning rate or set clipNorm`);
     }
     this.optimizer.step(this.weights, gradients, learningRate);
+    // A neuron whose current is NaN is silent, so the loss need not show it.
+    this.requireFinite();
     return norm;
+  }
+
+  /** @throws TrainingError naming the first weight or running statistic that is not finite. */
+  requireFinite(): void {
+    requireFinite(this.weights, this.plan.trainable.slots);
+    requireFinite(this.statistics, this.plan.buffers.slots);
   }
 
   /** Share of neurons that fired in the last forward pass, by layer. */

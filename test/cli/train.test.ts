@@ -68,16 +68,34 @@ describe('train', () => {
     const again = await spikeformer(args);
     expect(again).toMatchObject({ code: 2, stdout: '' });
     expect(again.stderr).toMatch(/there is a run already/);
-    // Its own recipe.json is a recipe, and the finished run resumes to nothing left to do.
-    const resumed = await spikeformer([
-      'train',
-      '--recipe',
-      join(output, 'recipe.json'),
-      ...args.slice(3),
-      '--resume',
-      '--json',
-    ]);
+    // The finished run resumes to nothing left to do, by its own recipe and with the data that it remembers.
+    const resumed = await spikeformer(['train', '--output', output, '--resume', '--engine', 'reference', '--json']);
     expect(JSON.parse(resumed.stdout)).toMatchObject({ steps: 3, finished: true });
+  });
+
+  it('takes settings on --resume that cannot change weights, names the others, and notices other data', async () => {
+    const output = join(folder, 'resumed');
+    const go = (...more: string[]) =>
+      spikeformer(['train', '--output', output, '--engine', 'reference', '--json', ...more]);
+    const pressed = await spikeformer(
+      ['train', '--output', output, '--engine', 'reference', '--recipe', recipe, '--data', data],
+      { onListening: (pressControlC) => pressControlC() },
+    );
+    expect(pressed).toMatchObject({ code: 130, stdout: expect.stringMatching(/go on with --resume/) });
+    const other = await go('--resume', '--set', 'timeSteps=2', 'data.workers=2');
+    expect(other).toMatchObject({ code: 2, stderr: expect.stringMatching(/model\.timeSteps: 1 → 2; resume with/) });
+    const changed = join(folder, 'changed');
+    await writeDarkAndLight(changed, 7);
+    const refused = await go('--resume', '--data', changed);
+    expect(refused).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/2 images gone \(dark\/7\.png, light\/7\.png\).*--data-changed/),
+    });
+    const copy = join(folder, 'copy');
+    await writeDarkAndLight(copy, 8);
+    const taken = await go('--resume', '--data', copy, '--set', 'saveEvery=9', 'logEvery=1');
+    expect(JSON.parse(taken.stdout)).toMatchObject({ steps: 3, finished: true });
+    expect(await go('--resume', '--data', changed, '--data-changed')).toMatchObject({ code: 0 });
   });
 
   const wrong: readonly (readonly [string, readonly string[], RegExp])[] = [
@@ -87,6 +105,18 @@ describe('train', () => {
     ['a setting out of range', ['--recipe', 'cifar10', '--set', 'timeSteps=0'], /timeSteps/],
     ['an unknown setting', ['--recipe', 'cifar10', '--set', 'colour=red'], /colour/],
     ['resuming nothing', ['--recipe', 'cifar10', '--resume'], /--resume.*state/],
+    ['resuming nothing by its own recipe', ['--resume'], /--resume.*state/],
+    ['changed data of a new run', ['--recipe', 'cifar10', '--data-changed'], /--data-changed: belongs to --resume/],
+    [
+      'a recipe with all that does not fit the data',
+      ['--recipe', 'cifar10', '--set', 'batchSize=4000', 'inputChannels=1'],
+      /cifar10\.json: 4 things do not fit: .*classes=2.*--set inputChannels=1: .*hold out 2500.*--set batchSize=4000/,
+    ],
+    [
+      'a recipe that is wrong by itself and for the data',
+      ['--recipe', 'cifar10', '--set', 'colour=red'],
+      /4 things do not fit: --set colour=red.*classes=2.*hold out 2500.*too few for one batch of 64/,
+    ],
   ];
   it.each(wrong)('refuses %s in one line', async (_name, args, message) => {
     const output = join(folder, 'refused');

@@ -1,13 +1,13 @@
-/** Runs on tiny synthetic images with the reference engine: resuming, refusing, learning something. */
+/** Runs on tiny synthetic images with one thread: refusing, learning something; stopping and resuming are in resume.test.ts. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Dataset, datasetOf } from '../../src/data/datasets/dataset.js';
-import { createReferenceEngine } from '../../src/engines/reference/index.js';
 import { openCheckpointFile } from '../../src/interop/checkpointFiles.js';
 import { loadParameters } from '../../src/interop/loadParameters.js';
 import { seededRandom } from '../../src/random.js';
+import { createTrainingEngine } from '../../src/runtime/engines.js';
 import { TrainingError } from '../../src/training/errors.js';
 import { parseRecipe, type Recipe, withSettings } from '../../src/training/recipe.js';
 import { type RunSettings, train } from '../../src/training/trainingRun.js';
@@ -76,17 +76,10 @@ function settings(output: string, recipe: Recipe, more: Partial<RunSettings> = {
     recipe,
     dataset: halves(48),
     output: join(folder, output),
-    createEngine: createReferenceEngine,
+    createEngine: () => createTrainingEngine({ threads: 1 }),
     resume: false,
     ...more,
   };
-}
-
-async function weightsOf(output: string): Promise<ReadonlyMap<string, Float32Array>> {
-  const checkpoint = await openCheckpointFile(join(folder, output, 'last.safetensors'));
-  const { parameters } = await loadParameters(checkpoint);
-  await checkpoint.close();
-  return parameters;
 }
 
 describe('a training run', () => {
@@ -102,45 +95,6 @@ describe('a training run', () => {
     expect(configuration).toEqual(recipe.model);
     expect(description.labels).toEqual(['top', 'bottom']);
   });
-
-  it('stopped at any step and resumed ends with the same weights as one left alone, to the bit', async () => {
-    await train(settings('whole', recipe));
-    const expected = await weightsOf('whole');
-    for (const stopAfter of [1, 4, 7]) {
-      const output = `stopped after ${stopAfter}`;
-      const controller = new AbortController();
-      const onProgress: RunSettings['onProgress'] = (report) => {
-        if (report.kind === 'step' && report.step === stopAfter) controller.abort();
-      };
-      const first = await train(settings(output, recipe, { signal: controller.signal, onProgress }));
-      expect(first).toMatchObject({ finished: false, steps: stopAfter });
-      expect(await train(settings(output, recipe, { resume: true }))).toMatchObject({ finished: true, steps: 15 });
-      expect(await weightsOf(output)).toEqual(expected);
-    }
-  });
-
-  it('goes from smaller images to the whole size, and resumes on either side of the change to the same bits', async () => {
-    const model = { ...written.model, strides: [1, 1, 1, 1, 1] };
-    const smallerFirst = [{ epochs: 1, imageSize: 8 }];
-    const data = { ...written.data, preprocessing: { ...written.data.preprocessing, resize: 10, crop: [10, 10] } };
-    const growing = parseRecipe({ ...written, model, data, smallerFirst, epochs: 2 }, 'growing');
-    await train(settings('whole', growing));
-    const expected = await weightsOf('whole');
-    for (const stopAfter of [4, 7]) {
-      const output = `stopped after ${stopAfter}`;
-      const controller = new AbortController();
-      const onProgress: RunSettings['onProgress'] = (report) => {
-        if (report.kind === 'step' && report.step === stopAfter) controller.abort();
-      };
-      await train(settings(output, growing, { signal: controller.signal, onProgress }));
-      await train(settings(output, growing, { resume: true }));
-      expect(await weightsOf(output)).toEqual(expected);
-    }
-    const checkpoint = await openCheckpointFile(join(folder, 'whole', 'last.safetensors'));
-    expect((await loadParameters(checkpoint)).description.preprocessing?.crop).toEqual([10, 10]);
-    await checkpoint.close();
-    // Six runs: half a minute on a slow machine.
-  }, 120_000);
 
   it('writes one line of metrics per step and epoch, without doubles after a resume', async () => {
     const controller = new AbortController();

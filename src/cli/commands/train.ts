@@ -1,19 +1,24 @@
 /** `train`: trains a network from a recipe on a data set; Ctrl-C saves the state after the step in hand, `--resume` goes on from it. */
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { openDataset } from '../../data/datasets/openDataset.js';
-import { UsageError } from '../../errors.js';
+import { MetaSpikeformerError, UsageError } from '../../errors.js';
 import type { Parameters } from '../../graph/graph.js';
 import { openCheckpointFile } from '../../interop/checkpointFiles.js';
 import { loadParameters } from '../../interop/loadParameters.js';
 import { createTrainingEngine, maximumThreads } from '../../runtime/engines.js';
-import type { Recipe } from '../../training/recipe.js';
-import { openRecipe, recipeNames } from '../../training/recipeFiles.js';
-import { statePath } from '../../training/runState.js';
+import { dataProblems } from '../../training/fit.js';
+import { checkRecipe, draftOf, type Recipe } from '../../training/recipe.js';
+import { draftRecipe, recipeNames } from '../../training/recipeFiles.js';
+import { misfit, type RecipeDraft } from '../../training/recipeProblems.js';
+import { checkFolder } from '../../training/runFolder.js';
+import { refuseLocked } from '../../training/runLock.js';
+import { hasState, refuseOverwriting } from '../../training/runOrigin.js';
+import { readRecord, statePath } from '../../training/runState.js';
 import { type ProgressReport, type RunResult, train } from '../../training/trainingRun.js';
 import type { Io } from '../io.js';
 import { given, oneOf, parseOptions, wholeNumber } from '../options.js';
@@ -29,10 +34,11 @@ import { exitCodes, type Session } from '../session.js';
 import { printNotes } from '../text.js';
 
 const schema = z.strictObject({
-  recipe: z.string({ error: `give ${recipeNames().join(', ')}, or a file` }),
-  data: z.string({ error: 'give a folder or an archive of labelled images' }),
+  recipe: z.string().optional(),
+  data: z.string().optional(),
   output: z.string({ error: 'give the folder for weights, state and metrics' }),
   resume: z.boolean().default(false),
+  dataChanged: z.boolean().default(false),
   set: z.array(z.string()).default([]),
   threads: wholeNumber(1, maximumThreads).optional(),
   engine: oneOf(['wasm', 'reference']).optional(),
@@ -49,7 +55,11 @@ export function registerTrain(program: Command, session: Session): void {
     .option('--recipe <NAME|FILE>', `one of ${recipeNames().join(', ')}, or a file`)
     .option('--data <DIR>', 'images: a folder, a .tar(.gz) of one, CIFAR binaries or idx files')
     .option('--output <DIR>', 'folder for weights, state and metrics')
-    .option('--resume', 'go on from the state in the output folder')
+    .option(
+      '--resume',
+      'go on from the state in the output folder, by its recipe and with its data unless others are given',
+    )
+    .option('--data-changed', 'with --resume: go on although the data is not what the run began with')
     .option('--set <key=value...>', 'change the recipe, e.g. schedule.learningRate=0.002 timeSteps=4')
     .option('--threads <N>', `threads, 1 to ${maximumThreads} (default: as many as there are processors)`)
     .option('--engine <NAME>', 'wasm (default), or reference: plain loops, very slow, for comparison');
@@ -61,11 +71,14 @@ export function registerTrain(program: Command, session: Session): void {
 async function run(session: Session, options: Options): Promise<void> {
   const { io } = session;
   applyReadingOptions(options);
-  const recipe = await openRecipe(options.recipe, options.set);
-  refuseOverwriting(options);
-  const dataset = await openDataset(options.data, { split: 'train' });
+  await checkFolder(options.output);
+  await refuseLocked(options.output);
+  const draft = await recipeFor(options);
+  const { recipe, dataset, dataPath } = await recipeAndData(options, draft);
   printNotes(io, dataset.notes);
-  const startFrom = recipe.finetune === null ? undefined : await parametersOf(recipe.finetune, recipe);
+  // A state holds the weights that it goes on with.
+  const startFrom =
+    recipe.finetune === null || options.resume ? undefined : await parametersOf(recipe.finetune, recipe);
   const abort = new AbortController();
   const ignore = io.onInterrupt(() => abort.abort());
   const watcher = watch(io);
@@ -73,9 +86,12 @@ async function run(session: Session, options: Options): Promise<void> {
     const result = await train({
       recipe,
       dataset,
+      dataPath,
       output: options.output,
       createEngine: () => createTrainingEngine(given({ threads: options.threads, engine: options.engine })),
       resume: options.resume,
+      overwrite: false,
+      acceptChangedData: options.dataChanged,
       ...(startFrom ? { startFrom } : {}),
       provenance: { revision: revision(), node: process.version },
       onProgress: watcher.report,
@@ -90,14 +106,47 @@ async function run(session: Session, options: Options): Promise<void> {
   }
 }
 
-/** A run that is there is only touched when asked to. */
-function refuseOverwriting({ output, resume }: Options): void {
-  const state = statePath(output);
-  if (resume && !existsSync(state))
-    throw new UsageError(`--resume: there is no ${state}; leave --resume out to begin a run`);
-  if (!resume && existsSync(state)) {
-    throw new UsageError(`${output}: there is a run already; give --resume to go on with it, or another --output`);
+/** The recipe that is given, or the folder's own when a run is resumed. A run that is there is only touched when asked to. */
+async function recipeFor({ recipe, output, resume, dataChanged, set }: Options): Promise<RecipeDraft> {
+  if (dataChanged && !resume) throw new UsageError('--data-changed: belongs to --resume; leave it out to begin a run');
+  if (resume && !(await hasState(output))) {
+    throw new UsageError(`--resume: there is no ${statePath(output)}; leave --resume out to begin a run`);
   }
+  if (recipe !== undefined) {
+    const draft = await draftRecipe(recipe, set);
+    if (!resume) await refuseOverwriting(output, false);
+    return draft;
+  }
+  if (!resume) {
+    const names = recipeNames().join(', ');
+    throw new UsageError(`--recipe: give a name (${names}) or a file; with --resume it may be left out`);
+  }
+  const own = join(output, 'recipe.json');
+  const isThere = (await stat(own).catch(() => undefined))?.isFile() === true;
+  return isThere ? draftRecipe(own, set) : draftOf((await readRecord(output)).recipe, statePath(output), set);
+}
+
+/** @throws TrainingError naming all that is wrong with the recipe, by itself and for this data. */
+async function recipeAndData(options: Options, draft: RecipeDraft) {
+  const dataPath = resolve(options.data ?? (await rememberedData(options)));
+  const { recipe, partial, problems } = checkRecipe(draft.value);
+  const dataset = await openDataset(options.data ?? dataPath, { split: 'train' }).catch((error: unknown) => {
+    if (!(error instanceof MetaSpikeformerError)) throw error;
+    if (problems.length > 0) throw misfit(draft, [...problems, { path: [], message: error.message }]);
+    if (options.data !== undefined) throw error;
+    throw new UsageError(`${error.message} (where the run's data was; give --data if it has moved)`, { cause: error });
+  });
+  // What other data means for a run that is resumed is said by the run, which knows what it began with.
+  const all = [...problems, ...(options.resume ? [] : dataProblems(partial, dataset))];
+  if (recipe === undefined || all.length > 0) throw misfit(draft, all);
+  return { recipe, dataset, dataPath };
+}
+
+async function rememberedData({ resume, output }: Options): Promise<string> {
+  if (!resume) throw new UsageError('--data: give a folder or an archive of labelled images');
+  const { dataPath } = await readRecord(output);
+  if (dataPath !== undefined) return dataPath;
+  throw new UsageError(`--data: ${statePath(output)} does not say where its data is; give the folder or archive`);
 }
 
 /** Weights to fine-tune: of the same network, time steps and neurons aside. */

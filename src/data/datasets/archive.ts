@@ -8,6 +8,7 @@ import { decodeImage } from '../decode.js';
 import { DataError, ImageError } from '../errors.js';
 import { memoryBudget } from '../memoryBudget.js';
 import { isImageName, isMacDouble, isStray, mayBeStray } from '../names.js';
+import { sharedMemory } from '../sharedMemory.js';
 import { openBytes } from './byteReader.js';
 import { cifarDataset, holdsCifar, isCifarFile, isPickledCifar, pickledCifar } from './cifar.js';
 import { type Dataset, datasetOf, type EncodedStore } from './dataset.js';
@@ -200,7 +201,7 @@ async function encodedStore(
   chosen: readonly Entry[],
   limits: TarLimits,
 ): Promise<Pick<EncodedStore, 'bytes' | 'ends'>> {
-  const ends = new Float64Array(new SharedArrayBuffer(8 * chosen.length));
+  const ends = new Float64Array(sharedMemory(8 * chosen.length, path));
   let length = 0;
   for (const [i, { size }] of chosen.entries()) {
     length += size;

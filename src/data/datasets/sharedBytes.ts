@@ -3,6 +3,7 @@
  * bytes any more.
  */
 import { memoryBudget } from '../memoryBudget.js';
+import { sharedMemory } from '../sharedMemory.js';
 
 const released = new FinalizationRegistry<() => void>((release) => release());
 
@@ -10,7 +11,7 @@ const released = new FinalizationRegistry<() => void>((release) => release());
 export function sharedBytes(length: number, what: string): Uint8Array {
   const release = memoryBudget().take(length, what);
   try {
-    const memory = new SharedArrayBuffer(length);
+    const memory = sharedMemory(length, what);
     released.register(memory, release);
     return new Uint8Array(memory);
   } catch (error) {

@@ -1,0 +1,64 @@
+/** Whether a recipe and a data set fit each other: everything that does not, at once, before anything runs. */
+import type { Dataset } from '../data/datasets/dataset.js';
+import type { PartialRecipe } from './recipe.js';
+import type { RecipeProblem } from './recipeProblems.js';
+
+/** What the loader makes of every image. */
+const colours = 3;
+
+/** @param recipe As much of it as is known to be right by itself. */
+export function dataProblems(recipe: PartialRecipe, dataset: Dataset): RecipeProblem[] {
+  return [...networkProblems(recipe, dataset), ...batchProblems(recipe, dataset)];
+}
+
+function networkProblems({ model }: PartialRecipe, { name, classes }: Dataset): RecipeProblem[] {
+  const problems: RecipeProblem[] = [];
+  if (model?.classes !== undefined && model.classes !== classes.length) {
+    const message = `${name}: has ${classes.length} classes, the recipe's network ${model.classes}; set classes=${classes.length}`;
+    problems.push({ path: ['model', 'classes'], message });
+  }
+  if (model?.inputChannels !== undefined && model.inputChannels !== colours) {
+    const message = `the network takes ${model.inputChannels} input channels, images are read in ${colours} colours; set inputChannels=${colours}`;
+    problems.push({ path: ['model', 'inputChannels'], message });
+  }
+  return problems;
+}
+
+function batchProblems({ data, batchSize, accumulate }: PartialRecipe, { name, size }: Dataset): RecipeProblem[] {
+  const problems: RecipeProblem[] = [];
+  const held = heldOut(data?.holdOut ?? 0, size);
+  if (held === undefined) {
+    const message = `cannot hold out ${data!.holdOut} of the ${size} images of ${name}; set data.holdOut to 0, a share below 1, or a whole number that leaves some`;
+    problems.push({ path: ['data', 'holdOut'], message });
+  }
+  return batchSize === undefined
+    ? problems
+    : [...problems, ...tooLarge(batchSize, accumulate, held ?? 0, { name, size })];
+}
+
+function tooLarge(
+  batchSize: number,
+  accumulate: number | undefined,
+  held: number,
+  { name, size }: Pick<Dataset, 'name' | 'size'>,
+): RecipeProblem[] {
+  const left = size - held;
+  const without = held > 0 ? ` (without ${held} held out)` : '';
+  const batches = Math.floor(left / batchSize);
+  if (batches === 0) {
+    const message = `${name}${without} has ${left} images, too few for one batch of ${batchSize}; set batchSize=${left} or less`;
+    return [{ path: ['batchSize'], message }];
+  }
+  if (accumulate !== undefined && accumulate > batches) {
+    const message = `${accumulate} batches to accumulate, but an epoch has ${batches}; set accumulate=${batches} or less, or a smaller batchSize`;
+    return [{ path: ['accumulate'], message }];
+  }
+  return [];
+}
+
+/** How many images `holdOut` sets aside; undefined when it cannot. */
+function heldOut(amount: number, size: number): number | undefined {
+  if (amount === 0) return 0;
+  const count = amount < 1 ? Math.round(amount * size) : amount;
+  return Number.isSafeInteger(count) && count >= 1 && count < size ? count : undefined;
+}

@@ -1,0 +1,174 @@
+/**
+ * The schema of a recipe: every field with its range and default, and which of them cannot change the weights. What fields mean together is
+ * checked in `recipe.ts`.
+ */
+import { z } from 'zod';
+import { augmentationSchema } from '../data/augment/settings.js';
+import { preprocessSettingsSchema } from '../data/preprocess.js';
+
+/** Fields that decide how fast or how talkative a run is, never what its weights are: they may change on `--resume`. */
+const withoutEffect = z.registry<{ readonly changesWeights: false }>();
+const harmless = { changesWeights: false } as const;
+
+const share = z.number().min(0).max(1);
+const positive = z.number().positive();
+const moments = { firstMomentDecay: share.default(0.9), secondMomentDecay: share.default(0.999) };
+
+const optimizerSchema = z.discriminatedUnion('name', [
+  z.strictObject({
+    name: z.literal('adamw'),
+    ...moments,
+    epsilon: positive.default(1e-8),
+    weightDecay: z.number().min(0).default(0.05),
+  }),
+  z.strictObject({
+    name: z.literal('lamb'),
+    ...moments,
+    epsilon: positive.default(1e-6),
+    weightDecay: z.number().min(0).default(0.05),
+    trustClip: z.boolean().default(true),
+  }),
+  z.strictObject({
+    name: z.literal('sgd'),
+    momentum: share.default(0.9),
+    nesterov: z.boolean().default(true),
+    weightDecay: z.number().min(0).default(5e-4),
+  }),
+]);
+
+const scheduleSchema = z.strictObject({
+  kind: z.enum(['cosine', 'oneCycle', 'constant']).default('cosine'),
+  /** The highest rate, for the recipe's whole batch (batchSize · accumulate). */
+  learningRate: positive,
+  minimum: z.number().min(0).default(1e-6),
+  warmUpEpochs: z.number().min(0).default(0),
+});
+
+const perChannel = z.tuple([z.number(), z.number(), z.number()]);
+
+const lossSchema = z
+  .strictObject({
+    labelSmoothing: share.default(0),
+    /**
+     * Draws the firing rate of every neuron layer to a target: adds weight · mean over layers of (rate − target)², the rate being the
+     * share of a batch's neurons that fire. Fewer spikes are fewer operations. null: no such loss.
+     */
+    firingRate: z
+      .strictObject({ target: share, weight: z.number().positive().max(1e6) })
+      .nullable()
+      .default(null),
+    /** TET: every time step's scores answer for themselves; null: their mean over time does. */
+    temporalEfficient: z
+      .strictObject({ regulariserShare: share.default(0), regulariserTarget: z.number().default(1) })
+      .nullable()
+      .default(null),
+    /** A teacher for the network's second head; null: none. */
+    distillation: z
+      .strictObject({
+        /** A checkpoint of ours, or an ONNX file (needs the package onnxruntime-node). */
+        teacher: z.string().min(1).nullable().default(null),
+        /** `hard`: the teacher's likeliest class; `soft`: its probabilities at a temperature. */
+        kind: z.enum(['hard', 'soft']).default('hard'),
+        teacherShare: share.default(0.5),
+        temperature: positive.default(1),
+        /** What the teacher's images are normalised with; by default what its checkpoint says, else the student's. */
+        normalisation: z.strictObject({ mean: perChannel, std: perChannel }).nullable().default(null),
+      })
+      .nullable()
+      .default(null),
+  })
+  .refine(({ temporalEfficient, distillation }) => temporalEfficient === null || distillation === null, {
+    path: ['temporalEfficient'],
+    error: 'temporalEfficient and distillation exclude each other',
+  });
+
+export const recipeSchema = z.strictObject({
+  name: z.string().min(1).max(100).register(withoutEffect, harmless),
+  /** Where its settings come from; in a sentence. */
+  provenance: z.string().max(2000).default('').register(withoutEffect, harmless),
+  model: z.record(z.string(), z.unknown()),
+  /**
+   * What the biases of batch norms start with; 0 everywhere is PyTorch's. One number for all, or by place: `neurons` in front of
+   * neurons, `branches` within and at the end of residual branches, `last` for the last downsampling, whose output all later branches are added to.
+   */
+  batchNormBias: z
+    .union([
+      z.number().transform((value) => ({ neurons: value, branches: value, last: value })),
+      z.strictObject({ neurons: z.number(), branches: z.number().default(0), last: z.number() }),
+    ])
+    .prefault(0),
+  /**
+   * What the scales of the batch norms at the end of residual branches start with; 1 is PyTorch's. Smaller ones let the residual stream pass
+   * nearly unchanged at first, so that a flipped spike does not flip others behind it.
+   */
+  branchScale: z.number().min(0).max(10).default(1),
+  /** A checkpoint to start from, instead of fresh weights. */
+  finetune: z.string().nullable().default(null),
+  data: z.strictObject({
+    preprocessing: preprocessSettingsSchema,
+    /** Training images set aside to choose the best weights by; below 1 a share. 0: none, the last weights are the best. */
+    holdOut: z.number().min(0).default(0),
+    workers: z.number().int().min(0).max(64).default(1).register(withoutEffect, harmless),
+    /** How often in succession each image is drawn, augmented anew each time (repeated augmentation). */
+    repeated: z.number().int().min(1).max(64).default(1),
+  }),
+  epochs: z.number().positive().max(10_000),
+  /**
+   * Of those epochs the first may be on smaller images, which cost less (progressive resizing; Howard 2018, Tan and Le 2021): the entries
+   * follow each other, the rest has the preprocessing's size. An entry's augmentation replaces the recipe's.
+   */
+  smallerFirst: z
+    .array(
+      z.strictObject({
+        epochs: z.number().int().min(1).max(10_000),
+        imageSize: z.number().int().min(8).max(2048),
+        augmentation: augmentationSchema.optional(),
+      }),
+    )
+    .max(16)
+    .default([]),
+  batchSize: z.number().int().min(1).max(4096),
+  /** Batches whose gradients are added before one update. */
+  accumulate: z.number().int().min(1).max(1024).default(1),
+  optimizer: optimizerSchema,
+  schedule: scheduleSchema,
+  /** Largest global norm of a gradient; null: none. LAMB clips at 1 by itself. */
+  clipNorm: positive.nullable().default(null),
+  loss: lossSchema.prefault({}),
+  augmentation: augmentationSchema.prefault({}),
+  surrogate: z
+    .strictObject({
+      kind: z.enum(['sigmoid', 'arctangent', 'rectangular']).default('sigmoid'),
+      alpha: positive.default(4),
+      detachReset: z.boolean().default(true),
+    })
+    .prefault({}),
+  /** Decay of the moving average of weights that is evaluated and shipped; null: the weights themselves. */
+  movingAverage: z.number().min(0).max(0.999999).nullable().default(null),
+  seed: z.number().int().min(0).max(0xffffffff).default(1),
+  /** Steps between two saved states within an epoch. */
+  saveEvery: z.number().int().min(1).default(500).register(withoutEffect, harmless),
+  /** Steps between two lines of metrics. */
+  logEvery: z.number().int().min(1).default(50).register(withoutEffect, harmless),
+});
+
+/** Where the schema says that a field cannot change the weights, as `data.workers`. */
+export const settingsWithoutEffect: readonly string[] = pathsOf(recipeSchema)
+  .filter(({ schema }) => withoutEffect.has(schema))
+  .map(({ path }) => path);
+
+/** Every field that a recipe can have, by its path; those of its network are the network's. */
+export const settingPaths: readonly string[] = pathsOf(recipeSchema).map(({ path }) => path);
+
+function pathsOf(schema: z.core.$ZodType, prefix = ''): { readonly path: string; readonly schema: z.core.$ZodType }[] {
+  if (schema instanceof z.ZodDiscriminatedUnion || schema instanceof z.ZodUnion)
+    return schema.options.flatMap((option) => pathsOf(option, prefix));
+  if (schema instanceof z.ZodObject)
+    return Object.entries(schema.shape).flatMap(([key, field]: [string, z.core.$ZodType]) => {
+      const path = prefix === '' ? key : `${prefix}.${key}`;
+      return [{ path, schema: field }, ...pathsOf(field, path)];
+    });
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodNullable)
+    return pathsOf(schema.def.innerType, prefix);
+  return [];
+}
