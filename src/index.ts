@@ -26,9 +26,16 @@ export { openDataset } from './data/datasets/openDataset.js';
 export { decodeImage } from './data/decode.js';
 export { openImageFolder } from './data/imageFolder.js';
 export * from './library/common.js';
-export { type Evaluation, evaluate, type LabelledBatch, matchClasses } from './library/evaluate.js';
+export {
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+  type LabelledBatch,
+  matchClasses,
+} from './library/evaluate.js';
 export { type EvaluationData, openEvaluationData } from './library/evaluationData.js';
 export { openCheckpointFile, writeOnnx, writePth, writeSafetensors } from './library/files.js';
+export type * from './library/namedNodeTypes.js';
 export { createTrainingEngine } from './runtime/engines.js';
 export { parseRecipe, type Recipe } from './training/recipe.js';
 export { openRecipe, recipeNames } from './training/recipeFiles.js';

@@ -33,13 +33,11 @@ export const preprocessSettingsSchema = z.strictObject({
   std: perChannel(z.number().positive()),
 });
 
-type Mutable = z.infer<typeof preprocessSettingsSchema>;
-
 /** See {@link preprocessSettingsSchema}. */
 export interface PreprocessSettings {
   readonly resize: number | null;
   readonly crop: readonly [height: number, width: number];
-  readonly interpolation: Mutable['interpolation'];
+  readonly interpolation: 'bicubic';
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];
 }

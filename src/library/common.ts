@@ -1,4 +1,5 @@
 /** What the library exports on every platform. */
+
 export { type RgbImage, rgbFromRgba } from '../data/image.js';
 export {
   imagenetPreprocessing,
@@ -56,6 +57,7 @@ export {
   type SpikeRecord,
   type StepResult,
 } from './model.js';
+export type * from './namedTypes.js';
 export { type NeuronLayer, neuronLayers } from './neuronLayers.js';
 export { defaultModelName, modelNames, weightsAddress } from './registry.js';
 export { type NetworkSummary, type StageSummary, summarise } from './summary.js';

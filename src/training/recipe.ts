@@ -12,7 +12,8 @@ import { misfit, problemsIn, type RecipeDraft, type RecipeProblem } from './reci
 import { recipeSchema } from './recipeSchema.js';
 import { assign, parseAssignments } from './settings.js';
 
-type ParsedRecipe = z.output<typeof recipeSchema>;
+/** A recipe as its schema gives it, defaults filled in. */
+export type ParsedRecipe = z.output<typeof recipeSchema>;
 
 export interface Recipe extends Omit<ParsedRecipe, 'model' | 'data' | 'augmentation'> {
   readonly model: MetaSpikeformerConfiguration;
