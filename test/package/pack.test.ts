@@ -6,7 +6,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { npmCommand } from '../../scripts/processes.mjs';
 import { root } from '../../scripts/setup.mjs';
@@ -95,6 +95,45 @@ describe('the tarball', () => {
         /^(src|test|bench|kernels|scripts|lab\/src)\/|\.map$|\.stamp$|tsbuildinfo$/.test(name),
       ),
     ).toEqual([]);
+  });
+
+  it('holds what its pages link to', () => {
+    const files = contents();
+    const pages = files.filter((name) => name.endsWith('.md'));
+    expect(pages).toContain('docs/cli.md');
+    expect(files).toContain('examples/fashion-mnist.mjs');
+    const dead = pages.flatMap((page) => {
+      const text = readFileSync(join(root, page), 'utf8').replace(/```[\s\S]*?```/g, '');
+      return [...text.matchAll(/\]\(([^)\s#]+)[^)]*\)/g)]
+        .map(([, target]) => target!)
+        .filter((target) => !/^[a-z]+:/.test(target))
+        .map((target) => ({
+          target,
+          path: posix.normalize(posix.join(posix.dirname(page), target)).replace(/\/$/, ''),
+        }))
+        .filter(({ path }) => !files.some((file) => file === path || file.startsWith(`${path}/`)))
+        .map(({ target }) => `${page}: ${target}`);
+    });
+    expect(dead).toEqual([]);
+  });
+
+  it('names the licence of every native library that comes with its dependencies', () => {
+    const notice = readFileSync(join(root, 'NOTICE'), 'utf8');
+    const packages = readdirSync(join(root, 'node_modules', '@img')).filter((name) => name.startsWith('sharp-libvips'));
+    for (const name of packages) {
+      const { license } = JSON.parse(
+        readFileSync(join(root, 'node_modules', '@img', name, 'package.json'), 'utf8'),
+      ) as { license: string };
+      expect(notice).toContain('libvips');
+      expect(notice).toContain(license);
+    }
+  });
+
+  it('names no address that is not there', () => {
+    const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as object;
+    expect(Object.keys(manifest)).not.toEqual(expect.arrayContaining(['repository']));
+    expect(Object.keys(manifest)).not.toEqual(expect.arrayContaining(['homepage']));
+    expect(Object.keys(manifest)).not.toEqual(expect.arrayContaining(['bugs']));
   });
 
   it('is small', () => {
