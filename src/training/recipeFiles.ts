@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { reasonOf } from '../interop/fileReasons.js';
 import { TrainingError } from './errors.js';
 import { draftOf, type Recipe, recipeOf } from './recipe.js';
-import type { RecipeDraft } from './recipeProblems.js';
 import { withoutComments } from './recipeComments.js';
+import type { RecipeDraft } from './recipeProblems.js';
 
 /** A recipe is a page of text. */
 const largestRecipe = 1_000_000;

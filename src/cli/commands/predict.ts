@@ -113,7 +113,16 @@ export function registerPredict(program: Command, session: Session): void {
 }
 
 async function predict(session: Session, images: readonly string[], options: Options): Promise<void> {
-  const { model: name, checkpoint, top: wanted, threshold, labels, details, json, ...settings } = applyReadingOptions(options);
+  const {
+    model: name,
+    checkpoint,
+    top: wanted,
+    threshold,
+    labels,
+    details,
+    json,
+    ...settings
+  } = applyReadingOptions(options);
   if (images.filter((image) => image === standardInput).length > 1)
     throw new OptionError(`${standardInput}: standard input holds one image; name it once`);
   const start = performance.now();
