@@ -5,32 +5,28 @@
  */
 import { z } from 'zod';
 import { UsageError } from '../errors.js';
+import { described } from '../optionNames.js';
 
-const picojoules = z.number().positive().max(1e6);
-
-const memorySchema = z.strictObject({
-  name: z.string().min(1).max(200),
+export interface MemoryConstants {
+  readonly name: string;
   /** One weight read. */
-  weightRead: picojoules,
+  readonly weightRead: number;
   /** One membrane, sum or real number read. */
-  membraneRead: picojoules,
-  membraneWrite: picojoules,
+  readonly membraneRead: number;
+  readonly membraneWrite: number;
   /** One neuron's bit. */
-  spikeRead: picojoules,
-  spikeWrite: picojoules,
-});
+  readonly spikeRead: number;
+  readonly spikeWrite: number;
+}
 
-const energyConstantsSchema = z.strictObject({
-  name: z.string().min(1).max(200),
+export interface EnergyConstants {
+  readonly name: string;
   /** One addition of a weight: what a spike costs. */
-  accumulate: picojoules,
+  readonly accumulate: number;
   /** One multiplication and addition. */
-  multiplyAccumulate: picojoules,
-  memory: memorySchema,
-});
-
-export type EnergyConstants = z.output<typeof energyConstantsSchema>;
-export type MemoryConstants = z.output<typeof memorySchema>;
+  readonly multiplyAccumulate: number;
+  readonly memory: MemoryConstants;
+}
 
 /** Horowitz has 20 pJ for reading 64 bits from an SRAM of 32 KB, and no figure for writing, which is taken to cost as much. */
 const sramPicojoulesPerBit = 20 / 64;
@@ -57,16 +53,66 @@ export const energyTable = {
 
 export const defaultEnergyConstants: EnergyConstants = energyTable['45nm-float32'];
 
+const largest = 1e6;
+const name = z.string().min(1).max(200);
+const operation = z.number().positive().max(largest);
+/** A memory may cost nothing, where its energy is counted elsewhere. */
+const access = z.number().nonnegative().max(largest);
+
+const { memory: defaultMemory } = defaultEnergyConstants;
+
+const memorySchema = z.strictObject({
+  name: name.optional(),
+  weightRead: access.default(defaultMemory.weightRead),
+  membraneRead: access.default(defaultMemory.membraneRead),
+  membraneWrite: access.default(defaultMemory.membraneWrite),
+  spikeRead: access.default(defaultMemory.spikeRead),
+  spikeWrite: access.default(defaultMemory.spikeWrite),
+});
+
+const energyConstantsSchema = z.strictObject({
+  name: name.optional(),
+  accumulate: operation.default(defaultEnergyConstants.accumulate),
+  multiplyAccumulate: operation.default(defaultEnergyConstants.multiplyAccumulate),
+  memory: memorySchema.optional(),
+});
+
+/** A file of energy constants with every field at its default, for help and messages. */
+export const energyConstantsShape: string = (() => {
+  const { accumulate, multiplyAccumulate } = defaultEnergyConstants;
+  const { name: _name, ...accesses } = defaultMemory;
+  const shape = { name: 'my chip', accumulate, multiplyAccumulate, memory: { name: 'my memory', ...accesses } };
+  return JSON.stringify(shape).replaceAll(':', ': ').replaceAll(',', ', ');
+})();
+
 /**
- * Constants as a file has them.
+ * Constants as a file has them: picojoules. What a file leaves out has the default's value.
  *
- * @throws UsageError naming `source` and the field that is wrong or missing.
+ * @param source What messages and, without a name of their own, the constants are called.
+ * @throws UsageError naming `source`, the field that is wrong, what was found, and the shape of such a file.
  */
 export function parseEnergyConstants(value: unknown, source: string): EnergyConstants {
   const parsed = energyConstantsSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new UsageError(
-    `${source}: ${issue.path.join('.') || 'the whole'}: ${issue.message}; docs/energy.md shows a file of energy constants`,
-  );
+  if (!parsed.success) {
+    throw new UsageError(
+      `${source}: ${whatIsWrong(parsed.error.issues[0]!, value)}; the shape is ${energyConstantsShape}, in picojoules; every field may be left out and then has the value shown`,
+    );
+  }
+  const own = source.split(/[/\\]/).at(-1)!;
+  const { name: title = own, memory, ...rest } = parsed.data;
+  if (memory === undefined) return { name: title, ...rest, memory: defaultMemory };
+  return { name: title, ...rest, memory: { ...memory, name: memory.name ?? `memory of ${title}` } };
+}
+
+function whatIsWrong(issue: z.core.$ZodIssue, value: unknown): string {
+  const field = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const [stranger] = issue.keys;
+    return `there is no field ${field === '' ? '' : `${field}.`}${stranger}`;
+  }
+  const found = issue.path.reduce<unknown>((part, key) => Reflect.get(part as object, key), value);
+  const isNumber = /^(accumulate|multiplyAccumulate|memory\..*(Read|Write))$/.test(field);
+  const zero = field.startsWith('memory.') ? 'from 0' : 'above 0';
+  const expected = isNumber ? `a number ${zero} to ${largest}` : field.endsWith('name') ? 'a text' : 'an object';
+  return `${field === '' ? 'the whole' : field}: found ${described(found)}, expected ${expected}`;
 }

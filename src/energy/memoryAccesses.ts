@@ -40,6 +40,26 @@ export function accessesOfNeurons(updates: number): MemoryAccesses {
   return { weightReads: 0, membraneReads: updates, membraneWrites: updates, spikeReads: 0, spikeWrites: updates };
 }
 
+/**
+ * What the same layer of the network with ReLU reads and writes: numbers where spikes were, so a number is read with every multiplication; of attention's products two, and no
+ * weight.
+ */
+export function accessesOfAnnLayer(kind: CountedWork['kind'], multiplications: number): MemoryAccesses {
+  const attention = kind === 'attention';
+  return {
+    weightReads: attention ? 0 : multiplications,
+    membraneReads: (attention ? 3 : 2) * multiplications,
+    membraneWrites: multiplications,
+    spikeReads: 0,
+    spikeWrites: 0,
+  };
+}
+
+/** Every ReLU reads a sum and writes a number, once. */
+export function accessesOfRelus(count: number): MemoryAccesses {
+  return { weightReads: 0, membraneReads: count, membraneWrites: count, spikeReads: 0, spikeWrites: 0 };
+}
+
 /** @param images The sum is divided by them. */
 export function sumOfAccesses(accesses: readonly MemoryAccesses[], images = 1): MemoryAccesses {
   const total = (field: keyof MemoryAccesses) => accesses.reduce((sum, each) => sum + each[field], 0) / images;

@@ -43,6 +43,7 @@ export type { CheckpointSource, LoadOptions, ModelSource } from './buildModel.js
 export { type EnergyMeasurement, EnergyMeter } from './energy.js';
 export { type EnergyDocument, energyCsv, energyDocument } from './energyDocument.js';
 export { energyReport } from './energyReport.js';
+export type { ReportOrigin } from './energyReportOrigin.js';
 export { onnxParts } from './exportModel.js';
 export { type MembraneTrace, membraneTrace, type NeuronInput, type NeuronPlace } from './membrane.js';
 export {

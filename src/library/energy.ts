@@ -5,8 +5,10 @@
 import type { EnergyConstants } from '../energy/constants.js';
 import { type CountedLayer, countedLayers } from '../energy/layers.js';
 import {
+  accessesOfAnnLayer,
   accessesOfLayer,
   accessesOfNeurons,
+  accessesOfRelus,
   energyOfAccesses,
   type MemoryAccesses,
   sumOfAccesses,
@@ -25,6 +27,13 @@ export interface LayerOperations {
   readonly additions: number[];
   /** Multiplications of numbers, by time step, summed over the images. */
   readonly multiplications: number[];
+}
+
+export interface AnnMemory {
+  readonly accesses: MemoryAccesses;
+  readonly accessMillijoules: number;
+  readonly operationMillijoules: number;
+  readonly millijoules: number;
 }
 
 interface MeteredNeurons extends NeuronActivity {
@@ -48,6 +57,8 @@ export interface EnergyMeasurement {
     readonly millijoules: number;
     /** By layer, operations and accesses together, in the order of `layers`; then one entry for all neurons. */
     readonly layers: readonly { readonly name: string; readonly millijoules: number }[];
+    /** The same network with ReLU, one pass, operations within the map. */
+    readonly ann: AnnMemory;
   };
 }
 
@@ -172,6 +183,7 @@ export class EnergyMeter {
       accessMillijoules: energyOfAccesses(accesses, memory) * 1e-9,
       millijoules: perImage(all.reduce((total, row) => total + row.picojoules, 0)),
       layers: all.map(({ name, picojoules }) => ({ name, millijoules: perImage(picojoules) })),
+      ann: annMemory(counted, updates / shown, this.#constants),
     };
   }
 
@@ -193,4 +205,20 @@ export class EnergyMeter {
       else known.multiplications[t]! += within;
     }
   }
+}
+
+/** @param relus Neurons per image. */
+function annMemory(layers: readonly CountedLayer[], relus: number, constants: EnergyConstants): AnnMemory {
+  const multiplied = layers.map(({ kind, geometry, operations }) => ({
+    kind,
+    multiplications: geometry ? multiplicationsOfConvolution(geometry) : operations,
+  }));
+  const accesses = sumOfAccesses([
+    ...multiplied.map(({ kind, multiplications }) => accessesOfAnnLayer(kind, multiplications)),
+    accessesOfRelus(relus),
+  ]);
+  const operations = multiplied.reduce((total, { multiplications }) => total + multiplications, 0);
+  const operationMillijoules = constants.multiplyAccumulate * operations * 1e-9;
+  const accessMillijoules = energyOfAccesses(accesses, constants.memory) * 1e-9;
+  return { accesses, accessMillijoules, operationMillijoules, millijoules: operationMillijoules + accessMillijoules };
 }

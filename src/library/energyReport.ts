@@ -4,13 +4,23 @@
  */
 import { type FormProof, formNames } from '../energy/edges.js';
 import { countsOf, type EnergyDocument } from './energyDocument.js';
+import { citation, originSection, type ReportOrigin } from './energyReportOrigin.js';
 import { style } from './energyReportStyle.js';
+import { baseName, definitionList, escaped, joules, operations, percent } from './energyReportText.js';
 import { warningsOf } from './warnings.js';
 
-/** @param version Of this program, for whoever reproduces the figures. */
-export function energyReport(document: EnergyDocument, proof: readonly FormProof[], version: string): string {
+/**
+ * @param version Of this program, for whoever reproduces the figures.
+ * @param origin When, how and where they were made.
+ */
+export function energyReport(
+  document: EnergyDocument,
+  proof: readonly FormProof[],
+  version: string,
+  origin?: ReportOrigin,
+): string {
   const { model } = document;
-  const title = `Energy of ${model.name}`;
+  const title = `Energy of ${baseName(model.name)}`;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -25,30 +35,28 @@ export function energyReport(document: EnergyDocument, proof: readonly FormProof
 <h1>${escaped(title)}</h1>
 <p>${escaped(subtitle(document))}</p>${warnings(document)}
 </header>
+${summary(document)}
 ${cards(document)}
 ${stages(document)}
 ${document.exact ? firingRates(document) : ''}
-${document.exact ? energyByStep(document) : ''}
+${document.exact && model.timeSteps > 1 ? energyByStep(document) : ''}
 ${layerTable(document)}
 ${proofSection(proof)}
 ${document.neuroBench ? neuroBenchSection(document.neuroBench) : ''}
 ${document.memory ? memorySection(document) : ''}
 ${conventions(document)}
 ${configuration(document)}
-${citation(version)}
+${originSection(document, version, origin)}
+${citation(document, version, origin)}
 </main>
 </body>
 </html>
 `;
 }
 
-export function escaped(text: string): string {
-  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-  return text.replace(/[&<>"']/g, (character) => entities[character]!);
-}
-
 function subtitle({ model, data, constants }: EnergyDocument): string {
-  const seen = 'images' in data ? `${data.images} images of ${data.source}` : `firing rates of ${data.rates}`;
+  const seen =
+    'images' in data ? `${data.images} images of ${baseName(data.source)}` : `firing rates of ${baseName(data.rates)}`;
   return `T = ${model.timeSteps}, ${model.imageSize.join(' × ')} pixels, ${seen}; ${constants.name}`;
 }
 
@@ -59,37 +67,47 @@ function warnings({ model }: EnergyDocument): string {
     .join('');
 }
 
-/** Three digits that count, in the unit that fits. */
-export function joules(millijoules: number): string {
-  if (millijoules === 0) return '0';
-  if (millijoules < 1e-4) return `${(1e6 * millijoules).toPrecision(3)} nJ`;
-  if (millijoules < 0.1) return `${(1000 * millijoules).toPrecision(3)} µJ`;
-  return `${millijoules.toPrecision(3)} mJ`;
-}
-
-/** 12 345 678 → `12.3 M`. */
-export function operations(count: number): string {
-  for (const [unit, size] of [
-    ['G', 1e9],
-    ['M', 1e6],
-    ['k', 1e3],
-  ] as const)
-    if (count >= size) return `${(count / size).toPrecision(3)} ${unit}`;
-  return String(Math.round(count));
-}
-
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-
-function cards({ paper, exact, memory, accuracy, neuroBench }: EnergyDocument): string {
-  const list: [string, string, string][] = [
-    [joules(paper.millijoules), 'per image', 'the paper’s convention'],
-    [`${paper.annRatio.toFixed(1)} ×`, 'less than the ANN', `with ReLU ${joules(paper.annMillijoules)}`],
+/** What most readers came for: the network, the same with ReLU, and how many times as much that takes, in every convention. */
+function summary({ paper, exact, memory }: EnergyDocument): string {
+  const columns: [string, number, number][] = [['paper’s convention', paper.millijoules, paper.annMillijoules]];
+  if (exact && memory)
+    columns.push(
+      ['as counted', exact.millijoules, memory.ann.operationMillijoules],
+      ['with memory', memory.millijoules, memory.ann.millijoules],
+    );
+  const row = (name: string, cells: readonly string[], kind = '') =>
+    `<tr${kind}><th scope="row">${name}</th>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
+  const rows = [
+    row(
+      'this network',
+      columns.map(([, own]) => joules(own)),
+      ' class="own"',
+    ),
+    row(
+      'with ReLU (ANN)',
+      columns.map(([, , ann]) => joules(ann)),
+    ),
+    row(
+      'ANN takes',
+      columns.map(([, own, ann]) => (own > 0 ? `${(ann / own).toFixed(1)} ×` : '–')),
+    ),
   ];
-  if (exact) list.push([joules(exact.millijoules), 'per image', 'additions and multiplications as counted']);
-  if (memory) list.push([joules(memory.millijoules), 'per image', 'with reads and writes of memory']);
+  const head = columns.map(([title]) => `<th scope="col">${title}</th>`).join('');
+  return `<section class="summary" aria-label="Summary"><div class="wide"><table><thead><tr><th scope="col">energy per image</th>${head}</tr></thead><tbody>${rows.join('')}</tbody></table></div></section>`;
+}
+
+function cards({ exact, data, accuracy, neuroBench }: EnergyDocument): string {
+  const list: [string, string, string][] = [];
+  if (exact && 'images' in data) {
+    const total = (field: 'additions' | 'multiplications') =>
+      exact.layers.reduce((sum, layer) => sum + layer[field].reduce((a, b) => a + b, 0), 0) / data.images;
+    list.push([operations(total('additions')), 'additions', 'per image, one for every output that a spike reaches']);
+    list.push([operations(total('multiplications')), 'multiplications', 'per image, in layers fed by numbers']);
+  }
   if (neuroBench)
-    list.push([percent(1 - neuroBench.activationSparsity), 'of neurons fire', 'mean over layers’ neurons and steps']);
+    list.push([percent(1 - neuroBench.activationSparsity), 'of neurons fire', 'mean over all neurons and time steps']);
   if (accuracy !== null) list.push([percent(accuracy), 'right', 'top-1 on these images']);
+  if (list.length === 0) return '';
   const each = list.map(
     ([value, unit, what]) => `<div class="card"><b>${value}</b> <span>${unit}</span><small>${what}</small></div>`,
   );
@@ -153,7 +171,10 @@ function heatTable(
     );
     return `<tr><th scope="row">${escaped(name)}</th>${cells.join('')}</tr>`;
   });
-  return `<section><h2>${caption}</h2><div class="wide"><table><thead><tr><th scope="col">layer</th>${head}</tr></thead><tbody>${body.join('')}</tbody></table></div></section>`;
+  const table = `<div class="wide"><table><thead><tr><th scope="col">layer</th>${head}</tr></thead><tbody>${body.join('')}</tbody></table></div>`;
+  // One column says little that the other tables do not.
+  if (timeSteps === 1) return `<section><details><summary><h2>${caption}</h2></summary>${table}</details></section>`;
+  return `<section><h2>${caption}, step by step</h2>${table}</section>`;
 }
 
 function firingRates({ exact, data, model }: EnergyDocument): string {
@@ -163,7 +184,7 @@ function firingRates({ exact, data, model }: EnergyDocument): string {
     values: spikes.map((count) => count / (neurons * images)),
     shown: percent,
   }));
-  return heatTable('Firing rate of every neuron layer, step by step', model.timeSteps, rows);
+  return heatTable('Firing rate of every neuron layer', model.timeSteps, rows);
 }
 
 function energyByStep(document: EnergyDocument): string {
@@ -172,7 +193,7 @@ function energyByStep(document: EnergyDocument): string {
     values: countsOf(document, index)!.millijoulesByStep,
     shown: joules,
   }));
-  return heatTable('Energy of every layer as counted, step by step', document.model.timeSteps, rows);
+  return heatTable('Energy of every layer as counted', document.model.timeSteps, rows);
 }
 
 function layerTable(document: EnergyDocument): string {
@@ -223,10 +244,6 @@ function proofSection(proof: readonly FormProof[]): string {
 <p>Attention multiplies nothing: Kᵀ V counts coincidences of spikes, and spikes of Q select which counts are added up.</p></section>`;
 }
 
-function definitionList(entries: readonly (readonly [string, string])[]): string {
-  return `<dl>${entries.map(([term, value]) => `<div><dt>${term}</dt><dd>${value}</dd></div>`).join('')}</dl>`;
-}
-
 function neuroBenchSection(figures: NonNullable<EnergyDocument['neuroBench']>): string {
   const { effectiveMacs, effectiveAcs, dense } = figures.synapticOperations;
   return `<section><h2>NeuroBench</h2>${definitionList([
@@ -241,14 +258,16 @@ function neuroBenchSection(figures: NonNullable<EnergyDocument['neuroBench']>): 
 }
 
 function memorySection({ memory, constants }: EnergyDocument): string {
-  const { accesses, accessMillijoules } = memory!;
+  const { accesses, accessMillijoules, ann } = memory!;
+  const both = (field: keyof typeof accesses) =>
+    `${operations(accesses[field])}; ANN ${operations(ann.accesses[field])}`;
   return `<section><h2>Memory</h2>${definitionList([
-    ['Weights read', operations(accesses.weightReads)],
-    ['Membranes and sums read', operations(accesses.membraneReads)],
-    ['Membranes and sums written', operations(accesses.membraneWrites)],
-    ['Bits of neurons read', operations(accesses.spikeReads)],
-    ['Bits of neurons written', operations(accesses.spikeWrites)],
-    ['Energy of these accesses', joules(accessMillijoules)],
+    ['Weights read', both('weightReads')],
+    ['Membranes, sums and numbers read', both('membraneReads')],
+    ['Membranes, sums and numbers written', both('membraneWrites')],
+    ['Bits of neurons read', both('spikeReads')],
+    ['Bits of neurons written', both('spikeWrites')],
+    ['Energy of these accesses', `${joules(accessMillijoules)}; ANN ${joules(ann.accessMillijoules)}`],
   ])}<p>Per image. ${escaped(constants.memory.name)}.</p></section>`;
 }
 
@@ -267,7 +286,10 @@ function conventions({ constants }: EnergyDocument): string {
       'With memory',
       'The counted operations, and the reads and writes that a chip working spike by spike would make if it kept nothing in registers.',
     ],
-    ['ANN', 'The same layers with ReLU: one pass, every operation a multiply-accumulate.'],
+    [
+      'ANN',
+      'The same layers with ReLU: one pass, every operation a multiply-accumulate. As counted: those within the map. With memory: a multiplication reads a weight and a number (of attention two numbers), and reads and writes its sum; every ReLU reads a sum and writes a number.',
+    ],
   ])}</section>`;
 }
 
@@ -276,11 +298,4 @@ function configuration({ model }: EnergyDocument): string {
     ([name, value]) => [escaped(name), escaped(JSON.stringify(value))] as const,
   );
   return `<section><h2>Configuration</h2>${definitionList(entries)}</section>`;
-}
-
-function citation(version: string): string {
-  return `<section><h2>How to cite</h2>
-<p>The network: M. Yao, J. Hu, T. Hu, Y. Xu, Z. Zhou, Y. Tian, B. Xu, G. Li: Spike-driven Transformer V2: Meta Spiking Neural Network Architecture Inspiring the Design of Next-generation Neuromorphic Chips. ICLR 2024.</p>
-<p>Energy per operation: M. Horowitz: Computing’s energy problem (and what we can do about it). ISSCC 2014. Metrics: J. Yik et al.: The NeuroBench framework for benchmarking neuromorphic computing algorithms and systems. Nature Communications, 2025.</p>
-<p>These figures: made by meta-spikeformer ${escaped(version)} with <code>spikeformer energy --report</code>.</p></section>`;
 }

@@ -65,12 +65,32 @@ describe('energy', () => {
     const html = await readFile(report, 'utf8');
     expect(html).toContain('cats &amp; &lt;dogs&gt;');
     expect(html).not.toMatch(/<script|<link|src=|https?:/);
+    // When, how, with what and where, but not where a person keeps files.
+    expect(html).not.toContain(folder.path);
+    expect(html).toMatch(/<dt>Date<\/dt><dd>\d{4}-\d\d-\d\d \d\d:\d\d UTC/);
+    expect(html).toMatch(/<code>spikeformer energy --checkpoint infer_T4_kd\.pth .*--time-steps 2 .*--data /);
+    expect(html).toMatch(/<dt>Model<\/dt><dd>sha256:[0-9a-f]{64}/);
+    expect(html).toContain(`Node ${process.versions.node}`);
+    expect(html).toMatch(/@misc\{.*\n.*title {3}= \{Energy of infer\\_T4\\_kd/);
+    // The summary has the ANN with memory too; tables step by step are open.
+    expect(html).toMatch(/with memory<\/th>.*with ReLU \(ANN\)<\/th>(<td>[\d.]+ [mµn]J<\/td>){3}/);
+    expect(html).toContain('step by step');
+    expect(html).not.toContain('<details>');
     const rows = (await readFile(csv, 'utf8')).trimEnd().split('\r\n');
     const columns = rows.map((row) => row.split(','));
     expect(new Set(columns.map(({ length }) => length))).toEqual(new Set([9 + 2 * 2]));
     // The table's counted energies add up to the total that was printed.
     const total = columns.slice(1).reduce((sum, row) => sum + Number(row[7]), 0);
     expect(stdout).toContain(`counted             ${total.toFixed(4)} mJ`);
+  });
+
+  it('shows no table step by step where there is one step', async () => {
+    const report = at('once.html');
+    const { code } = await spikeformer(['energy', '--images', '1', '--batch', '3', '--report', report]);
+    expect(code).toBe(0);
+    const html = await readFile(report, 'utf8');
+    expect(html).not.toContain('step by step');
+    expect(html).toMatch(/<details><summary><h2>Firing rate of every neuron layer/);
   });
 
   it('refuses to write over what it reads, and two files in one place', async () => {

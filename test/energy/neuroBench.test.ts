@@ -1,10 +1,17 @@
 /** NeuroBench's counts against plain loops over every output, tap and channel of a network with pruned weights; sums of memory by hand. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { defaultEnergyConstants, energyTable, parseEnergyConstants } from '../../src/energy/constants.js';
+import {
+  defaultEnergyConstants,
+  energyConstantsShape,
+  energyTable,
+  parseEnergyConstants,
+} from '../../src/energy/constants.js';
 import { type CountedLayer, countedLayers } from '../../src/energy/layers.js';
 import {
+  accessesOfAnnLayer,
   accessesOfLayer,
   accessesOfNeurons,
+  accessesOfRelus,
   energyOfAccesses,
   sumOfAccesses,
 } from '../../src/energy/memoryAccesses.js';
@@ -150,6 +157,10 @@ describe('accesses to memory', () => {
     const neurons = accessesOfNeurons(5);
     const sum = sumOfAccesses([convolution, onNumbers, attention, neurons]);
     expect(sum).toEqual({ weightReads: 14, membraneReads: 29, membraneWrites: 22, spikeReads: 13, spikeWrites: 5 });
+    // With ReLU: a weight and a number or, of attention, two numbers; the sum read and written; a unit reads its sum and writes a number.
+    expect(
+      sumOfAccesses([accessesOfAnnLayer('linear', 4), accessesOfAnnLayer('attention', 3), accessesOfRelus(5)]),
+    ).toEqual({ weightReads: 4, membraneReads: 8 + 9 + 5, membraneWrites: 4 + 3 + 5, spikeReads: 0, spikeWrites: 0 });
     // Horowitz: 20 pJ for 64 bits of a 32 KB SRAM, so 10 pJ for a float32 and 0.3125 pJ for a bit.
     expect(energyOfAccesses(sum, defaultEnergyConstants.memory)).toBeCloseTo(10 * (14 + 29 + 22) + 0.3125 * 18, 9);
   });
@@ -161,11 +172,36 @@ describe('a file of energy constants', () => {
     expect(parseEnergyConstants(JSON.parse(JSON.stringify(mine)), 'mine.json')).toEqual(mine);
   });
 
+  it('has the default’s values where it says nothing, and the file’s name', () => {
+    const { memory, ...operations } = energyTable['45nm-float32'];
+    expect(parseEnergyConstants({}, 'chips/mine.json')).toEqual({ ...operations, memory, name: 'mine.json' });
+    const found = parseEnergyConstants({ name: 'x', accumulate: 0.1, memory: { spikeRead: 0 } }, 'mine.json');
+    expect(found).toEqual({
+      ...{ name: 'x', accumulate: 0.1, multiplyAccumulate: 4.6 },
+      memory: { ...memory, name: 'memory of x', spikeRead: 0 },
+    });
+  });
+
+  it('is shown whole where it is wrong, and what is shown is a file', () => {
+    expect(() => parseEnergyConstants(null, 'mine.json')).toThrow(energyConstantsShape);
+    const { name: _name, memory, ...shown } = parseEnergyConstants(JSON.parse(energyConstantsShape), 'mine.json');
+    const { name: _default, memory: defaultMemory, ...expected } = defaultEnergyConstants;
+    expect(shown).toEqual(expected);
+    expect({ ...memory, name: '' }).toEqual({ ...defaultMemory, name: '' });
+  });
+
   it.each([
-    [{ ...energyTable['45nm-int8'], accumulate: -1 }, /mine\.json: accumulate/],
-    [{ name: 'x', accumulate: 1, multiplyAccumulate: 1 }, /mine\.json: memory/],
-    [{ ...energyTable['45nm-int8'], speed: 1 }, /mine\.json/],
-    [null, /mine\.json: the whole/],
+    [{ ...energyTable['45nm-int8'], accumulate: -1 }, /^mine\.json: accumulate: found -1, expected a number above 0/],
+    [
+      { memory: { weightRead: '10' } },
+      /^mine\.json: memory\.weightRead: found the text "10", expected a number from 0/,
+    ],
+    [{ memory: 5 }, /^mine\.json: memory: found 5, expected an object/],
+    [{ speed: 1 }, /^mine\.json: there is no field speed/],
+    [{ memory: { reads: 1 } }, /^mine\.json: there is no field memory\.reads/],
+    [{ name: 3 }, /^mine\.json: name: found 3, expected a text/],
+    [null, /^mine\.json: the whole: found null, expected an object/],
+    [[], /^mine\.json: the whole: found a list, expected an object/],
   ])('is refused when wrong: %j', (value, message) => {
     expect(() => parseEnergyConstants(value, 'mine.json')).toThrow(message);
   });

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import {
   defaultEnergyConstants,
   type EnergyConstants,
+  energyConstantsShape,
   energyTable,
   parseEnergyConstants,
 } from '../../energy/constants.js';
@@ -22,7 +23,8 @@ import {
   energyCsv,
   energyDocument,
 } from '../../library/energyDocument.js';
-import { energyReport, joules, operations } from '../../library/energyReport.js';
+import { energyReport } from '../../library/energyReport.js';
+import { joules, operations } from '../../library/energyReportText.js';
 import { openEvaluationData } from '../../library/evaluationData.js';
 import type { Model } from '../../library/model.js';
 import { metaSpikeformerSizes, resolveConfiguration } from '../../models/configurations.js';
@@ -54,6 +56,7 @@ import {
   readingOptions,
   reportDamaged,
 } from '../readingOptions.js';
+import { reportOrigin } from '../reportOrigin.js';
 import type { Session } from '../session.js';
 import { counted, giga, oneLine, table } from '../text.js';
 import { programVersion } from '../version.js';
@@ -104,7 +107,10 @@ export function registerEnergy(program: Command, session: Session): void {
     .option('--images <N>', 'at most so many of them')
     .option('--batch <N>', `images at once, 1 to 1024 (default: ${defaultBatch})`)
     .option('--rates <FILE>', 'the paper’s convention from firing rates in a JSON file; nothing is run')
-    .option('--constants <NAME|FILE>', `picojoules: ${Object.keys(energyTable).join(', ')}, or a JSON file`)
+    .option(
+      '--constants <NAME|FILE>',
+      `picojoules: ${Object.keys(energyTable).join(', ')}, or a JSON file; what it leaves out is as in ${energyConstantsShape}`,
+    )
     .option('--report <FILE>', 'write a report to read, print and cite: one HTML file')
     .option('--csv <FILE>', 'write the table of layers')
     .option('--proof', 'which layers are fed by spikes and which multiply; exit code 1 if one should not')
@@ -150,6 +156,7 @@ async function run(session: Session, options: Options): Promise<void> {
       session.io,
       energyDocument({ subject, constants, data: source, paper, measured, ...accuracy }),
       options,
+      model,
     );
   } finally {
     await model.dispose();
@@ -163,7 +170,7 @@ async function chosenConstants(chosen: string | undefined): Promise<EnergyConsta
     throw new UsageError(
       `--constants ${chosen}: expected ${Object.keys(energyTable).join(', ')} or a file whose name ends with .json`,
     );
-  return parseEnergyConstants(await readJson(chosen), chosen);
+  return parseEnergyConstants(await readJson(chosen, energyConstantsShape), chosen);
 }
 
 async function withoutImages(
@@ -177,18 +184,20 @@ async function withoutImages(
   const layers = countedLayers(graph, subject.imageSize);
   const neurons = graph.nodes.filter(({ operator }) => operator === 'lif').map(({ name }) => name);
   const rates = options.rates!;
-  const rateOf = parseRates(await readJson(rates), neurons, rates);
+  const rateOf = parseRates(await readJson(rates, '{"LIF name": rate, "default": rate}'), neurons, rates);
   const paper = paperEnergy(layers, rateOf, subject.configuration.timeSteps, constants);
   await publish(session.io, energyDocument({ subject, constants, data: { rates }, paper }), options);
 }
 
 /** Files first: what is printed says that they are there. */
-async function publish(io: Io, document: EnergyDocument, options: Options): Promise<void> {
+async function publish(io: Io, document: EnergyDocument, options: Options, model?: Model): Promise<void> {
   const { report, csv, json } = options;
   const encoder = new TextEncoder();
   if (report !== undefined) {
     const proof = proveSpikeDriven(document.model.configuration);
-    await writeNodeFile(report, [encoder.encode(energyReport(document, proof, programVersion()))]);
+    await writeNodeFile(report, [
+      encoder.encode(energyReport(document, proof, programVersion(), reportOrigin(options, model))),
+    ]);
   }
   if (csv !== undefined) await writeNodeFile(csv, [encoder.encode(energyCsv(document))]);
   reportDamaged(io, options);
@@ -200,7 +209,8 @@ async function publish(io: Io, document: EnergyDocument, options: Options): Prom
   }
 }
 
-async function readJson(path: string): Promise<unknown> {
+/** @param shape What a person should write instead. */
+async function readJson(path: string, shape: string): Promise<unknown> {
   const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
     throw new UsageError(`${path}: cannot be read (${cause.code ?? cause.message})`, { cause });
   });
@@ -208,7 +218,7 @@ async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new UsageError(`${path}: is not JSON`, { cause });
+    throw new UsageError(`${path}: is not JSON; expected ${shape}`, { cause });
   }
 }
 
@@ -285,7 +295,10 @@ function print(io: Io, document: EnergyDocument): void {
   if (exact) io.stdout.write(`${bold(`counted             ${exact.millijoules.toFixed(4)} mJ`)}\n`);
   if (memory) {
     io.stdout.write(bold(`with memory         ${memory.millijoules.toFixed(4)} mJ`));
-    io.stdout.write(`, of it ${joules(memory.accessMillijoules)} for accesses: ${oneLine(constants.memory.name)}\n`);
+    const accesses = `${joules(memory.accessMillijoules)} for accesses: ${oneLine(constants.memory.name)}`;
+    const { ann } = memory;
+    const ratio = (ann.millijoules / memory.millijoules).toFixed(1);
+    io.stdout.write(`, of it ${accesses}; as an ANN ${ann.millijoules.toFixed(4)} mJ: ${ratio} times as much\n`);
   }
   if (neuroBench) io.stdout.write(`${neuroBenchLine(neuroBench)}\n`);
   if (accuracy !== null) io.stdout.write(`top-1 ${(100 * accuracy).toFixed(2)} %\n`);
