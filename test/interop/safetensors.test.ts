@@ -86,8 +86,9 @@ describe('openSafetensors', () => {
   });
 
   it('takes linear time for a header full of unfinished strings', async () => {
+    const content = file(`{"${'\\"'.repeat(2_000_000)}`, 0);
     const started = performance.now();
-    await refusalOf(file(`{"${'\\"'.repeat(2_000_000)}`, 0), 'file.safetensors');
+    await refusalOf(content, 'file.safetensors');
     expect(performance.now() - started).toBeLessThan(2000);
   });
 
