@@ -18,6 +18,7 @@ import {
   type Platform,
 } from './library/buildModel.js';
 import type { ImageSource, Model } from './library/model.js';
+import { ownBytes } from './library/takenInput.js';
 
 export * from './library/common.js';
 
@@ -37,7 +38,7 @@ const platform: Platform = { decode, open: async (source) => openCheckpoint(awai
 
 async function checkpointFile(source: CheckpointSource): Promise<RandomAccessFile> {
   if (typeof source === 'string' || source instanceof URL) return openRemoteFile(source);
-  return source instanceof Blob ? fileFromBlob(source) : fileFromBytes(new Uint8Array(source));
+  return source instanceof Blob ? fileFromBlob(source) : fileFromBytes(ownBytes(source));
 }
 
 async function decode(image: ImageSource): Promise<RgbImage> {

@@ -20,6 +20,7 @@ import {
   type Platform,
 } from './library/buildModel.js';
 import type { ImageSource, Model } from './library/model.js';
+import { ownBytes } from './library/takenInput.js';
 
 export { type Dataset, holdOut } from './data/datasets/dataset.js';
 export { openDataset } from './data/datasets/openDataset.js';
@@ -65,7 +66,7 @@ async function open(source: CheckpointSource): Promise<Checkpoint> {
     return source.protocol === 'file:'
       ? openCheckpointFile(fileURLToPath(source))
       : openCheckpoint(await openRemoteFile(source));
-  return openCheckpoint(source instanceof Blob ? fileFromBlob(source) : fileFromBytes(new Uint8Array(source)));
+  return openCheckpoint(source instanceof Blob ? fileFromBlob(source) : fileFromBytes(ownBytes(source)));
 }
 
 async function decode(image: ImageSource): Promise<RgbImage> {

@@ -58,11 +58,9 @@ export async function evaluate(
       break;
     }
     const { input, labels } = next.value;
+    const classes = Array.from(labels, (label) => classOf[label] ?? -1);
     const { logits } = await model.run({ shape: [labels.length, 3, ...model.preprocessing.crop], data: input });
-    counter.add(
-      logits.data,
-      Array.from(labels, (label) => classOf[label] ?? -1),
-    );
+    counter.add(logits.data, classes);
     images += labels.length;
     options.onProgress?.(images);
   }

@@ -11,9 +11,9 @@ import type { Parameters } from '../graph/graph.js';
 import { formatShape, type Shape } from '../graph/shape.js';
 import { resolveConfiguration, type UnseenOptions, unseenOptionNames } from '../models/configurations.js';
 import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../models/metaSpikeformer.js';
-import { checkOptionNames, described } from '../optionNames.js';
+import { checkOptionNames } from '../optionNames.js';
 import { type CompileOptions, compile, type Executable } from '../runtime/compile.js';
-import { countSpikes, firstNonFinite, realToChannelsFirst, spikesToBits, toChannelsLast } from '../runtime/layout.js';
+import { countSpikes, firstNonFinite, realToChannelsFirst, spikesToBits } from '../runtime/layout.js';
 import { mergeByEngine } from '../runtime/mergeByEngine.js';
 import { foldBatchNorm } from '../runtime/passes/foldBatchNorm.js';
 import type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
@@ -24,7 +24,7 @@ import { type TuneOptions, type Tuning, tuneRepConvs } from '../runtime/tune.js'
 import { Countings } from './countings.js';
 import { checkForms, checkRates } from './forms.js';
 import type { NeuronInput } from './membrane.js';
-import { checkImage, checkRunOptions, checkTop, inputShape, measuredLayers, neuronNode } from './modelChecks.js';
+import { checkRunOptions, checkTop, measuredLayers, neuronNode } from './modelChecks.js';
 import type {
   FieldTensor,
   ImageSource,
@@ -38,6 +38,7 @@ import type {
   StepResult,
   Stream,
 } from './modelTypes.js';
+import { checkImages, type TakenInput, takeImages, takeInput } from './takenInput.js';
 import { warningsOf } from './warnings.js';
 
 export type * from './modelTypes.js';
@@ -62,8 +63,8 @@ export class Model {
   readonly #countings = new Countings(this);
   /** Runs one after the other: they share the executable's memory. */
   #queue: Promise<unknown> = Promise.resolve();
-  /** Room for the input of a run as the engine wants it: new memory for every run costs about as much as filling it. */
-  #lastInput: Float32Array = new Float32Array(0);
+  /** Room for the input of the next call, unless another call's waits in it: new memory for every run costs about as much as filling it. */
+  #room: Float32Array | undefined;
   #stream: Stream | undefined;
 
   constructor(parts: ModelParts) {
@@ -118,7 +119,7 @@ export class Model {
    */
   async tune(inputs: readonly FieldTensor[], engine: Engine, options: TuneOptions = {}): Promise<Tuning> {
     checkOptionNames<TuneOptions>('tune', options, { rounds: true, onRound: true });
-    const converted = inputs.map((input) => this.#channelsLast(input));
+    const converted = inputs.map((input) => takeInput(input, this.configuration));
     return tuneRepConvs(engine, this.#source, converted, options);
   }
 
@@ -130,33 +131,43 @@ export class Model {
    *   engine of precision `i16` takes rows of sums, which round weights more coarsely, unless the weights lie on its grid. `f32` does not ask.
    * @throws UsageError for a name that no RepConv or no neuron layer has, a form that there is not, or a rate that is no share; then everything stays as it was.
    */
-  chooseForms(
+  async chooseForms(
     forms: ReadonlyMap<string, RepConvForm>,
     firingRates: ReadonlyMap<string, number> = new Map(),
   ): Promise<void> {
-    const result = this.#queue.then(async () => {
-      checkForms(this.#source.graph, forms);
-      checkRates(this.#source.graph, firingRates);
-      const full = new Set([...forms].filter(([, form]) => form === 'full').map(([name]) => name));
-      // Folding a network of the paper's size takes half a second.
-      const merged = full.size > 0 ? await mergeByEngine(this.engine, foldBatchNorm(this.#source), full) : new Map();
-      this.#endStream();
-      for (const executable of this.#executables.values()) executable.dispose();
-      this.#executables.clear();
-      this.#prepared.clear();
-      this.#prepare = { ...this.#prepare, repConv: forms, merged };
-      this.#firingRates = firingRates;
-    });
+    const [ownForms, ownRates] = [new Map(forms), new Map(firingRates)];
+    return this.#inTurn(() => this.#chooseForms(ownForms, ownRates));
+  }
+
+  async #chooseForms(forms: ReadonlyMap<string, RepConvForm>, firingRates: ReadonlyMap<string, number>): Promise<void> {
+    checkForms(this.#source.graph, forms);
+    checkRates(this.#source.graph, firingRates);
+    const full = new Set([...forms].filter(([, form]) => form === 'full').map(([name]) => name));
+    // Folding a network of the paper's size takes half a second.
+    const merged = full.size > 0 ? await mergeByEngine(this.engine, foldBatchNorm(this.#source), full) : new Map();
+    this.#endStream();
+    for (const executable of this.#executables.values()) executable.dispose();
+    this.#executables.clear();
+    this.#prepared.clear();
+    this.#prepare = { ...this.#prepare, repConv: forms, merged };
+    this.#firingRates = firingRates;
+  }
+
+  #inTurn<Result>(task: () => Result | Promise<Result>): Promise<Result> {
+    const result = this.#queue.then(task);
     this.#queue = result.catch(() => undefined);
     return result;
   }
 
-  /** Into `room`, if it is of the right length. */
-  #channelsLast(input: FieldTensor, room?: Float32Array): { readonly shape: Shape; readonly data: Float32Array } {
-    const shape = inputShape(input, this.configuration);
-    const [timeSteps, batch, height, width, channels] = shape as [number, number, number, number, number];
-    const target = room?.length === input.data.length ? room : undefined;
-    return { shape, data: toChannelsLast(input.data, timeSteps * batch, channels, height * width, target) };
+  #take(input: FieldTensor, timeSteps: number): TakenInput {
+    const room = this.#room;
+    this.#room = undefined;
+    return takeInput(input, { ...this.configuration, timeSteps }, room);
+  }
+
+  async #write({ program, graph, tensor }: Executable, { data }: TakenInput): Promise<void> {
+    await program.write(tensor(graph.input), data);
+    this.#room = data;
   }
 
   /**
@@ -165,20 +176,18 @@ export class Model {
    * @param input Normalised pixels, `[B, C, H, W]` for images (each shown for T steps) or `[T, B, C, H, W]` for frames.
    * @throws UsageError for numbers that are not finite (in the input or in the scores) or a length that does not fit; GraphError for a shape that does not fit.
    */
-  run(input: FieldTensor, options: RunOptions = {}): Promise<RunResult> {
-    const result = this.#queue.then(() => this.#run(input, options));
-    this.#queue = result.catch(() => undefined);
-    return result;
+  async run(input: FieldTensor, options: RunOptions = {}): Promise<RunResult> {
+    checkRunOptions('run', options);
+    const taken = this.#take(input, this.configuration.timeSteps);
+    const wanted = structuredClone(options);
+    return this.#inTurn(() => this.#run(taken, wanted));
   }
 
-  async #run(input: FieldTensor, options: RunOptions): Promise<RunResult> {
-    checkRunOptions('run', options);
-    const { shape, data } = this.#channelsLast(input, this.#lastInput);
-    this.#lastInput = data;
-    const executable = this.#executable(shape, options);
-    const batch = shape[1]!;
+  async #run(input: TakenInput, options: RunOptions): Promise<RunResult> {
+    const executable = this.#executable(input.shape, options);
+    const batch = input.shape[1]!;
     const { program } = executable;
-    await program.write(executable.tensor(executable.graph.input), data);
+    await this.#write(executable, input);
     const start = performance.now();
     await program.run();
     const milliseconds = performance.now() - start;
@@ -197,17 +206,16 @@ export class Model {
    * @throws UsageError when the frame has another shape than the one before it, or spikes are asked for in the middle of a sequence: call
    *   `resetState` first; else as `run`.
    */
-  step(frame: FieldTensor, options: RunOptions = {}): Promise<StepResult> {
-    const result = this.#queue.then(() => this.#step(frame, options));
-    this.#queue = result.catch(() => undefined);
-    return result;
+  async step(frame: FieldTensor, options: RunOptions = {}): Promise<StepResult> {
+    checkRunOptions('step', options);
+    const taken = this.#take(frame, 1);
+    const wanted = structuredClone(options);
+    return this.#inTurn(() => this.#step(taken, wanted));
   }
 
   /** Begins a new sequence: membranes go to 0. */
   resetState(): Promise<void> {
-    const result = this.#queue.then(() => this.#endStream());
-    this.#queue = result.catch(() => undefined);
-    return result;
+    return this.#inTurn(() => this.#endStream());
   }
 
   #endStream(): void {
@@ -215,21 +223,17 @@ export class Model {
     this.#stream = undefined;
   }
 
-  async #step(frame: FieldTensor, options: RunOptions): Promise<StepResult> {
-    checkRunOptions('step', options);
-    const shape = inputShape(frame, { ...this.configuration, timeSteps: 1 });
+  async #step(frame: TakenInput, options: RunOptions): Promise<StepResult> {
     if (options.record?.inputCurrents || options.record?.counts)
       throw new UsageError('record: inputCurrents and counts are not kept frame by frame; run the sequence at once');
-    const stream = await this.#streamOf(shape, options);
+    const stream = await this.#streamOf(frame.shape, options);
     const { executable, sum } = stream;
-    const [, batch, height, width, channels] = shape as [number, number, number, number, number];
     const { program } = executable;
-    const input = toChannelsLast(frame.data, batch, channels, height * width);
-    await program.write(executable.tensor(executable.graph.input), input);
+    await this.#write(executable, frame);
     const start = performance.now();
     await program.run();
     const milliseconds = performance.now() - start;
-    const logits = await this.#logits(executable, batch);
+    const logits = await this.#logits(executable, frame.shape[1]!);
     const step = ++stream.steps;
     for (let i = 0; i < sum.length; i++) sum[i]! += logits.data[i]!;
     const meanLogits = { shape: logits.shape, data: Float32Array.from(sum, (value) => value / step) };
@@ -284,21 +288,16 @@ export class Model {
 
   /** Decodes and preprocesses images into one batch `[B, 3, H, W]`. */
   async inputOf(images: readonly ImageSource[]): Promise<FieldTensor> {
-    if (!Array.isArray(images) || images.length === 0)
-      throw new UsageError(
-        `images: found ${Array.isArray(images) ? 'none' : described(images)}, expected a list of images`,
-      );
+    checkImages(images);
     const length = preprocessedLength(this.preprocessing);
     const data = new Float32Array(images.length * length);
-    for (const [index, image] of images.entries()) {
-      preprocessInto(await this.#pixels(image), this.preprocessing, data, index * length);
-    }
-    return { shape: [images.length, 3, ...this.preprocessing.crop], data };
+    const shape = [images.length, 3, ...this.preprocessing.crop];
+    const put = (pixels: RgbImage, index: number) => preprocessInto(pixels, this.preprocessing, data, index * length);
+    await takeImages(images, (image) => this.#pixels(image), put);
+    return { shape, data };
   }
 
   async #pixels(image: ImageSource): Promise<RgbImage> {
-    checkImage(image);
-    if (typeof image === 'object' && 'width' in image) return image;
     if (!this.#decode)
       throw new UsageError('image: this model was made without a decoder; pass pixels {width, height, data}');
     return this.#decode(image);

@@ -98,7 +98,7 @@ async function openOnnxTeacher(path: string, student: Student): Promise<Teacher>
   return {
     logits: async (images, shape) => {
       const [batch, channels, height, width] = shape;
-      const input = new runtime.Tensor('float32', normalise(images, channels, height * width), shape);
+      const input = new runtime.Tensor('float32', own(normalise(images, channels, height * width), images), shape);
       const results = await session.run({ [inputName]: input }).catch((cause: unknown) => {
         throw new TrainingError(
           `${path}: cannot take images ${shape.join(' × ')}: ${reasonOf(cause)}; export it for that size and batch, or with free axes`,
@@ -124,6 +124,11 @@ async function loadOnnxRuntime(path: string): Promise<OnnxRuntime> {
   } catch (cause) {
     throw new TrainingError(`${path}: an ONNX teacher needs onnxruntime-node; npm install onnxruntime-node`, { cause });
   }
+}
+
+/** onnxruntime reads its input later. */
+function own(normalised: Float32Array, given: Float32Array): Float32Array {
+  return normalised === given ? given.slice() : normalised;
 }
 
 function reasonOf(cause: unknown): string {

@@ -102,13 +102,15 @@ export class TrainedNetwork {
   async accumulate(batch: StepBatch, share: number): Promise<StepResult> {
     const { program, input, outputs } = this.plan;
     const { inputChannels } = this.#recipe.model;
-    const size = batch.labels.length;
+    // What is read after the first wait is copied: a loader may fill its buffers again. It is a score or less per image and class.
+    const labels = batch.labels.slice();
+    const [targets, teacher] = [batch.targets?.slice(), batch.teacher?.slice()];
+    const size = labels.length;
     const [, , height, width] = input.shape as [number, number, number, number, number];
     await program.write(input, toChannelsLast(batch.input, size, inputChannels, height * width));
     await program.run(trainingSegments.forward);
     const scores = new Map<string, Float32Array>();
     for (const [name, { value }] of outputs) scores.set(name, await program.read(value));
-    const { labels, targets, teacher } = batch;
     const judged = { labels, ...(targets ? { soft: targets } : {}), ...(teacher ? { teacher } : {}) };
     const { loss: answers, correct, gradients } = this.#objective.judge(scores, judged, share);
     const loss = answers + (await this.#drawFiringRates(share));
