@@ -1,4 +1,5 @@
 /** Types that the public signatures name beside those that `common.ts` exports, so that whoever uses a signature can name its parts. */
+export type { MemoryConstants } from '../energy/constants.js';
 export type { Edge, FedLayer, NetworkForm } from '../energy/edges.js';
 export type { CountedLayer } from '../energy/layers.js';
 export type { MemoryAccesses } from '../energy/memoryAccesses.js';
@@ -8,12 +9,12 @@ export type * from '../engines/kernels.js';
 export type { Attributes, Initialiser, ParameterRole, Parameters } from '../graph/graph.js';
 export type { DType } from '../interop/dtype.js';
 export type { TensorData } from '../interop/tensorData.js';
-export type { ParameterShapes, UnseenOptions } from '../models/configurations.js';
+export type { ExpectedArchitecture, ParameterShapes, UnseenOptions } from '../models/configurations.js';
 export type { EngineName } from '../runtime/engines.js';
 export type { MergedRepConv } from '../runtime/passes/mergeRepConv.js';
 export type { PrepareOptions } from '../runtime/prepare.js';
 export type { TunedForm } from '../runtime/tune.js';
-export type { LayerOperations } from './energy.js';
+export type { AnnMemory, LayerOperations } from './energy.js';
 export type { EnergySource, EnergySubject } from './energyDocument.js';
 export type { ModelParts } from './modelTypes.js';
 export type { NeuroBenchFigures } from './neuroBenchFigures.js';

@@ -13,7 +13,7 @@ export function warningsOf(model: {
   if (trainedTimeSteps === undefined || trainedTimeSteps === timeSteps) return notes;
   return [
     ...notes,
-    `T = ${timeSteps}, but these weights were trained at T = ${trainedTimeSteps}: with other time steps they are right less often`,
+    `T = ${timeSteps}, but these weights were trained at T = ${trainedTimeSteps}; at other time steps the network is less accurate`,
   ];
 }
 

@@ -7,7 +7,7 @@ import { loadModel, openCheckpointFile } from '../../src/index.js';
 import { repository, spikeformer, temporaryFolder } from '../cli/support.js';
 
 const photograph = join(repository, 'assets', 'photographs', 'cat.jpg');
-const note = 'T = 2, but these weights were trained at T = 1: with other time steps they are right less often';
+const note = 'T = 2, but these weights were trained at T = 1; at other time steps the network is less accurate';
 
 describe('weights used at other time steps than they were trained at', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
