@@ -9,7 +9,13 @@ export type * from '../engines/kernels.js';
 export type { Attributes, Initialiser, ParameterRole, Parameters } from '../graph/graph.js';
 export type { DType } from '../interop/dtype.js';
 export type { TensorData } from '../interop/tensorData.js';
-export type { ExpectedArchitecture, ParameterShapes, UnseenOptions } from '../models/configurations.js';
+export type {
+  Depths,
+  ExpectedArchitecture,
+  MetaSpikeformerSize,
+  ParameterShapes,
+  UnseenOptions,
+} from '../models/configurations.js';
 export type { EngineName } from '../runtime/engines.js';
 export type { MergedRepConv } from '../runtime/passes/mergeRepConv.js';
 export type { PrepareOptions } from '../runtime/prepare.js';
