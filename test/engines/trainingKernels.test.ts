@@ -3,6 +3,8 @@
  * authors' attention) and against finite differences, in float64, of definitions written down here or in support.ts. Not
  * about whole networks and not about speed.
  */
+
+import { createHash } from 'node:crypto';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -372,35 +374,62 @@ function lossOf(data: ConvolutionData, part: 'input' | 'weight' | 'bias', values
   return output.reduce((sum, value, i) => sum + value * gradient[i]!, 0);
 }
 
-/**
- * Compares a gradient with central differences of the loss (exact, the loss is linear in each part), at elements spread
- * over the whole tensor, and in a random direction, where no element can hide.
- */
-function expectGradientOf(data: ConvolutionData, part: 'input' | 'weight' | 'bias', found: Numbers): void {
+interface Differences {
+  /** By element, at some of them. */
+  readonly atElements: readonly number[];
+  readonly along: number;
+}
+
+/** By data and part: every engine is compared with the same, which take most of the time. */
+const knownDifferences = new Map<string, Differences>();
+
+/** Every so many elements are looked at. */
+const strideOf = (length: number) => Math.max(1, Math.floor(length / 50)) | 1;
+
+const directionOf = (length: number) => new SeededNumbers(99).reals(length);
+
+/** Central differences of the loss, exact because it is linear in each part. */
+function differencesOf(data: ConvolutionData, part: 'input' | 'weight' | 'bias'): Differences {
+  const hash = createHash('sha256').update(JSON.stringify([part, data.geometry]));
+  for (const values of [data.input, data.weight, data.bias, data.outputGradient])
+    hash.update(Float64Array.from(values));
+  const key = hash.digest('hex');
+  const known = knownDifferences.get(key);
+  if (known) return known;
   const start = Float64Array.from(data[part]);
-  expect(found.length).toBe(start.length);
   const difference = (direction: (i: number) => number): number => {
     const ahead = start.map((value, i) => value + direction(i));
     const behind = start.map((value, i) => value - direction(i));
     return (lossOf(data, part, ahead) - lossOf(data, part, behind)) / 2;
   };
-  const stride = Math.max(1, Math.floor(start.length / 50)) | 1;
+  const atElements: number[] = [];
+  for (let element = 0; element < start.length; element += strideOf(start.length))
+    atElements.push(difference((i) => (i === element ? 1 : 0)));
+  const direction = directionOf(start.length);
+  const made = { atElements, along: difference((i) => direction[i]!) };
+  knownDifferences.set(key, made);
+  return made;
+}
+
+/**
+ * Compares a gradient with central differences of the loss (exact, the loss is linear in each part), at elements spread
+ * over the whole tensor, and in a random direction, where no element can hide.
+ */
+function expectGradientOf(data: ConvolutionData, part: 'input' | 'weight' | 'bias', found: Numbers): void {
+  const { length } = data[part];
+  expect(found.length).toBe(length);
+  const expected = differencesOf(data, part);
   const foundAtElements: number[] = [];
-  const expectedAtElements: number[] = [];
-  for (let element = 0; element < start.length; element += stride) {
-    foundAtElements.push(found[element]!);
-    expectedAtElements.push(difference((i) => (i === element ? 1 : 0)));
-  }
-  expectClose(foundAtElements, expectedAtElements);
-  const direction = new SeededNumbers(99).reals(start.length);
+  for (let element = 0; element < length; element += strideOf(length)) foundAtElements.push(found[element]!);
+  expectClose(foundAtElements, expected.atElements);
+  const direction = directionOf(length);
   let along = 0;
   let size = 0;
-  for (let i = 0; i < start.length; i++) {
+  for (let i = 0; i < length; i++) {
     along += found[i]! * direction[i]!;
     size += Math.abs(found[i]! * direction[i]!);
   }
-  const expected = difference((i) => direction[i]!);
-  expect(Math.abs(along - expected)).toBeLessThanOrEqual(1e-6 * size);
+  expect(Math.abs(along - expected.along)).toBeLessThanOrEqual(1e-6 * size);
 }
 
 const convolutionShapes = [
