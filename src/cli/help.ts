@@ -38,6 +38,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'energy --proof',
   ],
   lab: ['lab', 'lab --port 0'],
+  init: ['init photos --output photos.json', 'init photos.tar.gz --output photos.json --force'],
   completion: [
     'completion bash > ~/.local/share/bash-completion/completions/spikeformer',
     'completion zsh > ~/.zfunc/_spikeformer',

@@ -13,7 +13,7 @@ const replacement = '\ufffd';
 
 /** Text of a name's bytes, without loss. */
 export function decodeName(bytes: Uint8Array): string {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   if (isUtf8(buffer)) return buffer.toString('utf8');
   let text = '';
   for (let at = 0; at < buffer.length; ) {

@@ -4,11 +4,11 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { relative, sep } from 'node:path';
+import { openArchive } from '../data/datasets/archive.js';
 import { type Dataset, subset } from '../data/datasets/dataset.js';
 import { ignoredNote } from '../data/datasets/layout.js';
 import { openDataset } from '../data/datasets/openDataset.js';
 import { recogniseFolder } from '../data/datasets/recognise.js';
-import { MissingSplitError } from '../data/errors.js';
 import { locate, systemPath } from '../data/fileNames.js';
 import { openImageFolder, type Shard, samplesOfShard } from '../data/imageFolder.js';
 import { createLoader } from '../data/loader/loader.js';
@@ -52,12 +52,8 @@ export async function openEvaluationData(path: string): Promise<EvaluationData> 
   if (isFolder === undefined) return folderData(place, []);
   const found = isFolder ? await recogniseFolder(place) : undefined;
   if (found?.kind === 'folders' && !found.layout.divided) return folderData(place, found.layout.ignored);
-  try {
-    return datasetData(await openDataset(place, { split: 'test' }), place);
-  } catch (error) {
-    if (!(error instanceof MissingSplitError) || isFolder) throw error;
-    return datasetData(await openDataset(place, { split: 'train' }), place);
-  }
+  const dataset = isFolder ? await openDataset(place, { split: 'test' }) : await openArchive(place, ['test', 'train']);
+  return datasetData(dataset, place);
 }
 
 async function isDirectory(path: string): Promise<boolean | undefined> {

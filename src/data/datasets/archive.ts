@@ -34,10 +34,10 @@ interface Contents {
   readonly ignored: readonly string[];
 }
 
-/** Opens a split of an archive. Throws DataError naming it when it is no tar archive, is damaged, or holds no data set. */
+/** Opens a split of an archive, the first that it has of several. Throws DataError naming it when it is no tar archive, is damaged, or holds no data set. */
 export async function openArchive(
   path: string,
-  split: Split,
+  split: Split | readonly Split[],
   options: DecodingOptions & { readonly limits?: TarLimits } = {},
 ): Promise<Dataset> {
   const limits = options.limits ?? defaultTarLimits;
@@ -45,8 +45,10 @@ export async function openArchive(
   try {
     const { entries, ignored } = await contentsOf(path, limits, names);
     const images = entries.filter(({ name }) => isImageName(name));
-    if (images.length > 0) return await imageDataset(path, { entries: images, ignored }, split, { ...options, limits });
-    return await cifarIn(path, entries, split, limits);
+    const splits = typeof split === 'string' ? [split] : split;
+    if (images.length > 0)
+      return await imageDataset(path, { entries: images, ignored }, splits, { ...options, limits });
+    return await cifarIn(path, entries, splits[0]!, limits);
   } finally {
     names.release();
   }
@@ -169,12 +171,12 @@ function changed(path: string): DataError {
 async function imageDataset(
   path: string,
   { entries, ignored }: Contents,
-  split: Split,
+  splits: readonly Split[],
   options: DecodingOptions & { readonly limits: TarLimits },
 ): Promise<Dataset> {
-  const placed = await placeImages(
+  const { split, ...placed } = await placeImages(
     entries.map(({ name }) => name),
-    split,
+    splits,
     path,
   );
   const chosen = placed.images.map(({ entry }) => entries[entry]!);

@@ -11,6 +11,8 @@ export interface PlacedImage {
 
 /** Class names, and the images of one split in the order that an image folder would give. */
 export interface PlacedImages {
+  /** The first that is there of those asked for. */
+  readonly split: Split;
   readonly classes: readonly string[];
   readonly images: readonly PlacedImage[];
   /** Folders that are neither split nor class, and images that lie beside class folders. */
@@ -41,9 +43,14 @@ function partsOf(name: string, source: string): string[] {
  * Folders around everything are passed over. Throws DataError when there are no classes, the split is absent, or it has a class
  * that the training split does not know.
  */
-export async function placeImages(names: readonly string[], split: Split, source: string): Promise<PlacedImages> {
+export async function placeImages(
+  names: readonly string[],
+  splits: readonly Split[],
+  source: string,
+): Promise<PlacedImages> {
   const root = treeOf(names, source);
   const layout = await findLayout(async (place) => listingOf(root, place), { source, unwrap: true });
+  const split = splits.find((one) => layout[one] !== undefined) ?? splits[0]!;
   const place = layout[split];
   if (place === undefined) throw noSuchSplit(source, split);
   const folder = folderAt(root, place)!;
@@ -62,7 +69,7 @@ export async function placeImages(names: readonly string[], split: Split, source
   const labelled = [...classes].map(([name, folders]) => ({ label: knownLabel(labels, name, source), folders }));
   for (const { label, folders } of labelled.sort((a, b) => a.label - b.label))
     for (const entry of inOrder(folders)) images.push({ entry, label });
-  return { classes: known, images, ignored: [...layout.ignored, ...looseImages(folder, place, layout)] };
+  return { split, classes: known, images, ignored: [...layout.ignored, ...looseImages(folder, place, layout)] };
 }
 
 function treeOf(names: readonly string[], source: string): Folder {

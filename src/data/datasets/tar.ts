@@ -100,12 +100,12 @@ async function nextBlock(reader: ByteReader): Promise<Uint8Array | undefined> {
 function headerIn(block: Uint8Array, reader: ByteReader): Header | undefined {
   if (block[0] === 0 && block.every((byte) => byte === 0)) return undefined;
   const place = reader.offset - blockBytes;
-  if (checksumOf(block) !== octal(block.subarray(148, 156))) {
+  if (checksumOf(block) !== octal(block, 148, 156)) {
     throw new DataError(
       `${reader.name}: there is no tar header at byte ${place} (its checksum is wrong); the file is damaged or no tar archive`,
     );
   }
-  const size = sizeOf(block.subarray(124, 136));
+  const size = block[124] === 0x80 ? largeSize(block.subarray(124, 136)) : octal(block, 124, 136);
   if (size === undefined) throw new DataError(`${reader.name}: the tar header at byte ${place} has no valid size`);
   return { name: nameOf(block), size, type: String.fromCharCode(block[156]!) };
 }
@@ -124,21 +124,27 @@ const posixMagic = [...'ustar\0'].map((character) => character.charCodeAt(0));
 function nameOf(block: Uint8Array): string {
   const name = textOf(block.subarray(0, 100));
   const isPosix = posixMagic.every((byte, i) => block[257 + i] === byte);
-  const prefix = isPosix ? textOf(block.subarray(345, 500)) : '';
+  const prefix = isPosix && block[345] !== 0 ? textOf(block.subarray(345, 500)) : '';
   return prefix === '' ? name : `${prefix}/${name}`;
 }
 
-/** Octal digits, or a 0x80 and a big-endian number for files beyond 8 GiB. */
-function sizeOf(field: Uint8Array): number | undefined {
-  if (field[0] !== 0x80) return octal(field);
+/** A 0x80 and a big-endian number, for files beyond 8 GiB. */
+function largeSize(field: Uint8Array): number | undefined {
   if (field.subarray(1, 6).some((byte) => byte !== 0)) return undefined;
   const size = field.subarray(6, 12).reduce((value, byte) => 256 * value + byte, 0);
   return Number.isSafeInteger(size) ? size : undefined;
 }
 
-function octal(field: Uint8Array): number | undefined {
-  const text = textOf(field).trim();
-  return /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : undefined;
+/** Digits with spaces or zero bytes around; without text in between, for there may be millions. */
+function octal(field: Uint8Array, start: number, end: number): number | undefined {
+  let at = start;
+  while (at < end && field[at] === 0x20) at++;
+  const first = at;
+  let value = 0;
+  for (; at < end && field[at]! >= 0x30 && field[at]! <= 0x37; at++) value = value * 8 + field[at]! - 0x30;
+  if (at === first) return undefined;
+  while (at < end && field[at] === 0x20) at++;
+  return at === end || field[at] === 0 ? value : undefined;
 }
 
 /** Up to the first zero byte. */
