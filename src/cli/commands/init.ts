@@ -11,10 +11,18 @@ import { type DataSurvey, type ImageSize, surveyData } from '../../training/surv
 import type { Io } from '../io.js';
 import { parseOptions } from '../options.js';
 import { checkOutput } from '../outputFile.js';
+import {
+  addReadingOptions,
+  applyReadingOptions,
+  damagedField,
+  readingOptions,
+  reportDamaged,
+} from '../readingOptions.js';
 import type { Session } from '../session.js';
 import { counted, oneLine, printNotes } from '../text.js';
 
 const schema = z.strictObject({
+  ...readingOptions,
   output: z.string().default('recipe.json'),
   force: z.boolean().default(false),
   json: z.boolean().default(false),
@@ -23,10 +31,11 @@ const schema = z.strictObject({
 type Options = z.output<typeof schema>;
 
 export function registerInit(program: Command, session: Session): void {
-  program
+  const command = program
     .command('init')
     .description('look at your images and write a recipe to train on them')
-    .argument('<DIR>', 'images: a folder, a .tar(.gz) of one, CIFAR binaries or idx files')
+    .argument('<DIR>', 'images: a folder, a .tar(.gz) of one, CIFAR binaries or idx files');
+  addReadingOptions(command)
     .option('--output <FILE>', 'the recipe to write (default: recipe.json)')
     .option('--force', 'overwrite the recipe that is there')
     .option('--json', 'print one JSON document')
@@ -36,6 +45,7 @@ export function registerInit(program: Command, session: Session): void {
 }
 
 async function run(io: Io, directory: string, options: Options): Promise<void> {
+  applyReadingOptions(options);
   const { output, force, json } = options;
   await checkOutput(output, [{ path: directory, role: 'data' }]);
   if (!force && (await stat(output).catch(() => undefined))) {
@@ -43,13 +53,17 @@ async function run(io: Io, directory: string, options: Options): Promise<void> {
   }
   const survey = await surveyData(directory);
   printNotes(io, survey.notes);
+  reportDamaged(io, options);
   const name = basename(resolve(directory)).replace(/\.(tar|tgz|tar\.gz)$/, '') || 'recipe';
   const recipe = suggestRecipe(survey, name);
   await writeNodeFile(output, [new TextEncoder().encode(recipe.text)]);
   // What was written is what `train` will read.
   await openRecipe(resolve(output), []);
   const next = `spikeformer train --recipe ${quoted(output)} --data ${quoted(directory)} --output ${quoted(`runs/${name}`)}`;
-  if (json) io.stdout.write(`${JSON.stringify(documentOf(directory, output, survey, recipe, next), null, 2)}\n`);
+  if (json)
+    io.stdout.write(
+      `${JSON.stringify({ ...documentOf(directory, output, survey, recipe, next), ...damagedField(options) }, null, 2)}\n`,
+    );
   else print(io, directory, output, survey, recipe, next);
 }
 
