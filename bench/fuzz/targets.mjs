@@ -1,0 +1,198 @@
+// @ts-check
+/**
+ * What is fuzzed: every parser of bytes or text from outside, with seeds from the test fixtures. A target may refuse an input with an error
+ * of ours and must do nothing else: no other error, no crash, no hang, no memory beyond what the input is worth.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
+import { encodeZip } from '../../dist/interop/zipWriter.js';
+import { mutateBytes, mutateJson } from './mutators.mjs';
+import { repairPng, repairTar, repairZip } from './repairs.mjs';
+
+/** @typedef {import('./random.mjs').Random} Random */
+
+/**
+ * @typedef {object} Target
+ * @property {string} name
+ * @property {() => readonly Buffer[] | Promise<readonly Buffer[]>} seeds
+ * @property {(random: Random, bytes: Buffer, other: Buffer) => Buffer} mutate
+ * @property {() => Promise<(bytes: Buffer) => unknown>} open loads the parser and gives what runs one input
+ */
+
+const repository = fileURLToPath(new URL('../..', import.meta.url));
+const fixtures = join(repository, 'test', 'fixtures');
+
+/** @param {readonly string[]} parts */
+const fixture = (...parts) => readFileSync(join(fixtures, ...parts));
+
+/** Small fixtures of a folder, of any depth. @param {string} folder @param {RegExp} pattern @param {number} most bytes */
+function fixturesIn(folder, pattern, most = 300_000) {
+  return readdirSync(join(fixtures, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && pattern.test(entry.name))
+    .map((entry) => readFileSync(join(entry.parentPath, entry.name)))
+    .filter(({ length }) => length <= most);
+}
+
+/** @param {(bytes: Buffer) => Buffer} repair @returns {Target['mutate']} */
+const repaired = (repair) => (random, bytes, other) => {
+  const damaged = mutateBytes(random, bytes, other);
+  return random.chance(0.8) ? repair(damaged) : damaged;
+};
+
+async function checkpointReader() {
+  const { openCheckpoint } = await import('../../dist/interop/openCheckpoint.js');
+  const { fileFromBytes } = await import('../../dist/interop/randomAccessFile.js');
+  return async (/** @type {Buffer} */ bytes) => {
+    const checkpoint = await openCheckpoint(fileFromBytes(bytes, 'input'));
+    for (const tensor of checkpoint.tensors.values()) await tensor.readBytes();
+  };
+}
+
+/** @param {string} name */
+const recipe = (name) => readFileSync(join(repository, 'recipes', name));
+
+/** @type {readonly Target[]} */
+export const targets = [
+  {
+    name: 'pth',
+    seeds: () => fixturesIn('formats/tiny', /\.pth$/),
+    mutate: repaired(repairZip),
+    open: checkpointReader,
+  },
+  {
+    name: 'pickle',
+    // The pickle alone, in an archive that is whole.
+    seeds: () => ['trainer.pth', 'protocol4.pth', 'zip.pth'].map((name) => pickleOf(fixture('formats', 'tiny', name))),
+    mutate: mutateBytes,
+    open: async () => {
+      const read = await checkpointReader();
+      const storages = [24, 24, 14].map((bytes) => new Uint8Array(bytes));
+      return (bytes) => {
+        const records = [{ name: 'x/data.pkl', content: new Uint8Array(bytes) }];
+        for (const [i, content] of storages.entries()) records.push({ name: `x/data/${i}`, content });
+        return read(Buffer.concat(encodeZip(records)));
+      };
+    },
+  },
+  {
+    name: 'safetensors',
+    seeds: () =>
+      fixturesIn('.', /^(lif|sdsa|convolutions|expected)\.safetensors$/, 2_000_000).map((file) =>
+        file.subarray(0, 60_000),
+      ),
+    mutate: (random, bytes, other) => mutateHeader(random, bytes, other),
+    open: checkpointReader,
+  },
+  {
+    name: 'recipe',
+    seeds: () => ['cifar10.json', 'fashion-mnist.json', 'imagenet-t4-distillation.json'].map(recipe),
+    mutate: mutateJson,
+    open: async () => {
+      const { parseRecipe, withSettings } = await import('../../dist/training/recipe.js');
+      return (bytes) => parseRecipe(withSettings(parsedJson(bytes), []), 'input');
+    },
+  },
+  {
+    name: 'settings',
+    seeds: () =>
+      ['epochs=3', 'model.embedDim=[8,16,16,16]', 'data.preprocessing.crop=[32,32]', 'loss.labelSmoothing=0.1'].map(
+        (text) => Buffer.from(text),
+      ),
+    mutate: mutateBytes,
+    open: async () => {
+      const { parseRecipe, withSettings } = await import('../../dist/training/recipe.js');
+      const base = JSON.parse(recipe('cifar10.json').toString('utf8'));
+      return (bytes) => parseRecipe(withSettings(base, bytes.toString('utf8').split('\n')), 'input');
+    },
+  },
+  {
+    name: 'energy constants',
+    seeds: () => [
+      Buffer.from('{"name":"x","add":1e-13,"multiplyAccumulate":4.6e-12,"memory":{"read":1e-12,"write":1e-12}}'),
+    ],
+    mutate: mutateJson,
+    open: async () => {
+      const { parseEnergyConstants } = await import('../../dist/energy/constants.js');
+      return (bytes) => parseEnergyConstants(parsedJson(bytes), 'input');
+    },
+  },
+  {
+    name: 'tar',
+    seeds: () => [
+      tarOf(['train/a/1.jpg', 'train/b/2.jpg', 'test/a/3.png']),
+      tarOf([`${'x/'.repeat(40)}train/a/1.jpg`]),
+    ],
+    mutate: repaired(repairTar),
+    open: async () => {
+      const { readerOf } = await import('../../dist/data/datasets/byteReader.js');
+      const { readTar } = await import('../../dist/data/datasets/tar.js');
+      return async (bytes) => {
+        const chunks = (async function* () {
+          yield bytes;
+        })();
+        for await (const _ of readTar(readerOf(chunks, 'input'), () => true));
+      };
+    },
+  },
+  {
+    name: 'image',
+    seeds: async () => [...fixturesIn('preprocess', /\.(jpe?g|png)$/i, 40_000), ...(await otherFormats())],
+    mutate: (random, bytes, other) => {
+      const damaged = mutateBytes(random, bytes, other);
+      return damaged.toString('latin1', 1, 4) === 'PNG' && random.chance(0.8) ? repairPng(damaged) : damaged;
+    },
+    open: async () => {
+      const { decodeImage } = await import('../../dist/data/decode.js');
+      return (bytes) => decodeImage(bytes, 'input');
+    },
+  },
+];
+
+/** What a program that reads JSON files does with text that is none. @param {Buffer} bytes */
+function parsedJson(bytes) {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The header of a safetensors file as a tree, the length in front of it right again. @type {Target['mutate']} */
+function mutateHeader(random, bytes, other) {
+  if (random.chance(0.3) || bytes.length < 9) return mutateBytes(random, bytes, other);
+  const length = Math.min(Number(bytes.readBigUInt64LE(0)), bytes.length - 8);
+  const header = mutateJson(random, bytes.subarray(8, 8 + length), other);
+  const prefix = Buffer.alloc(8);
+  prefix.writeBigUInt64LE(BigInt(header.length));
+  return Buffer.concat([prefix, header, bytes.subarray(8 + length)]);
+}
+
+/** The first record of an archive that torch wrote: it begins at byte 64 and ends where another one begins. @param {Buffer} file */
+function pickleOf(file) {
+  const ends = ['PK\x07\x08', 'PK\x03\x04'].map((mark) => file.indexOf(mark, 64, 'latin1')).filter((at) => at > 0);
+  return file.subarray(64, Math.min(...ends));
+}
+
+/** @param {readonly string[]} names */
+function tarOf(names) {
+  const blocks = names.flatMap((name) => {
+    const header = Buffer.alloc(512);
+    header.write(name.slice(0, 100), 0);
+    header.write('0000644\0', 100);
+    header.write('00000000012\0', 124);
+    header.write('0ustar\0', 156, 'latin1');
+    return [repairTar(header), Buffer.alloc(512, 7)];
+  });
+  return Buffer.concat([...blocks, Buffer.alloc(1024)]);
+}
+
+/** Formats that no fixture has. */
+async function otherFormats() {
+  const picture = sharp({ create: { width: 16, height: 12, channels: 3, background: { r: 200, g: 90, b: 30 } } });
+  const tiffs = /** @type {const} */ (['none', 'lzw', 'jpeg', 'deflate', 'packbits']).map((compression) =>
+    picture.clone().tiff({ compression }).toBuffer(),
+  );
+  return Promise.all([...tiffs, picture.clone().webp().toBuffer(), picture.clone().gif().toBuffer()]);
+}
