@@ -20,7 +20,7 @@ for (const [stream, name] of [
 process.on('uncaughtException', (error) => process.exit(report(error, io)));
 
 /** How long decodes may keep the process from ending: any after Ctrl-C, else those that took too long already. Milliseconds. */
-const patience = { interrupted: 100, givenUp: 1000 } as const;
+const patience = { interrupted: 100, givenUp: 5000 } as const;
 
 /**
  * Leaves the process to end by itself with `code`. Node waits for its threads even in `process.exit`, so where one does not come back from

@@ -1,15 +1,16 @@
 /**
  * Image files to RGB bytes in Node, by sharp, with the pixels that `PIL.Image.open(file).convert('RGB')` gives: alpha is
  * dropped, EXIF orientation and colour profiles are ignored (TIFF's orientation is not), CMYK becomes RGB by Pillow's integer
- * formula. JPEG, PNG, WebP and the usual kinds of TIFF are promised; GIF (first frame) and AVIF are passed on as sharp has them.
+ * formula. JPEG, PNG, WebP, the first picture of a GIF and the usual kinds of TIFF are promised; AVIF is passed on as sharp has it.
  */
 import { readFile, stat } from 'node:fs/promises';
 import sharp, { type Metadata, type SharpOptions } from 'sharp';
 import { decodingBytes, type ImageFormat } from './decodingMemory.js';
 import { decodingRules, noteDamaged } from './decodingRules.js';
-import { withinTime } from './decodingTime.js';
+import { stoppingInTime, wasStopped, withinTime } from './decodingTime.js';
 import { ImageError } from './errors.js';
 import { systemPath } from './fileNames.js';
+import { decodeGif, type GifHeader, readGifHeader } from './gif.js';
 import type { RgbImage } from './image.js';
 import { isHarmless, type JpegStructure, walkJpeg, withoutStrays } from './jpegMarkers.js';
 import { memoryBudget } from './memoryBudget.js';
@@ -54,10 +55,12 @@ interface InspectedImage {
   readonly kind: PixelKind;
   readonly jpeg?: JpegStructure;
   readonly tiff?: TiffHeader;
+  readonly gif?: GifHeader;
 }
 
 async function inspect(source: Buffer, format: ImageFormat, label: string): Promise<InspectedImage> {
   if (format === 'JPEG') return inspectJpeg(source, label);
+  if (format === 'GIF') return inspectGif(source, label);
   const tiff = format === 'TIFF' ? readTiffHeader(source, label) : undefined;
   // Before the decoder sees it: some kinds of pixels keep it busy for ever.
   if (tiff) checkTiffPixels(tiff, label);
@@ -91,6 +94,16 @@ function inspectJpeg(source: Buffer, label: string): InspectedImage {
   return { label, source, format: 'JPEG', kind, ...sizes, jpeg };
 }
 
+function inspectGif(source: Buffer, label: string): InspectedImage {
+  try {
+    const gif = readGifHeader(source);
+    const sizes = { width: gif.width, height: gif.height, channels: 1, bitsPerSample: 8, progressive: false };
+    return { label, source, format: 'GIF', kind: 'colour', ...sizes, gif };
+  } catch (error) {
+    throw damaged(label, 'GIF', error, false);
+  }
+}
+
 const readingOptions = { ignoreIcc: true, limitInputPixels: false } satisfies SharpOptions;
 
 function bytesNeeded({ source, channels, jpeg, ...shape }: InspectedImage): number {
@@ -105,10 +118,11 @@ async function decodeInspected(image: InspectedImage): Promise<RgbImage> {
     if (jpeg) return await decodeJpeg(image, jpeg);
     return await decodeWhole(image);
   } catch (error) {
+    if (wasStopped(error)) throw error;
     if (!decodingRules().tolerateDamaged) throw damaged(label, format, error);
     noteDamaged([label]);
     return await decode(image, image.source, 'none').catch((reason: unknown) => {
-      throw damaged(label, format, reason, false);
+      throw wasStopped(reason) ? reason : damaged(label, format, reason, false);
     });
   }
 }
@@ -120,7 +134,7 @@ async function decodeJpeg(image: InspectedImage, jpeg: JpegStructure): Promise<R
   try {
     return await decode(image, source, 'warning');
   } catch (error) {
-    if (!isHarmless(reasonOf(error))) throw error;
+    if (wasStopped(error) || !isHarmless(reasonOf(error))) throw error;
     return decode(image, source, 'error');
   }
 }
@@ -129,14 +143,19 @@ async function decodeWhole(image: InspectedImage): Promise<RgbImage> {
   try {
     return await decode(image, image.source, 'error');
   } catch (error) {
-    const completed = image.format === 'PNG' ? await completePng(image.source) : undefined;
+    const completed = image.format === 'PNG' && !wasStopped(error) ? await completePng(image.source) : undefined;
     if (completed === undefined) throw error;
     return decode(image, completed, 'error');
   }
 }
 
-async function decode({ kind, tiff }: InspectedImage, source: Buffer, failOn: Strictness): Promise<RgbImage> {
-  const stored = await decodeAs(kind, sharp(source, { ...readingOptions, failOn }));
+async function decode({ kind, tiff, gif }: InspectedImage, source: Buffer, failOn: Strictness): Promise<RgbImage> {
+  if (gif) {
+    const { image, damage } = decodeGif(source, gif);
+    if (damage !== undefined && failOn !== 'none') throw new Error(damage);
+    return image;
+  }
+  const stored = await decodeAs(kind, stoppingInTime(sharp(source, { ...readingOptions, failOn })));
   return tiff ? orient(stored, tiff.orientation) : stored;
 }
 

@@ -40,7 +40,7 @@ function workingBytes({ format, channels, bitsPerSample, progressive }: ImageSha
     case 'WebP':
       return 5;
     case 'GIF':
-      return 5;
+      return 1;
     case 'TIFF':
       // A strip may be the whole picture; turning it takes a second output.
       return channels * sampleBytes + outputBytes;

@@ -2,10 +2,11 @@
 import { pbkdf2 } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import sharp from 'sharp';
 import { afterEach, describe, expect, it } from 'vitest';
 import { decodeImage } from '../../src/data/decode.js';
 import { damagedImages, decodesUnderWay, setDecodingRules } from '../../src/data/decodingRules.js';
-import { withinTime } from '../../src/data/decodingTime.js';
+import { stoppingInTime, withinTime } from '../../src/data/decodingTime.js';
 import { DataError, ImageError } from '../../src/data/errors.js';
 import { defaultMemoryBytes, MemoryBudget, memoryBudget, setMemoryBudget } from '../../src/data/memoryBudget.js';
 import { inRepository, sha256 } from './expected.js';
@@ -21,6 +22,7 @@ const fixture = (name: string) => inRepository(`test/fixtures/preprocess/${name}
 const read = async (name: string): Promise<OddFile[]> => JSON.parse(await readFile(fixture(name), 'utf8'));
 const tiff = await read('tiff.json');
 const others = await read('damaged.json');
+const transparent = await read('transparent.json');
 const bytesOf = ({ file }: OddFile) => new Uint8Array(Buffer.from(file, 'base64'));
 
 afterEach(() => {
@@ -52,12 +54,15 @@ const refused: Readonly<Record<string, RegExp>> = {
 };
 
 describe('files that decoders disagree on', () => {
-  it.each([...tiff, ...others])('reads $name to Pillow’s pixels, or refuses it in one line', async (odd) => {
-    const found = await outcome(odd);
-    const reason = refused[odd.name];
-    if (reason === undefined && odd.pillow !== null) expect(found).toEqual(odd.pillow);
-    else expect(found).toMatch(reason ?? new RegExp(`^${odd.name}: this \\w+ file [^\\n]*$`));
-  });
+  it.each([...tiff, ...others, ...transparent])(
+    'reads $name to Pillow’s pixels, or refuses it in one line',
+    async (odd) => {
+      const found = await outcome(odd);
+      const reason = refused[odd.name];
+      if (reason === undefined && odd.pillow !== null) expect(found).toEqual(odd.pillow);
+      else expect(found).toMatch(reason ?? new RegExp(`^${odd.name}: this \\w+ file [^\\n]*$`));
+    },
+  );
 
   it('takes damaged images as far as they go when told so, and counts each once', async () => {
     const damaged = others.find(({ name }) => name === 'jpg-badmarker.jpg')!;
@@ -71,6 +76,39 @@ describe('files that decoders disagree on', () => {
     expect(taken.data.subarray(0, 8 * width * 3)).toEqual(data.subarray(0, 8 * width * 3));
     expect(taken.data).not.toEqual(data);
     expect(damagedImages()).toEqual(['a']);
+  });
+});
+
+describe('GIF', () => {
+  const named = (name: string) => bytesOf(transparent.find((odd) => odd.name === name)!);
+
+  it('takes what is left of a damaged one when told so: the rows that are there, the first colour below', async () => {
+    const bytes = named('late-clear.gif');
+    const cut = bytes.subarray(0, bytes.length / 2);
+    const whole = await decodeImage(bytes);
+    await expect(decodeImage(cut, 'cut.gif')).rejects.toThrow(/pixels are missing .*--tolerate-damaged/);
+    setDecodingRules({ tolerateDamaged: true });
+    const { width, height, data } = await decodeImage(cut, 'cut.gif');
+    expect([width, height]).toEqual([whole.width, whole.height]);
+    const upper = 3 * width * Math.floor(0.4 * height);
+    expect(data.subarray(0, upper)).toEqual(whole.data.subarray(0, upper));
+    // The table of colours begins at byte 13.
+    expect(data.subarray(-3)).toEqual(bytes.subarray(13, 16));
+    expect(damagedImages()).toEqual(['cut.gif']);
+  });
+
+  it('refuses every cut and every changed byte with an error of its own, or gives all pixels', async () => {
+    const bytes = named('interlaced-5-rows.gif');
+    for (let place = 6; place < bytes.length; place++) {
+      const changed = Uint8Array.from(bytes);
+      changed[place] = changed[place]! ^ 0xff;
+      for (const attempt of [bytes.subarray(0, place), changed]) {
+        const result = await decodeImage(attempt, 'x.gif').catch((error: unknown) => error);
+        if (result instanceof ImageError || result instanceof DataError) continue;
+        const { width, height, data } = result as Awaited<ReturnType<typeof decodeImage>>;
+        expect(data.length).toBe(3 * width * height);
+      }
+    }
   });
 });
 
@@ -129,5 +167,20 @@ describe('the time limit', () => {
     expect([ended, decodesUnderWay.count, decodesUnderWay.givenUp]).toEqual([false, 1, 1]);
     await expect.poll(() => decodesUnderWay.count).toBe(0);
     expect([ended, decodesUnderWay.givenUp]).toEqual([true, 0]);
+  });
+
+  it('stops decoders that look at the clock, so that nothing stays under way', async () => {
+    setDecodingRules({ timeoutSeconds: 1 });
+    // Many times slower than the limit.
+    const endless = sharp({ create: { width: 16_000, height: 16_000, channels: 3, background: 'red' } }).blur(300);
+    const work = () => stoppingInTime(endless).raw().toBuffer();
+    await expect(withinTime('slow.jpg', work, () => {})).rejects.toThrow(/^slow\.jpg: was not decoded within 1 s; /);
+    await expect.poll(() => decodesUnderWay.count, { timeout: 3000 }).toBe(0);
+    expect(decodesUnderWay.givenUp).toBe(0);
+  });
+
+  it('says the same when the decoder was the first to notice', async () => {
+    const stopped = () => Promise.reject(new Error('VipsJpeg: bad\ntimeout: 12% complete\nVipsImage: killed'));
+    await expect(withinTime('a.jpg', stopped, () => {})).rejects.toThrow(/^a\.jpg: was not decoded within 30 s; /);
   });
 });
