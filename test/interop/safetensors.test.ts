@@ -4,6 +4,7 @@ import { openCheckpoint } from '../../src/interop/openCheckpoint.js';
 import { fileFromBytes } from '../../src/interop/randomAccessFile.js';
 import { encodeSafetensors, openSafetensors } from '../../src/interop/safetensors.js';
 import type { TensorData } from '../../src/interop/tensorData.js';
+import { processorSeconds } from '../support/processorTime.js';
 import { bytes, formatFixture, refusalOf } from './support.js';
 
 /** A file with this header text and so many bytes of data. */
@@ -87,9 +88,7 @@ describe('openSafetensors', () => {
 
   it('takes linear time for a header full of unfinished strings', async () => {
     const content = file(`{"${'\\"'.repeat(2_000_000)}`, 0);
-    const started = performance.now();
-    await refusalOf(content, 'file.safetensors');
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(await processorSeconds(() => refusalOf(content, 'file.safetensors'))).toBeLessThan(5);
   });
 
   it('strips module. and _orig_mod. only when every name has it', async () => {
