@@ -43,7 +43,7 @@ export async function writePth(
   tensors: ReadonlyMap<string, TensorData>,
   options: PthOptions = {},
 ): Promise<void> {
-  checkOptionNames<PthOptions>('writePth', options, { wrap: true });
+  checkOptionNames<PthOptions>('writePth', options, { wrap: true, metadata: true });
   await writeNodeFile(
     path,
     encoding(path, () => pthParts(tensors, options)),

@@ -102,8 +102,10 @@ function makeCheckpoint(
 }
 
 const MOST_SCALARS = 64;
+/** Our own description of a model names every class. */
+const LONGEST_TEXT = 100_000;
 
-/** Numbers, short texts and truth values at the top level: `epoch`, the best accuracy, and the like. */
+/** Numbers, texts and truth values at the top level: `epoch`, the best accuracy, and the like. */
 function scalarsOf(value: PickleValue): Record<string, string> {
   const entries = value instanceof PickleDict ? [...value.entries] : [];
   const scalars = entries.filter(([key, entry]) => typeof key === 'string' && isScalar(entry)).slice(0, MOST_SCALARS);
@@ -111,5 +113,9 @@ function scalarsOf(value: PickleValue): Record<string, string> {
 }
 
 function isScalar(value: PickleValue): value is string | number | boolean {
-  return typeof value === 'number' || typeof value === 'boolean' || (typeof value === 'string' && value.length <= 1000);
+  return (
+    typeof value === 'number' ||
+    typeof value === 'boolean' ||
+    (typeof value === 'string' && value.length <= LONGEST_TEXT)
+  );
 }

@@ -11,6 +11,8 @@ import { encodeZip, type ZipRecord } from './zipWriter.js';
 export interface PthOptions {
   /** The key under which the weights stand, or `bare` for a dictionary of weights; the authors' own files use `model`. */
   readonly wrap?: 'model' | 'state_dict' | 'bare';
+  /** Texts that stand beside the weights, by their keys; a bare dictionary has no place for them. */
+  readonly metadata?: Readonly<Record<string, string>>;
 }
 
 const ROOT = 'archive';
@@ -23,7 +25,7 @@ const ROOT = 'archive';
 export function pthParts(tensors: ReadonlyMap<string, TensorData>, options: PthOptions = {}): Uint8Array[] {
   const text = new TextEncoder();
   const records: ZipRecord[] = [
-    { name: `${ROOT}/data.pkl`, content: encodePickle(tensors, options.wrap ?? 'model') },
+    { name: `${ROOT}/data.pkl`, content: encodePickle(tensors, options) },
     { name: `${ROOT}/byteorder`, content: text.encode('little') },
   ];
   for (const [name, tensor] of tensors) {
@@ -54,7 +56,10 @@ const OPCODE = {
 } as const;
 
 /** No memo: every name is written out, which costs about 200 bytes a tensor and saves a table of references. */
-function encodePickle(tensors: ReadonlyMap<string, TensorData>, wrap: 'model' | 'state_dict' | 'bare'): Uint8Array {
+function encodePickle(
+  tensors: ReadonlyMap<string, TensorData>,
+  { wrap = 'model', metadata = {} }: PthOptions,
+): Uint8Array {
   const stateDict = [...emptyOrderedDict(), OPCODE.mark];
   for (const [index, [name, tensor]] of [...tensors].entries())
     append(stateDict, [...unicode(name), ...tensorCall(tensor, index)]);
@@ -62,7 +67,11 @@ function encodePickle(tensors: ReadonlyMap<string, TensorData>, wrap: 'model' | 
   const pickle: number[] = [...OPCODE.protocol];
   if (wrap !== 'bare') append(pickle, [OPCODE.emptyDict, ...unicode(wrap)]);
   append(pickle, stateDict);
-  if (wrap !== 'bare') pickle.push(OPCODE.setItem);
+  if (wrap !== 'bare') {
+    pickle.push(OPCODE.setItem);
+    for (const [key, value] of Object.entries(metadata))
+      append(pickle, [...unicode(key), ...unicode(value), OPCODE.setItem]);
+  }
   pickle.push(OPCODE.stop);
   return Uint8Array.from(pickle);
 }

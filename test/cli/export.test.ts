@@ -52,6 +52,16 @@ describe('export', () => {
     expect(logits[1]).toEqual(logits[0]);
   });
 
+  it.each(['safetensors', 'pth'])('writes what the bundled model says of itself into %s', async (format) => {
+    const output = at(`described.${format}`);
+    expect((await spikeformer(['export', '--format', format, '--output', output])).code).toBe(0);
+    const [bundled, again] = [await loadModel(), await loadModel({ checkpoint: output })];
+    for (const key of ['labels', 'configuration', 'preprocessing'] as const)
+      expect([key, again[key]]).toEqual([key, bundled[key]]);
+    expect(again.provenance.trainedTimeSteps).toBe(1);
+    await Promise.all([bundled.dispose(), again.dispose()]);
+  });
+
   it('writes ONNX that onnxruntime answers as the authors’ module does', async () => {
     const output = at('net.onnx');
     const { input, logits } = await goldenInput();

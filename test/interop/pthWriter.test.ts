@@ -82,11 +82,12 @@ describe('writePth', () => {
 import collections, json, sys, torch, zipfile
 assert zipfile.ZipFile(sys.argv[1]).testzip() is None
 plain, safe = torch.load(sys.argv[1]), torch.load(sys.argv[1], weights_only=True)
-assert list(plain) == list(safe) == ['model'] and type(plain['model']) is collections.OrderedDict
+assert list(plain) == list(safe) == ['model', 'note'] and plain['note'] == safe['note'] == 'café'
+assert type(plain['model']) is collections.OrderedDict
 assert all(torch.equal(plain['model'][k], safe['model'][k]) for k in safe['model'])
 print(json.dumps({k: [str(t.dtype)[6:], list(t.shape), t.double().flatten().tolist(), t.is_contiguous()] for k, t in plain['model'].items()}))`;
       const path = join(folder, 'for-torch.pth');
-      await writePth(path, tensors);
+      await writePth(path, tensors, { metadata: { note: 'café' } });
       const result = spawnSync(python, ['-c', script, path], { encoding: 'utf8' });
       expect(result.stderr).toBe('');
       const expected = [...tensors].map(([name, { dtype, shape }]) => [name, [dtype, shape, values[name], true]]);

@@ -91,8 +91,9 @@ async function run({ io }: Session, options: Options): Promise<void> {
 
 function write(model: Model, options: Options): Promise<void> {
   const { output, format, batch, frames, step, batchNorms, spikes, repconv } = options;
-  if (format === 'safetensors') return writeSafetensors(output, stateOf(model), describedBy(descriptionOf(model)));
-  if (format === 'pth') return writePth(output, stateOf(model));
+  const metadata = describedBy(descriptionOf(model));
+  if (format === 'safetensors') return writeSafetensors(output, stateOf(model), metadata);
+  if (format === 'pth') return writePth(output, stateOf(model), { metadata });
   return writeOnnx(output, model, {
     ...given({ batch, step, spikes, repConv: repconv }),
     ...(frames ? { input: 'frames' as const } : {}),
