@@ -227,7 +227,7 @@ export interface AddConstantCall {
 }
 
 /** Records forward and backward. Calls belong to the segment begun last. */
-export interface TrainingKernels extends Pick<Kernels, 'allocate' | 'add' | 'repeat'> {
+export interface TrainingKernels extends Pick<Kernels, 'allocate' | 'add' | 'repeat' | 'scaleShift'> {
   /** Begins a segment; names are unique. */
   segment(name: string): void;
   convolution(call: TrainableConvolutionCall): void;

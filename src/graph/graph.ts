@@ -38,14 +38,30 @@ export interface ParameterSpec {
   readonly initial: Initialiser;
 }
 
+/**
+ * What the numbers of an output are, so that a reader knows what to do with them without knowing the network. Open: a task that answers
+ * something else adds a meaning.
+ *
+ * - `logits`: scores of classes before softmax, `[B, classes]`.
+ * - `distilledLogits`: the same of a head that learns from a teacher and not from labels.
+ * - `values`: numbers of which the graph says nothing more.
+ */
+export type OutputMeaning = 'logits' | 'distilledLogits' | 'values';
+
+export interface GraphOutput {
+  /** The value that is given out. */
+  readonly value: string;
+  readonly meaning: OutputMeaning;
+}
+
 export interface Graph {
   readonly name: string;
   /** Name of the input value, `[T or 1, B, H, W, C]`. */
   readonly input: string;
   readonly inputChannels: number;
   readonly nodes: readonly Node[];
-  /** Results: the name a caller knows → value. */
-  readonly outputs: ReadonlyMap<string, string>;
+  /** Results by the names that callers know, the answer first. */
+  readonly outputs: ReadonlyMap<string, GraphOutput>;
   /** The authors' modules whose outputs people look at (`block3.0`) → value. */
   readonly stages: ReadonlyMap<string, string>;
 }
@@ -60,7 +76,7 @@ export class GraphBuilder {
   readonly #inputChannels: number;
   readonly #nodes: Node[] = [];
   readonly #known = new Set<string>();
-  readonly #outputs = new Map<string, string>();
+  readonly #outputs = new Map<string, GraphOutput>();
   readonly #stages = new Map<string, string>();
 
   constructor(name: string, inputChannels: number, input = 'input') {
@@ -104,8 +120,11 @@ export class GraphBuilder {
     return value;
   }
 
-  output(name: string, value: string): void {
-    this.#outputs.set(name, value);
+  /** Gives a value out under a name; refuses a name that is taken and a value that nobody made. */
+  output(name: string, value: string, meaning: OutputMeaning = 'values'): void {
+    if (this.#outputs.has(name)) throw new GraphError(`output ${name}: there is another output of this name`);
+    if (!this.#known.has(value)) throw new GraphError(`output ${name}: there is no value ${value}`);
+    this.#outputs.set(name, { value, meaning });
   }
 
   build(): Graph {
@@ -134,7 +153,12 @@ export function consumersOf(graph: Graph): ReadonlyMap<string, readonly Node[]> 
   return consumers;
 }
 
+/** The values that the graph gives out, each once. */
+export function outputValues(graph: Graph): ReadonlySet<string> {
+  return new Set([...graph.outputs.values()].map(({ value }) => value));
+}
+
 /** Values that must survive a rewriting of the graph: outputs and stages. */
 export function namedValues(graph: Graph): ReadonlySet<string> {
-  return new Set([...graph.outputs.values(), ...graph.stages.values()]);
+  return new Set([...outputValues(graph), ...graph.stages.values()]);
 }

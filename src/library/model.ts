@@ -13,7 +13,7 @@ import { resolveConfiguration, type UnseenOptions, unseenOptionNames } from '../
 import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../models/metaSpikeformer.js';
 import { checkOptionNames } from '../optionNames.js';
 import { type CompileOptions, compile, type Executable } from '../runtime/compile.js';
-import { countSpikes, firstNonFinite, realToChannelsFirst, spikesToBits } from '../runtime/layout.js';
+import { countSpikes, realToChannelsFirst, spikesToBits } from '../runtime/layout.js';
 import { mergeByEngine } from '../runtime/mergeByEngine.js';
 import { foldBatchNorm } from '../runtime/passes/foldBatchNorm.js';
 import type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
@@ -21,6 +21,7 @@ import type { Network } from '../runtime/passes/pass.js';
 import { type PrepareOptions, prepareNetwork } from '../runtime/prepare.js';
 import { spikeValues } from '../runtime/spikeValues.js';
 import { type TuneOptions, type Tuning, tuneRepConvs } from '../runtime/tune.js';
+import { readAnswer } from './answer.js';
 import { Countings } from './countings.js';
 import { checkForms, checkRates } from './forms.js';
 import type { NeuronInput } from './membrane.js';
@@ -185,14 +186,13 @@ export class Model {
 
   async #run(input: TakenInput, options: RunOptions): Promise<RunResult> {
     const executable = this.#executable(input.shape, options);
-    const batch = input.shape[1]!;
     const { program } = executable;
     await this.#write(executable, input);
     const start = performance.now();
     await program.run();
     const milliseconds = performance.now() - start;
     return {
-      logits: await this.#logits(executable, batch),
+      ...(await readAnswer(executable, this.provenance.name)),
       ...(await this.#recorded(executable, options)),
       milliseconds,
     };
@@ -233,13 +233,13 @@ export class Model {
     const start = performance.now();
     await program.run();
     const milliseconds = performance.now() - start;
-    const logits = await this.#logits(executable, frame.shape[1]!);
+    const { logits, outputs } = await readAnswer(executable, this.provenance.name);
     const step = ++stream.steps;
     for (let i = 0; i < sum.length; i++) sum[i]! += logits.data[i]!;
     const meanLogits = { shape: logits.shape, data: Float32Array.from(sum, (value) => value / step) };
     // Running once more to measure layers would move the membranes.
     const { timings: _unused, ...record } = options.record ?? {};
-    return { logits, meanLogits, step, ...(await this.#recorded(executable, { record }, 1)), milliseconds };
+    return { logits, outputs, meanLogits, step, ...(await this.#recorded(executable, { record }, 1)), milliseconds };
   }
 
   async #streamOf(shape: Shape, { record }: RunOptions): Promise<Stream> {
@@ -359,25 +359,11 @@ export class Model {
     return network;
   }
 
-  async #logits(executable: Executable, batch: number): Promise<FieldTensor> {
-    const heads: Float32Array[] = [];
-    for (const value of executable.graph.outputs.values())
-      heads.push(await executable.program.read(executable.tensor(value)));
-    const data = heads[0]!.map((_, i) => heads.reduce((sum, head) => sum + head[i]!, 0) / heads.length);
-    const bad = firstNonFinite(data);
-    if (bad >= 0) {
-      throw new UsageError(
-        `${this.provenance.name}: the score of class ${bad % this.configuration.classes} is ${data[bad]}; the weights or the input are too large for float32`,
-      );
-    }
-    return { shape: [batch, this.configuration.classes], data };
-  }
-
   async #recorded(
     executable: Executable,
     options: RunOptions,
     timeSteps = this.configuration.timeSteps,
-  ): Promise<Omit<RunResult, 'logits' | 'milliseconds'>> {
+  ): Promise<Omit<RunResult, 'logits' | 'outputs' | 'milliseconds'>> {
     const { spikes, activations, firingRates, spikeWords, inputCurrents, timings } = options.record ?? {};
     const spikeRecords = new Map<string, SpikeRecord>();
     const rates = new Map<string, number>();

@@ -82,8 +82,10 @@ export interface RunOptions {
 }
 
 export interface RunResult {
-  /** `[B, classes]`; with distillation the mean of both heads. */
+  /** `[B, classes]`: the output `logits`; with distillation the mean of both heads. */
   readonly logits: FieldTensor;
+  /** Everything that the network gives out, by name: `logits`, and with distillation `head` and `head_kd`, which it is the mean of. */
+  readonly outputs: ReadonlyMap<string, FieldTensor>;
   /** By the name of the neuron layer; with `record.spikes`. */
   readonly spikes?: ReadonlyMap<string, SpikeRecord>;
   /** By the name of the neuron layer; with `record.spikeWords`. */

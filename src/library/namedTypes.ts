@@ -6,7 +6,14 @@ export type { MemoryAccesses } from '../energy/memoryAccesses.js';
 export type { NeuroBenchOperations } from '../energy/neuroBench.js';
 export type { PaperLayer } from '../energy/paperConvention.js';
 export type * from '../engines/kernels.js';
-export type { Attributes, Initialiser, ParameterRole, Parameters } from '../graph/graph.js';
+export type {
+  Attributes,
+  GraphOutput,
+  Initialiser,
+  OutputMeaning,
+  ParameterRole,
+  Parameters,
+} from '../graph/graph.js';
 export type { DType } from '../interop/dtype.js';
 export type { TensorData } from '../interop/tensorData.js';
 export type {

@@ -5,7 +5,9 @@
  */
 import { z } from 'zod';
 import { type Graph, GraphBuilder } from '../graph/graph.js';
+import { logitsOutput } from '../graph/outputs.js';
 import { add } from '../operators/add.js';
+import { average } from '../operators/average.js';
 import { batchNorm } from '../operators/batchNorm.js';
 import { conv2d } from '../operators/conv2d.js';
 import { lif } from '../operators/lif.js';
@@ -42,7 +44,7 @@ export const metaSpikeformerConfigurationSchema = z
     inputChannels: channelCount.default(3),
     classes: z.number().int().min(1).max(100_000).default(1000),
     timeSteps: z.number().int().min(1).max(16).default(1),
-    /** A second head on the same spikes, trained by a teacher; evaluation takes the mean of both. */
+    /** A second head on the same spikes, trained by a teacher; the answer is the mean of both. */
     distillation: z.boolean().default(false),
     /** τ of every neuron, in time steps. */
     tau: z.number().min(1).max(100).default(2),
@@ -203,7 +205,7 @@ class MetaSpikeformerBuilder {
     return tokensToMap(this.#graph, `${name}.map`, y, input);
   }
 
-  /** Mean over space, neurons, linear, mean over time; one result per head. */
+  /** Mean over space, neurons, linear, mean over time; two heads are outputs of their own, and their average is the answer. */
   #classifier(input: string, channels: number): void {
     const { classes, distillation } = this.#configuration;
     const pooled = spatialMean(this.#graph, 'pool', input);
@@ -212,7 +214,14 @@ class MetaSpikeformerBuilder {
       const attributes = { inputChannels: channels, outputChannels: classes, bias: true, layout: 'linear' } as const;
       return timeMean(this.#graph, `${name}.mean`, linear(this.#graph, name, spikes, attributes));
     };
-    this.#graph.output('head', head('head'));
-    if (distillation) this.#graph.output('head_kd', head('head_kd'));
+    const first = head('head');
+    if (!distillation) {
+      this.#graph.output(logitsOutput, first, 'logits');
+      return;
+    }
+    const second = head('head_kd');
+    this.#graph.output(logitsOutput, average(this.#graph, 'logits', [first, second]), 'logits');
+    this.#graph.output('head', first, 'logits');
+    this.#graph.output('head_kd', second, 'distilledLogits');
   }
 }

@@ -35,12 +35,11 @@ export const spatialMeanOperator: Operator = {
     needsInputs: [],
     forward: (kernels, call) =>
       kernels.spatialMean({ ...spatialSize(call), input: call.inputs[0]!, output: call.output }),
-    backward: (kernels, call) =>
-      kernels.spatialMeanGradient({
-        ...spatialSize(call),
-        outputGradient: call.outputGradient,
-        inputGradient: call.inputGradients[0]!.tensor,
-      }),
+    backward: (kernels, call) => {
+      const inputGradient = call.inputGradients[0]?.tensor;
+      if (inputGradient)
+        kernels.spatialMeanGradient({ ...spatialSize(call), outputGradient: call.outputGradient, inputGradient });
+    },
   },
 };
 
@@ -67,12 +66,11 @@ export const timeMeanOperator: Operator = {
   training: {
     needsInputs: [],
     forward: (kernels, call) => kernels.timeMean({ ...timeSize(call), input: call.inputs[0]!, output: call.output }),
-    backward: (kernels, call) =>
-      kernels.timeMeanGradient({
-        ...timeSize(call),
-        outputGradient: call.outputGradient,
-        inputGradient: call.inputGradients[0]!.tensor,
-      }),
+    backward: (kernels, call) => {
+      const inputGradient = call.inputGradients[0]?.tensor;
+      if (inputGradient)
+        kernels.timeMeanGradient({ ...timeSize(call), outputGradient: call.outputGradient, inputGradient });
+    },
   },
 };
 

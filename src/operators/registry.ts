@@ -3,6 +3,7 @@ import { GraphError } from '../graph/errors.js';
 import type { Attributes, Graph, Node, ParameterSpec } from '../graph/graph.js';
 import type { Shape, ValueKind } from '../graph/shape.js';
 import { addOperator } from './add.js';
+import { averageOperator } from './average.js';
 import { batchNormOperator } from './batchNorm.js';
 import { conv2dOperator } from './conv2d.js';
 import { lifOperator } from './lif.js';
@@ -23,6 +24,7 @@ function register<A extends Attributes>(operator: Operator<A>): void {
 }
 
 register(addOperator);
+register(averageOperator);
 register(batchNormOperator);
 register(conv2dOperator);
 register(lifOperator);

@@ -11,7 +11,7 @@ import {
   type Tensor,
 } from '../engines/kernels.js';
 import { GraphError } from '../graph/errors.js';
-import type { Graph, Node } from '../graph/graph.js';
+import { type Graph, type Node, outputValues } from '../graph/graph.js';
 import { elementCount, formatShape, type Shape, type ValueKind } from '../graph/shape.js';
 import { inferKinds, inferShapes, operatorOf } from '../operators/registry.js';
 import { type Lifetime, planMemory } from './memoryPlan.js';
@@ -65,7 +65,7 @@ export function compile(
   const shapes = inferShapes(graph, inputShape);
   const storages = storagesOf(inferKinds(graph));
   const roots = memoryRoots(graph);
-  const kept = new Set([graph.input, ...graph.outputs.values(), ...keep]);
+  const kept = new Set([graph.input, ...outputValues(graph), ...keep]);
   for (const value of kept) {
     if (!shapes.has(value)) throw new GraphError(`graph ${graph.name}: there is no value ${value} to keep`);
   }

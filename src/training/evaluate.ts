@@ -4,6 +4,7 @@ import { createLoader } from '../data/loader/loader.js';
 import type { PreprocessSettings } from '../data/preprocess.js';
 import type { Engine } from '../engines/kernels.js';
 import type { Parameters } from '../graph/graph.js';
+import { logitsOutput, outputOf } from '../graph/outputs.js';
 import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../models/metaSpikeformer.js';
 import { compile, type Executable } from '../runtime/compile.js';
 import { toChannelsLast } from '../runtime/layout.js';
@@ -55,11 +56,9 @@ export async function evaluateAccuracy(
   return correct / dataset.size;
 }
 
-/** The scores `[B, classes]` of the last run: the mean of all heads. */
-export async function logitsOf(executable: Executable): Promise<Float32Array> {
-  const outputs = [...executable.graph.outputs.values()];
-  const heads = await Promise.all(outputs.map((value) => executable.program.read(executable.tensor(value))));
-  return heads[0]!.map((_, i) => heads.reduce((sum, head) => sum + head[i]!, 0) / heads.length);
+/** The scores `[B, classes]` of the last run. */
+export function logitsOf({ graph, program, tensor }: Executable): Promise<Float32Array> {
+  return program.read(tensor(outputOf(graph, logitsOutput).value));
 }
 
 /** Ties count as wrong, so that a network that says nothing is not right by chance of order. */

@@ -1,8 +1,9 @@
 /**
  * What a recipe minimises: from the network's scores and the labels to a loss and the scores' gradients. The losses themselves are in
- * `losses/`; here they meet the heads of the network.
+ * `losses/`; here they meet the outputs of the network.
  */
 import type { Graph } from '../graph/graph.js';
+import { logitsOutput, outputOf, pruned, withOutputs } from '../graph/outputs.js';
 import { TrainingError } from './errors.js';
 import { countCorrect } from './evaluate.js';
 import {
@@ -30,13 +31,15 @@ export interface Judgement {
   readonly loss: number;
   /** Images whose likeliest class is the label; with mixed images only an indication. */
   readonly correct: number;
-  /** The loss's gradient for each output. */
+  /** The loss's gradient for each output that learns. */
   readonly gradients: ReadonlyMap<string, Float32Array>;
 }
 
 export interface Objective {
-  /** The network with the outputs that `judge` wants, by the names of the heads. */
+  /** The network with the outputs that `judge` reads, and without what only others need. */
   prepare(graph: Graph): Graph;
+  /** Those outputs that `judge` only counts by; the others learn. */
+  readonly observed: readonly string[];
   /** @param share Weight of this batch where several make one update. */
   judge(outputs: ReadonlyMap<string, Float32Array>, targets: Targets, share: number): Judgement;
 }
@@ -52,16 +55,17 @@ type Loss = Recipe['loss'];
 function plain({ model, loss }: Pick<Recipe, 'model' | 'loss'>): Objective {
   const { labelSmoothing } = loss;
   return {
-    prepare: (graph) => graph,
+    prepare: (graph) => withOutputs(graph, [logitsOutput]),
+    observed: [],
     judge: (outputs, { labels, soft }, share) => {
-      const logits = outputs.get('head')!;
+      const logits = outputs.get(logitsOutput)!;
       const gradient = new Float32Array(logits.length);
       const shape = { batch: labels.length, classes: model.classes };
       const value = soft
         ? softTargetCrossEntropy(logits, soft, shape, gradient, share)
         : crossEntropy(logits, labels, shape, gradient, { labelSmoothing, weight: share });
       const correct = countCorrect(logits, labels, model.classes);
-      return { loss: value, correct, gradients: new Map([['head', gradient]]) };
+      return { loss: value, correct, gradients: new Map([[logitsOutput, gradient]]) };
     },
   };
 }
@@ -73,29 +77,26 @@ function temporallyEfficient(
   const { classes, timeSteps } = model;
   const { labelSmoothing } = loss;
   return {
-    prepare: withoutTimeMeans,
+    prepare: logitsOverTime,
+    observed: [],
     judge: (outputs, { labels }, share) => {
-      const logits = outputs.get('head')!;
+      const logits = outputs.get(logitsOutput)!;
       const gradient = new Float32Array(logits.length);
       const shape = { batch: labels.length, classes, timeSteps };
       const options = { ...settings, labelSmoothing, weight: share };
       const value = temporalEfficientLoss(logits, labels, shape, gradient, options);
       const correct = countCorrect(meanOverTime(logits, timeSteps), labels, classes);
-      return { loss: value, correct, gradients: new Map([['head', gradient]]) };
+      return { loss: value, correct, gradients: new Map([[logitsOutput, gradient]]) };
     },
   };
 }
 
-/** The outputs one node earlier: `[T, B, classes]`. */
-function withoutTimeMeans(graph: Graph): Graph {
-  const producers = new Map(graph.nodes.map((node) => [node.name, node]));
-  const outputs = [...graph.outputs].map(([name, value]) => {
-    const node = producers.get(value);
-    return [name, node?.operator === 'timeMean' ? node.inputs[0]! : value] as const;
-  });
-  const dropped = new Set(graph.outputs.values());
-  const nodes = graph.nodes.filter((node) => !(node.operator === 'timeMean' && dropped.has(node.name)));
-  return { ...graph, nodes, outputs: new Map(outputs) };
+/** The logits one node earlier: `[T, B, classes]`. */
+function logitsOverTime(graph: Graph): Graph {
+  const output = outputOf(graph, logitsOutput);
+  const node = graph.nodes.find(({ name }) => name === output.value);
+  const value = node?.operator === 'timeMean' ? node.inputs[0]! : output.value;
+  return pruned({ ...graph, outputs: new Map([[logitsOutput, { ...output, value }]]) });
 }
 
 function meanOverTime(logits: Float32Array, timeSteps: number): Float32Array {
@@ -110,7 +111,8 @@ function distilled(
 ): Objective {
   const { labelSmoothing } = loss;
   return {
-    prepare: (graph) => graph,
+    prepare: (graph) => withOutputs(graph, ['head', 'head_kd', logitsOutput]),
+    observed: [logitsOutput],
     judge: (outputs, { labels, teacher }, share) => {
       if (!teacher) throw new TrainingError('distillation: the scores of the teacher are missing');
       const head = outputs.get('head')!;
@@ -129,12 +131,11 @@ function distilled(
         likeliestClasses(teacher, shape, teacherLabels);
         value = hardDistillation(heads, labels, teacherLabels, shape, options);
       } else value = softDistillation(heads, labels, teacher, shape, { ...options, temperature });
-      const mean = head.map((logit, i) => (logit + second[i]!) / 2);
       const gradients = new Map([
         ['head', heads.headGradient],
         ['head_kd', heads.distilledGradient],
       ]);
-      return { loss: value, correct: countCorrect(mean, labels, model.classes), gradients };
+      return { loss: value, correct: countCorrect(outputs.get(logitsOutput)!, labels, model.classes), gradients };
     },
   };
 }

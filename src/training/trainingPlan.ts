@@ -6,53 +6,18 @@
  * border) are not kept for the backward pass but written again when it needs them.
  */
 import { byteLengthOf, type Storage, type Tensor, tensorAlignment } from '../engines/kernels.js';
-import type {
-  NormalisationTensors,
-  TrainingEngine,
-  TrainingKernels,
-  TrainingProgram,
-} from '../engines/trainingKernels.js';
+import type { NormalisationTensors, TrainingEngine, TrainingKernels } from '../engines/trainingKernels.js';
 import { GraphError } from '../graph/errors.js';
-import type { Graph, Node, ParameterSpec } from '../graph/graph.js';
+import { type Graph, type GraphOutput, type Node, outputValues, type ParameterSpec } from '../graph/graph.js';
+import { outputOf } from '../graph/outputs.js';
 import { elementCount, type Shape } from '../graph/shape.js';
 import type { GradientTarget, SurrogateSettings, TrainingCall, TrainingRules } from '../operators/operator.js';
 import { inferKinds, inferShapes, operatorOf, parametersOf } from '../operators/registry.js';
 import { type Lifetime, planMemory } from '../runtime/memoryPlan.js';
 import { splitPaddedNorm } from '../runtime/passes/splitPaddedNorm.js';
+import type { ParameterSlot, TrainingOptions, TrainingPlan } from './trainingPlanTypes.js';
 
-/** Where a parameter lies in the vector of all parameters of its kind. */
-export interface ParameterSlot {
-  readonly spec: ParameterSpec;
-  /** In elements. */
-  readonly offset: number;
-  readonly length: number;
-}
-
-export interface TrainingPlan {
-  readonly graph: Graph;
-  readonly program: TrainingProgram;
-  readonly input: Tensor;
-  /** The outputs' values and the places where the caller writes their gradients, by output name. */
-  readonly outputs: ReadonlyMap<string, { readonly value: Tensor; readonly gradient: Tensor }>;
-  /** Trained parameters, one vector; gradients lie in another of the same layout. Between them gaps of zeros. */
-  readonly trainable: { readonly slots: readonly ParameterSlot[]; readonly values: Tensor; readonly gradients: Tensor };
-  /** Running means and variances, one vector. */
-  readonly buffers: { readonly slots: readonly ParameterSlot[]; readonly values: Tensor };
-  /** Spikes of every neuron layer in the last forward pass. */
-  readonly spikes: ReadonlyMap<string, Tensor>;
-  /** What batch norms measured in the last forward pass, by layer, in the order of the network. */
-  readonly batchStatistics: ReadonlyMap<string, readonly Tensor[]>;
-  /**
-   * With `offsets`: one number for every neuron layer, added to the gradient of each of its spikes; 0 until the caller writes them. How a
-   * loss on firing rates enters.
-   */
-  readonly spikeOffsets: ReadonlyMap<string, Tensor>;
-  readonly activationBytes: number;
-}
-
-export interface TrainingOptions {
-  readonly spikeOffsets?: boolean;
-}
+export type * from './trainingPlanTypes.js';
 
 /** Names of the program's segments. `clear` zeroes the gradients of the parameters; a batch may come in several parts after it. */
 export const trainingSegments = { clear: 'clear', forward: 'forward', backward: 'backward' } as const;
@@ -90,6 +55,8 @@ class TrainingRecorder {
   readonly #graph: Graph;
   readonly #settings: SurrogateSettings;
   readonly #offsets: boolean;
+  readonly #trained: ReadonlyMap<string, GraphOutput>;
+  readonly #observed: ReadonlyMap<string, GraphOutput>;
   readonly #spikeOffsets = new Map<string, Tensor>();
   readonly #shapes: ReadonlyMap<string, Shape>;
   readonly #storages: ReadonlyMap<string, Storage>;
@@ -117,12 +84,14 @@ class TrainingRecorder {
     graph: Graph,
     inputShape: Shape,
     settings: SurrogateSettings,
-    { spikeOffsets = false }: TrainingOptions,
+    { spikeOffsets = false, observed = [] }: TrainingOptions,
   ) {
     this.#kernels = engine.recordTraining();
     this.#graph = graph;
     this.#settings = settings;
     this.#offsets = spikeOffsets;
+    this.#trained = new Map([...graph.outputs].filter(([name]) => !observed.includes(name)));
+    this.#observed = new Map(observed.map((name) => [name, outputOf(graph, name)]));
     this.#shapes = inferShapes(graph, inputShape);
     this.#storages = new Map(
       [...inferKinds(graph)].map(([value, kind]) => [value, kind === 'binary' ? 'spikes' : 'real']),
@@ -143,7 +112,7 @@ class TrainingRecorder {
     for (const [value, shape] of this.#shapes)
       this.#declared.set(value, { shape, storage: this.#storages.get(value)! });
     for (const node of this.#graph.nodes) this.#forwardNode(node);
-    for (const value of this.#graph.outputs.values()) this.#claimGradient(value);
+    for (const { value } of this.#trained.values()) this.#claimGradient(value);
     for (const node of [...this.#graph.nodes].reverse()) this.#backwardNode(node);
     const { tensor, byteLength } = this.#layActivations();
     this.#kernels.segment(trainingSegments.clear);
@@ -152,15 +121,17 @@ class TrainingRecorder {
     for (const step of this.#forward) step.emit(this.#kernels, tensor);
     this.#kernels.segment(trainingSegments.backward);
     for (const step of this.#backward) step.emit(this.#kernels, tensor);
-    const outputs = [...this.#graph.outputs].map(
-      ([name, value]) => [name, { value: tensor(value), gradient: tensor(gradientId(value)) }] as const,
+    const outputs = [...this.#trained].map(
+      ([name, { value }]) => [name, { value: tensor(value), gradient: tensor(gradientId(value)) }] as const,
     );
+    const observed = [...this.#observed].map(([name, { value }]) => [name, tensor(value)] as const);
     const neurons = this.#graph.nodes.filter((node) => node.operator === 'lif');
     return {
       graph: this.#graph,
       program: this.#kernels.finish(),
       input: tensor(this.#graph.input),
       outputs: new Map(outputs),
+      observed: new Map(observed),
       trainable: { slots: values.slots, values: values.tensor, gradients: gradients.tensor },
       buffers: { slots: buffers.slots, values: buffers.tensor },
       spikes: new Map(neurons.map((node) => [node.name, tensor(node.name)])),
@@ -231,7 +202,7 @@ class TrainingRecorder {
 
   #isUnwritten(value: string): boolean {
     const node = this.#producers.get(value)!;
-    if (!operatorOf(node).training?.measure || [...this.#graph.outputs.values()].includes(value)) return false;
+    if (!operatorOf(node).training?.measure || outputValues(this.#graph).has(value)) return false;
     const readers = this.#graph.nodes.filter(({ inputs }) => inputs.includes(value));
     return readers.length > 0 && readers.every((reader) => this.#normalises(reader));
   }
@@ -428,10 +399,8 @@ class TrainingRecorder {
     });
     // Between the segments the caller reads outputs and spikes and writes gradients.
     const between = this.#forward.length;
-    for (const value of this.#graph.outputs.values()) {
-      touch(value, between);
-      touch(gradientId(value), between - 1);
-    }
+    for (const value of outputValues(this.#graph)) touch(value, between);
+    for (const { value } of this.#trained.values()) touch(gradientId(value), between - 1);
     // Spikes stay to the end: they are few bits, and firing rates are read after the step.
     const end = this.#forward.length + this.#backward.length;
     for (const node of this.#graph.nodes) if (node.operator === 'lif') touch(node.name, end);

@@ -61,7 +61,7 @@ export class TrainedNetwork {
       this.#objective.prepare(metaSpikeformer(recipe.model)),
       [1, recipe.batchSize, height, width, recipe.model.inputChannels],
       { surrogate: { kind: surrogate.kind, alpha: surrogate.alpha }, detachReset: surrogate.detachReset },
-      { spikeOffsets: recipe.loss.firingRate !== null },
+      { spikeOffsets: recipe.loss.firingRate !== null, observed: this.#objective.observed },
     );
     this.#layout = optimizedParameters(this.plan.trainable.slots);
     this.optimizer = createOptimizer(this.#layout, recipe.optimizer);
@@ -100,7 +100,7 @@ export class TrainedNetwork {
 
   /** Forward, loss, backward for one batch; gradients are added to those since `clear`. */
   async accumulate(batch: StepBatch, share: number): Promise<StepResult> {
-    const { program, input, outputs } = this.plan;
+    const { program, input, outputs, observed } = this.plan;
     const { inputChannels } = this.#recipe.model;
     // What is read after the first wait is copied: a loader may fill its buffers again. It is a score or less per image and class.
     const labels = batch.labels.slice();
@@ -111,6 +111,7 @@ export class TrainedNetwork {
     await program.run(trainingSegments.forward);
     const scores = new Map<string, Float32Array>();
     for (const [name, { value }] of outputs) scores.set(name, await program.read(value));
+    for (const [name, value] of observed) scores.set(name, await program.read(value));
     const judged = { labels, ...(targets ? { soft: targets } : {}), ...(teacher ? { teacher } : {}) };
     const { loss: answers, correct, gradients } = this.#objective.judge(scores, judged, share);
     const loss = answers + (await this.#drawFiringRates(share));

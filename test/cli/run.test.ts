@@ -23,8 +23,9 @@ describe.each(['wasm', 'reference'])('run --record spikes,activations on the %s 
     const expected = await openCheckpointFile(golden);
     const written = await openCheckpointFile(output);
     const names = [...expected.tensors.keys()].filter((name) => name !== 'input');
+    const heads = ['head', 'head_kd'];
     expect(names.filter((name) => name.startsWith('spikes.')).length).toBeGreaterThan(70);
-    expect([...written.tensors.keys()].sort()).toEqual(names.sort());
+    expect([...written.tensors.keys()].sort()).toEqual([...names, ...heads].sort());
     for (const name of names) {
       const a = written.tensors.get(name)!;
       const b = expected.tensors.get(name)!;
@@ -39,13 +40,18 @@ describe.each(['wasm', 'reference'])('run --record spikes,activations on the %s 
 });
 
 describe('run', () => {
-  it('writes logits alone unless asked for more', async () => {
+  it('writes the outputs alone unless asked for more: both heads, and logits, which are their mean', async () => {
     const output = join(folder.path, 'logits.safetensors');
     expect((await run(output)).code).toBe(0);
     expect((await run(output, '--record', 'activations')).code).toBe(0);
     expect((await run(output)).code).toBe(0);
     const written = await openCheckpointFile(output);
-    expect([...written.tensors.keys()]).toEqual(['logits']);
+    expect([...written.tensors.keys()]).toEqual(['logits', 'head', 'head_kd']);
+    const [logits, head, second] = await Promise.all(
+      [...written.tensors.values()].map((tensor) => tensor.readFloat32()),
+    );
+    expect(logits).toEqual(head!.map((value, i) => Math.fround(value + second![i]!) / 2));
+    expect(head).not.toEqual(second);
     await written.close();
   });
 

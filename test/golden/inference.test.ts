@@ -56,6 +56,31 @@ describe.each(['infer_T1', 'infer_T4', 'infer_T4_kd'])('%s', (name) => {
   });
 });
 
+it('gives both heads of a network with a distillation head, as they follow from the authors’ last spikes', async () => {
+  const golden = await loadGolden('infer_T4_kd');
+  const engine = await createWasmEngine({ threads: 1 });
+  const { outputs } = await modelOf(golden, engine, {}).run(golden.input);
+  await engine.dispose();
+  expect([...outputs.keys()]).toEqual(['logits', 'head', 'head_kd']);
+  const { timeSteps, classes } = golden.loaded.configuration;
+  const bits = golden.spikes.get('lif')!;
+  for (const head of ['head', 'head_kd']) {
+    const weight = golden.loaded.parameters.get(`${head}.weight`)!;
+    const bias = golden.loaded.parameters.get(`${head}.bias`)!;
+    const channels = weight.length / classes;
+    const expected = new Float32Array(classes);
+    for (let c = 0; c < classes; c++) {
+      let sum = bias[c]! * timeSteps;
+      // One bit a neuron, most significant first, [T, C] for a batch of one.
+      for (let i = 0; i < timeSteps * channels; i++)
+        if ((bits[i >> 3]! >> (7 - (i & 7))) & 1) sum += weight[c * channels + (i % channels)]!;
+      expected[c] = sum / timeSteps;
+    }
+    expect(outputs.get(head)!.shape).toEqual([1, classes]);
+    expect(largestDifference(outputs.get(head)!.data, expected)).toBeLessThan(1e-5);
+  }
+});
+
 function modelOf(golden: GoldenCase, engine: Engine, prepare: Omit<PrepareOptions, 'input'>): Model {
   const { configuration, parameters } = golden.loaded;
   const provenance = { name: 'golden', randomWeights: true, description: '' };

@@ -119,7 +119,7 @@ async function step(engine: TrainingEngine, golden: GoldenStep): Promise<StepRes
   await program.write(plan.input, toChannelsLast(golden.values.get('input')!, batch, channels, height * width));
   await program.run(trainingSegments.clear);
   await program.run(trainingSegments.forward);
-  const { value, gradient } = plan.outputs.get('head')!;
+  const { value, gradient } = plan.outputs.get('logits')!;
   const { loss, logitsGradient } = smoothedCrossEntropy(await program.read(value), golden.target);
   await program.write(gradient, logitsGradient);
   await program.run(trainingSegments.backward);

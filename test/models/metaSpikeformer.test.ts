@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { UsageError } from '../../src/errors.js';
+import { outputOf } from '../../src/graph/outputs.js';
 import { elementCount } from '../../src/graph/shape.js';
 import { metaSpikeformerSizes, recogniseConfiguration, resolveConfiguration } from '../../src/models/configurations.js';
 import { type MetaSpikeformerOptions, metaSpikeformer } from '../../src/models/metaSpikeformer.js';
@@ -64,7 +65,7 @@ describe('configurations', () => {
     const shapes = inferShapes(graph, [1, 2, height, width, 3]);
     const last = [...graph.stages.values()].at(-1)!;
     expect(shapes.get(last)).toEqual(expected);
-    expect(shapes.get(graph.outputs.get('head')!)).toEqual([2, 10]);
+    expect(shapes.get(outputOf(graph, 'logits').value)).toEqual([2, 10]);
   });
 
   it.each(variants)('are recognised from their shapes: %s', (_name, options) => {
@@ -81,7 +82,11 @@ describe('configurations', () => {
 
   it('add a second head for distillation', () => {
     const graph = graphOf({ ...small, distillation: true });
-    expect([...graph.outputs.keys()]).toEqual(['head', 'head_kd']);
+    expect([...graph.outputs].map(([name, { meaning }]) => [name, meaning])).toEqual([
+      ['logits', 'logits'],
+      ['head', 'logits'],
+      ['head_kd', 'distilledLogits'],
+    ]);
     expect(parametersOf(graph).map((spec) => spec.name)).toContain('head_kd.weight');
   });
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { GraphError } from '../../src/graph/errors.js';
 import { type Graph, GraphBuilder } from '../../src/graph/graph.js';
+import { outputOf } from '../../src/graph/outputs.js';
 import type { Shape } from '../../src/graph/shape.js';
 import { add } from '../../src/operators/add.js';
 import { batchNorm } from '../../src/operators/batchNorm.js';
@@ -21,7 +22,7 @@ function graphWith(channels: number, build: (graph: GraphBuilder) => string): Gr
 }
 
 function shapeOf(graph: Graph, input: Shape): Shape {
-  return inferShapes(graph, input).get(graph.outputs.get('result')!)!;
+  return inferShapes(graph, input).get(outputOf(graph, 'result').value)!;
 }
 
 describe('conv2d', () => {

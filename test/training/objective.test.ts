@@ -104,6 +104,24 @@ describe('the objective', () => {
     expect(Math.max(...gradients.map(Math.abs))).toBeGreaterThan(1e-3);
   });
 
+  it('learns at the heads of a distilled network and counts right answers by their mean', async () => {
+    const [, model, loss] = kinds.find(([name]) => name === 'hard distillation')!;
+    const network = await networkOf(recipeWith(model, loss));
+    const { plan } = network;
+    expect([...plan.outputs.keys()]).toEqual(['head', 'head_kd']);
+    expect([...plan.observed.keys()]).toEqual(['logits']);
+    // Both heads say their bias alone: one class 0 strongly, the other class 1 weakly, so that the mean says class 0.
+    for (const { spec, offset, length } of plan.trainable.slots) {
+      if (!spec.name.startsWith('head')) continue;
+      network.weights.fill(0, offset, offset + length);
+      if (spec.name === 'head.bias') network.weights[offset + 1] = 1;
+      if (spec.name === 'head_kd.bias') network.weights[offset] = 3;
+    }
+    const batch = batchOf();
+    const { correct } = await network.accumulate({ ...batch, labels: Int32Array.from([0, 0, 0, 1, 1, 2]) }, 1);
+    expect(correct).toBe(3);
+  });
+
   it('with a target for firing rates adds its square distance, and moves every rate towards it', async () => {
     const batch = batchOf();
     const model = { depths: [1, 1, 0, 0, 0], timeSteps: 2 };

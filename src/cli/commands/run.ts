@@ -1,6 +1,6 @@
 /**
- * `run`: tensors in, tensors out, for comparing with other implementations: reads `input` from a safetensors file and writes `logits`, and
- * on request every spike and every stage's output, under the names of the authors' modules.
+ * `run`: tensors in, tensors out, for comparing with other implementations: reads `input` from a safetensors file and writes `logits` and every
+ * other output of the network, and on request every spike and every stage's output, under the names of the authors' modules.
  */
 import type { Command } from 'commander';
 import { z } from 'zod';
@@ -119,8 +119,9 @@ async function runNamed(model: Model, input: FieldTensor, options: RunOptions, p
 }
 
 /** Named and shaped as the golden files are: bits lie in one dimension, the neurons' shapes are in the metadata. */
-function tensorsOf({ logits, spikes, activations }: RunResult): ReadonlyMap<string, TensorData> {
-  const tensors = new Map<string, TensorData>([['logits', { dtype: 'float32', ...logits }]]);
+function tensorsOf({ outputs, spikes, activations }: RunResult): ReadonlyMap<string, TensorData> {
+  const tensors = new Map<string, TensorData>();
+  for (const [name, output] of outputs) tensors.set(name, { dtype: 'float32', ...output });
   for (const [name, { shape, data }] of activations ?? [])
     tensors.set(`act.${name}`, { dtype: 'float32', shape, data });
   for (const [name, { bits }] of spikes ?? []) {
@@ -133,9 +134,9 @@ function spikeShapes({ spikes }: RunResult): string {
   return JSON.stringify(Object.fromEntries([...(spikes ?? [])].map(([name, { shape }]) => [name, shape])));
 }
 
-function printRun(io: Io, output: string, { logits, spikes, activations, milliseconds: time }: RunResult): void {
+function printRun(io: Io, output: string, { outputs, spikes, activations, milliseconds: time }: RunResult): void {
   const parts = [
-    `logits ${formatShape(logits.shape)}`,
+    ...[...outputs].map(([name, { shape }]) => `${name} ${formatShape(shape)}`),
     ...(spikes ? [`spikes of ${counted(spikes.size, 'layer')}`] : []),
     ...(activations ? [`activations of ${counted(activations.size, 'stage')}`] : []),
   ];

@@ -14,6 +14,7 @@ import {
   addConstant,
   crop,
   repeat,
+  scaleShift,
   spatialMean,
   spatialMeanGradient,
   timeMean,
@@ -61,6 +62,7 @@ export class ReferenceTrainingRecorder implements TrainingKernels {
   readonly timeMeanGradient = this.recording(timeMeanGradient);
   readonly add = this.recording(add);
   readonly repeat = this.recording(repeat);
+  readonly scaleShift = this.recording(scaleShift);
   readonly addConstant = this.recording(addConstant);
 
   zero(tensor: Tensor): void {

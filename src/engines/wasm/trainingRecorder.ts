@@ -10,6 +10,7 @@ import type {
   AddCall,
   MemoryBlock,
   RepeatCall,
+  ScaleShiftCall,
   SpatialMeanCall,
   SpikeAttentionCall,
   Tensor,
@@ -324,20 +325,11 @@ export class WasmTrainingRecorder implements TrainingKernels {
     });
   }
 
-  add(call: AddCall): void {
-    this.expectSegment(call.name);
-    this.recorder.add(call);
-  }
-
-  repeat(call: RepeatCall): void {
-    this.expectSegment(call.name);
-    this.recorder.repeat(call);
-  }
-
-  spatialMean(call: SpatialMeanCall): void {
-    this.expectSegment(call.name);
-    this.recorder.spatialMean(call);
-  }
+  readonly add = this.asInInference((call: AddCall) => this.recorder.add(call));
+  readonly repeat = this.asInInference((call: RepeatCall) => this.recorder.repeat(call));
+  readonly scaleShift = this.asInInference((call: ScaleShiftCall) => this.recorder.scaleShift(call));
+  readonly spatialMean = this.asInInference((call: SpatialMeanCall) => this.recorder.spatialMean(call));
+  readonly timeMean = this.asInInference((call: TimeMeanCall) => this.recorder.timeMean(call));
 
   spatialMeanGradient(call: SpatialMeanGradientCall): void {
     this.expectSegment(call.name);
@@ -349,11 +341,6 @@ export class WasmTrainingRecorder implements TrainingKernels {
       [ElementWord.positions]: call.positions,
       [ElementWord.channels]: call.channels,
     });
-  }
-
-  timeMean(call: TimeMeanCall): void {
-    this.expectSegment(call.name);
-    this.recorder.timeMean(call);
   }
 
   timeMeanGradient(call: TimeMeanGradientCall): void {
@@ -450,6 +437,14 @@ export class WasmTrainingRecorder implements TrainingKernels {
 
   private endSegment(): void {
     if (this.current) this.current.last = this.recorder.instructions.length;
+  }
+
+  /** What inference records too, in a segment. */
+  private asInInference<Call extends { readonly name: string }>(record: (call: Call) => void): (call: Call) => void {
+    return (call) => {
+      this.expectSegment(call.name);
+      record(call);
+    };
   }
 
   private expectSegment(user: string): void {

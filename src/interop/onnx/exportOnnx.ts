@@ -1,10 +1,11 @@
 /**
  * A network as an ONNX file: its graph read node by node, each spelled by its operator. All time steps at once (T unrolled inside the neurons,
  * everything else sees them as one batch), or a single step with every membrane as an input and an output. Standard operators only.
+ * Every output of the network is one of the file, under its own name and in the network's order.
  */
 import { UsageError } from '../../errors.js';
 import { GraphError } from '../../graph/errors.js';
-import type { Graph, Parameters } from '../../graph/graph.js';
+import type { Graph, GraphOutput, Parameters } from '../../graph/graph.js';
 import type { Shape } from '../../graph/shape.js';
 import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../../models/metaSpikeformer.js';
 import { inferShapes, operatorOf } from '../../operators/registry.js';
@@ -92,7 +93,7 @@ class Exporter {
   encode(metadata: Readonly<Record<string, string>>): Encoded {
     this.#names.set(this.#graph.input, this.#input());
     for (const node of this.#graph.nodes) this.#append(node);
-    this.#logits();
+    for (const [name, output] of this.#graph.outputs) this.#output(name, output);
     for (const { name, operator } of this.#graph.nodes) {
       if (operator !== 'lif') continue;
       if (this.options.spikes) this.#file.output(this.#names.get(name)!, this.#axesOf(name, this.timeSteps));
@@ -122,7 +123,7 @@ class Exporter {
           }
         : undefined;
     const result = toOnnx(this.#file, {
-      node,
+      node: { ...node, name: this.#nameInFile(node.name) },
       attributes: node.attributes,
       inputs: node.inputs.map((value) => this.#names.get(value)!),
       inputShapes: node.inputs.map((value) => this.#shapes.get(value)!),
@@ -139,16 +140,17 @@ class Exporter {
     return values;
   }
 
-  /** As evaluation has them: of two heads the mean. */
-  #logits(): void {
-    const heads = [...this.#graph.outputs.values()].map((value) => this.#names.get(value)!);
-    const [first, second] = heads as [string, string?];
-    if (second === undefined) this.#file.node('Identity', 'logits', [first]);
-    else {
-      const half = this.#file.constant('constant 0.5', Float32Array.of(0.5), []);
-      this.#file.node('Mul', 'logits', [this.#file.node('Add', 'logits.sum', [first, second])[0]!, half]);
-    }
-    this.#file.output('logits', [this.#batch(1), this.configuration.classes]);
+  /** An output's name is its own: a node that is called so and makes something else has another name in the file. */
+  #nameInFile(node: string): string {
+    const output = this.#graph.outputs.get(node);
+    return output === undefined || output.value === node ? node : `${node}.value`;
+  }
+
+  #output(name: string, { value }: GraphOutput): void {
+    const found = this.#names.get(value)!;
+    if (found !== name) this.#file.node('Identity', name, [found]);
+    const shape = this.#shapes.get(value)!;
+    this.#file.output(name, shape.length === 2 ? [this.#batch(1), shape[1]!] : this.#axesOf(value, shape[0]!));
   }
 
   /** `[T·B, C, H, W]` of a map or tokens, `[T·B, C]` of a vector. */

@@ -90,12 +90,10 @@ export function renameValues(graph: Graph, renamed: ReadonlyMap<string, string>)
     for (let next = renamed.get(current); next !== undefined; next = renamed.get(current)) current = next;
     return current;
   };
-  const renameAll = (values: ReadonlyMap<string, string>) =>
-    new Map([...values].map(([key, value]) => [key, name(value)]));
   return {
     ...graph,
     nodes: graph.nodes.map((node) => ({ ...node, inputs: node.inputs.map(name) })),
-    outputs: renameAll(graph.outputs),
-    stages: renameAll(graph.stages),
+    outputs: new Map([...graph.outputs].map(([key, output]) => [key, { ...output, value: name(output.value) }])),
+    stages: new Map([...graph.stages].map(([key, value]) => [key, name(value)])),
   };
 }

@@ -1,0 +1,42 @@
+/** What a recorded training step consists of: where parameters, outputs and their gradients lie, and the program that fills them. */
+import type { Tensor } from '../engines/kernels.js';
+import type { TrainingProgram } from '../engines/trainingKernels.js';
+import type { Graph, ParameterSpec } from '../graph/graph.js';
+
+/** Where a parameter lies in the vector of all parameters of its kind. */
+export interface ParameterSlot {
+  readonly spec: ParameterSpec;
+  /** In elements. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface TrainingPlan {
+  readonly graph: Graph;
+  readonly program: TrainingProgram;
+  readonly input: Tensor;
+  /** The values of the outputs that learn, and the places where the caller writes their gradients, by output name. */
+  readonly outputs: ReadonlyMap<string, { readonly value: Tensor; readonly gradient: Tensor }>;
+  /** The values of the outputs that are only read, by output name. */
+  readonly observed: ReadonlyMap<string, Tensor>;
+  /** Trained parameters, one vector; gradients lie in another of the same layout. Between them gaps of zeros. */
+  readonly trainable: { readonly slots: readonly ParameterSlot[]; readonly values: Tensor; readonly gradients: Tensor };
+  /** Running means and variances, one vector. */
+  readonly buffers: { readonly slots: readonly ParameterSlot[]; readonly values: Tensor };
+  /** Spikes of every neuron layer in the last forward pass. */
+  readonly spikes: ReadonlyMap<string, Tensor>;
+  /** What batch norms measured in the last forward pass, by layer, in the order of the network. */
+  readonly batchStatistics: ReadonlyMap<string, readonly Tensor[]>;
+  /**
+   * With `offsets`: one number for every neuron layer, added to the gradient of each of its spikes; 0 until the caller writes them. How a
+   * loss on firing rates enters.
+   */
+  readonly spikeOffsets: ReadonlyMap<string, Tensor>;
+  readonly activationBytes: number;
+}
+
+export interface TrainingOptions {
+  readonly spikeOffsets?: boolean;
+  /** Names of outputs that are read and have no gradient. */
+  readonly observed?: readonly string[];
+}
