@@ -4,7 +4,8 @@
  */
 import type { ConvolutionGeometry } from '../engines/kernels.js';
 import type { Parameters } from '../graph/graph.js';
-import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../models/metaSpikeformer.js';
+import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
+import { graphOf } from '../models/registry.js';
 import { type CountedLayer, countedLayers } from './layers.js';
 import { channelsByTap, connectionsByTap, weightsOf } from './neuroBench.js';
 import {
@@ -62,7 +63,7 @@ export function countingPlan(
   parameters: Parameters,
   size: readonly [number, number],
 ): CountingPlan {
-  const graph = metaSpikeformer(configuration);
+  const graph = graphOf({ configuration });
   const merged = countedLayers(graph, size);
   const trained = countedLayers(graph, size, 'trained').filter(({ kind }) => kind !== 'attention');
   const byName = new Map(trained.map((layer) => [layer.name, layer]));

@@ -6,7 +6,8 @@
 import type { Graph, Node } from '../graph/graph.js';
 import type { ValueKind } from '../graph/shape.js';
 import { initialiseParameters } from '../models/initialise.js';
-import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../models/metaSpikeformer.js';
+import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
+import { graphOf } from '../models/registry.js';
 import type { Conv2dAttributes } from '../operators/conv2d.js';
 import { inferKinds } from '../operators/registry.js';
 import { prepareNetwork } from '../runtime/prepare.js';
@@ -49,7 +50,7 @@ const forms: readonly NetworkForm[] = ['trained', 'folded', 'merged'];
 
 /** All three forms. Operations that a chip sees are those of the merged one. */
 export function proveSpikeDriven(configuration: MetaSpikeformerConfiguration): readonly FormProof[] {
-  const narrow = metaSpikeformer({ ...configuration, embedDim: [2, 2, 2, 2], heads: 1 });
+  const narrow = graphOf({ configuration: { ...configuration, embedDim: [2, 2, 2, 2], heads: 1 } });
   const parameters = initialiseParameters(narrow, 0);
   return forms.map((form) => {
     if (form === 'trained') return proofOf(form, narrow);

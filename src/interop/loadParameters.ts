@@ -14,11 +14,8 @@ import {
   type UnseenOptions,
   unseenOptionNames,
 } from '../models/configurations.js';
-import {
-  type MetaSpikeformerConfiguration,
-  type MetaSpikeformerOptions,
-  metaSpikeformer,
-} from '../models/metaSpikeformer.js';
+import type { MetaSpikeformerConfiguration, MetaSpikeformerOptions } from '../models/metaSpikeformer.js';
+import { graphOf } from '../models/registry.js';
 import { parametersOf } from '../operators/registry.js';
 import type { OptionNames } from '../optionNames.js';
 import { firstNonFinite } from '../runtime/layout.js';
@@ -107,7 +104,7 @@ export async function loadParameters(
 ): Promise<LoadedParameters> {
   const { configuration, description, matched, weights, notes } = recogniseCheckpoint(checkpoint, options);
   const parameters = new Map<string, Float32Array>();
-  for (const spec of parametersOf(metaSpikeformer(configuration))) {
+  for (const spec of parametersOf(graphOf({ configuration }))) {
     if (spec.role === 'batchCount') continue;
     const values = await matched.get(spec.name)!.readFloat32();
     refuseNonFinite(checkpoint.name, spec.name, values);
@@ -192,7 +189,7 @@ function fitOf(
       `${checkpoint.name}: it names ${classes} classes, but its network has ${configuration.classes}; save the model again with one label per class`,
     );
   }
-  const parameters = parametersOf(metaSpikeformer(configuration));
+  const parameters = parametersOf(graphOf({ configuration }));
   for (const { name } of parameters) unread(name);
   const tensors = new Map([...shapes].map(([name, shape]) => [name, { shape, place: places.get(name)! }]));
   const matched = matchParameters({ name: checkpoint.name, tensors }, parameters);

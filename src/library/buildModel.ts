@@ -12,7 +12,7 @@ import type { Checkpoint } from '../interop/checkpoint.js';
 import { type CheckpointOptions, checkpointOptionNames, loadParameters } from '../interop/loadParameters.js';
 import { resolveConfiguration, type UnseenOptions } from '../models/configurations.js';
 import { demonstrationParameters } from '../models/initialise.js';
-import { metaSpikeformer } from '../models/metaSpikeformer.js';
+import { graphOf } from '../models/registry.js';
 import { checkNames, checkOptionNames, described } from '../optionNames.js';
 import { createEngine, type EngineOptions, engineOptionNames } from '../runtime/engines.js';
 import { repConvForms } from '../runtime/passes/mergeRepConv.js';
@@ -121,7 +121,7 @@ async function modelFromName(name: string, options: LoadOptions, platform: Platf
   const configuration = resolveConfiguration({ ...registered.configuration, ...unseenOf(options) });
   return assemble(options, platform, {
     configuration,
-    parameters: demonstrationParameters(metaSpikeformer(configuration), registered.seed),
+    parameters: demonstrationParameters(graphOf({ configuration }), registered.seed),
     provenance: { name, randomWeights: true, description: registered.description },
     preprocessing: preprocessingOf(options, registered.preprocessing),
   });

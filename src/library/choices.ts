@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { UsageError } from '../errors.js';
 import { writeNodeFile } from '../interop/nodeFile.js';
-import { metaSpikeformer } from '../models/metaSpikeformer.js';
+import { graphOf } from '../models/registry.js';
 import type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
 import type { Tuning } from '../runtime/tune.js';
 import { modelFingerprint } from './fingerprint.js';
@@ -132,7 +132,7 @@ function fitting(text: string, model: Model, fingerprint: string): Choices {
   ] as const;
   const other = facts.find(([, found, expected]) => found !== expected);
   if (other) throw new UsageError(`was measured for ${other[0]}`);
-  const graph = metaSpikeformer(configuration);
+  const graph = graphOf({ configuration });
   checkForms(graph, formsOf(choices));
   checkRates(graph, ratesOf(choices));
   return choices;

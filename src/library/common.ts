@@ -33,6 +33,7 @@ export {
   type MetaSpikeformerOptions,
   metaSpikeformer,
 } from '../models/metaSpikeformer.js';
+export { architectureNames, architectureOf, graphOf, type NetworkDescription } from '../models/registry.js';
 export { inferKinds, inferShapes, parametersOf } from '../operators/registry.js';
 export { createEngine, type EngineOptions } from '../runtime/engines.js';
 export { countSpikes } from '../runtime/layout.js';

@@ -17,7 +17,6 @@ import { type PaperEnergy, paperEnergy } from '../energy/paperConvention.js';
 import type { NeuronActivity, SpikeCounts } from '../energy/spikeCounting.js';
 import { multiplicationsOfConvolution } from '../energy/synapticOperations.js';
 import { UsageError } from '../errors.js';
-import { metaSpikeformer } from '../models/metaSpikeformer.js';
 import type { FieldTensor, Model } from './model.js';
 import { type NeuroBenchFigures, neuroBenchFigures } from './neuroBenchFigures.js';
 
@@ -189,7 +188,7 @@ export class EnergyMeter {
 
   #layersFor(size: readonly [number, number]): readonly CountedLayer[] {
     this.#size = size;
-    return countedLayers(metaSpikeformer(this.#model.configuration), size);
+    return countedLayers(this.#model.graph, size);
   }
 
   /** @param caused Additions by time step; none for a layer that is fed by numbers, which arrive at every step, whether or not anything fired. */

@@ -4,7 +4,8 @@
 import type { EnergyConstants } from '../energy/constants.js';
 import { type CountedLayer, countedLayers } from '../energy/layers.js';
 import type { PaperEnergy } from '../energy/paperConvention.js';
-import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../models/metaSpikeformer.js';
+import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
+import { graphOf } from '../models/registry.js';
 import type { EnergyMeasurement } from './energy.js';
 import { stageOf } from './summary.js';
 
@@ -56,7 +57,7 @@ export function energyDocument(found: {
 }): EnergyDocument {
   const { subject, constants, data, paper, measured, accuracy } = found;
   const { name, configuration, imageSize, trainedTimeSteps = null } = subject;
-  const graph = metaSpikeformer(configuration);
+  const graph = graphOf({ configuration });
   return {
     command: 'energy',
     model: { name, timeSteps: configuration.timeSteps, trainedTimeSteps, imageSize, configuration },

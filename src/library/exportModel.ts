@@ -2,7 +2,6 @@
 import { describedBy, type ModelDescription } from '../interop/loadParameters.js';
 import { exportOnnx, type OnnxOptions } from '../interop/onnx/exportOnnx.js';
 import type { TensorData } from '../interop/tensorData.js';
-import { metaSpikeformer } from '../models/metaSpikeformer.js';
 import { parametersOf } from '../operators/registry.js';
 import { checkOptionNames } from '../optionNames.js';
 import type { Model } from './model.js';
@@ -22,7 +21,7 @@ export function descriptionOf(model: Model): ModelDescription {
 /** Every entry of the authors' `state_dict`, in its order; counters of batch norms, which inference never reads, are 0. */
 export function stateOf(model: Model): ReadonlyMap<string, TensorData> {
   const tensors = new Map<string, TensorData>();
-  for (const { name, shape, role } of parametersOf(metaSpikeformer(model.configuration))) {
+  for (const { name, shape, role } of parametersOf(model.graph)) {
     tensors.set(
       name,
       role === 'batchCount'

@@ -7,10 +7,11 @@ import type { RgbImage } from '../data/image.js';
 import { type PreprocessSettings, preprocessedLength, preprocessInto } from '../data/preprocess.js';
 import type { Engine } from '../engines/kernels.js';
 import { UsageError } from '../errors.js';
-import type { Parameters } from '../graph/graph.js';
+import type { Graph, Parameters } from '../graph/graph.js';
 import { formatShape, type Shape } from '../graph/shape.js';
 import { resolveConfiguration, type UnseenOptions, unseenOptionNames } from '../models/configurations.js';
-import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../models/metaSpikeformer.js';
+import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
+import { architectureOf, graphOf } from '../models/registry.js';
 import { checkOptionNames } from '../optionNames.js';
 import { type CompileOptions, compile, type Executable } from '../runtime/compile.js';
 import { countSpikes, realToChannelsFirst, spikesToBits } from '../runtime/layout.js';
@@ -48,6 +49,7 @@ export type * from './modelTypes.js';
 const maximumExecutables = 4;
 
 export class Model {
+  readonly architecture: string;
   readonly configuration: MetaSpikeformerConfiguration;
   readonly provenance: Provenance;
   readonly preprocessing: PreprocessSettings;
@@ -69,13 +71,14 @@ export class Model {
   #stream: Stream | undefined;
 
   constructor(parts: ModelParts) {
+    this.architecture = architectureOf(parts).name;
     this.configuration = parts.configuration;
     this.provenance = parts.provenance;
     this.preprocessing = parts.preprocessing;
     this.labels = parts.labels ?? Array.from({ length: parts.configuration.classes }, (_, index) => `class ${index}`);
     this.hasLabels = parts.labels !== undefined;
     this.engine = parts.engine;
-    this.#source = { graph: metaSpikeformer(parts.configuration), parameters: parts.parameters };
+    this.#source = { graph: graphOf(parts), parameters: parts.parameters };
     this.#prepare = parts.prepare ?? {};
     this.#decode = parts.decode;
   }
@@ -83,6 +86,11 @@ export class Model {
   /** What a person should know before believing the answers, a sentence each; none for a network used as it was trained. */
   get warnings(): readonly string[] {
     return warningsOf(this);
+  }
+
+  /** The network as its architecture defines it, before anything is rewritten. */
+  get graph(): Graph {
+    return this.#source.graph;
   }
 
   /** The weights by their names in the authors' `state_dict`, as they were loaded. Not to be changed. */
@@ -100,6 +108,7 @@ export class Model {
   reconfigured(changes: UnseenOptions, engine: Engine): Model {
     checkOptionNames<UnseenOptions>('reconfigured', changes, unseenOptionNames);
     return new Model({
+      architecture: this.architecture,
       configuration: resolveConfiguration({ ...this.configuration, ...changes }),
       parameters: this.parameters,
       engine,
@@ -261,7 +270,8 @@ export class Model {
       return known;
     }
     const { parameters } = this.#source;
-    const graph = metaSpikeformer({ ...this.configuration, timeSteps: 1 });
+    const { architecture, configuration } = this;
+    const graph = graphOf({ architecture, configuration: { ...configuration, timeSteps: 1 } });
     const network = prepareNetwork({ graph, parameters }, { ...this.#prepare, input: 'frames' });
     const { stages } = network.graph;
     const keep = [...(wantsSpikes ? spikeValues(network.graph) : []), ...(record?.activations ? stages.values() : [])];

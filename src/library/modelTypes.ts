@@ -26,6 +26,8 @@ export interface Provenance {
 }
 
 export interface ModelParts {
+  /** Meta-SpikeFormer unless it says otherwise. */
+  readonly architecture?: string;
   readonly configuration: MetaSpikeformerConfiguration;
   readonly parameters: Parameters;
   readonly engine: Engine;

@@ -16,13 +16,14 @@ export type {
 } from '../graph/graph.js';
 export type { DType } from '../interop/dtype.js';
 export type { TensorData } from '../interop/tensorData.js';
+export type { Architecture, ParameterShapes, Variant } from '../models/architecture.js';
 export type {
   Depths,
   ExpectedArchitecture,
   MetaSpikeformerSize,
-  ParameterShapes,
   UnseenOptions,
 } from '../models/configurations.js';
+export type { NetworkConfiguration } from '../models/registry.js';
 export type { EngineName } from '../runtime/engines.js';
 export type { MergedRepConv } from '../runtime/passes/mergeRepConv.js';
 export type { PrepareOptions } from '../runtime/prepare.js';

@@ -2,7 +2,7 @@
 import { countedLayers } from '../energy/layers.js';
 import { connectionSparsity, footprintBytes, type NeuroBenchOperations } from '../energy/neuroBench.js';
 import { multiplicationsOfConvolution } from '../energy/synapticOperations.js';
-import { metaSpikeformer } from '../models/metaSpikeformer.js';
+import { graphOf } from '../models/registry.js';
 import type { Model } from './model.js';
 
 export interface NeuroBenchFigures {
@@ -40,7 +40,7 @@ function fixedOf(model: Model, [height, width]: readonly [number, number]): Fixe
   const known = lastFixed.get(model);
   if (known?.size === size) return known;
   const { parameters, configuration } = model;
-  const layers = countedLayers(metaSpikeformer(configuration), [height, width], 'trained').filter(
+  const layers = countedLayers(graphOf({ configuration }), [height, width], 'trained').filter(
     ({ kind }) => kind !== 'attention',
   );
   const dense = layers.reduce((total, { geometry }) => total + multiplicationsOfConvolution(geometry!), 0);

@@ -1,5 +1,6 @@
 /** The neuron layers of a network as places to look at: where each stands, how many neurons it has, and which three make an attention. */
-import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../models/metaSpikeformer.js';
+import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
+import { graphOf } from '../models/registry.js';
 import { inferShapes } from '../operators/registry.js';
 import { stageOf } from './summary.js';
 
@@ -21,7 +22,7 @@ export function neuronLayers(
   configuration: MetaSpikeformerConfiguration,
   size: readonly [number, number],
 ): readonly NeuronLayer[] {
-  const graph = metaSpikeformer(configuration);
+  const graph = graphOf({ configuration });
   const shapes = inferShapes(graph, [1, 1, ...size, configuration.inputChannels]);
   const neurons = graph.nodes.filter(({ operator }) => operator === 'lif');
   return neurons.map(({ name, attributes }) => {

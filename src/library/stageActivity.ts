@@ -3,7 +3,8 @@
  * layer by layer and measures nothing itself.
  */
 import { elementCount, type Shape } from '../graph/shape.js';
-import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../models/metaSpikeformer.js';
+import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
+import { graphOf } from '../models/registry.js';
 import { inferShapes } from '../operators/registry.js';
 import type { RunResult } from './model.js';
 import { stageOf, summarise } from './summary.js';
@@ -27,7 +28,7 @@ export function stageActivity(
   input: Shape,
   recorded: Pick<RunResult, 'firingRates' | 'layerMilliseconds'>,
 ): readonly StageActivity[] {
-  const graph = metaSpikeformer(configuration);
+  const graph = graphOf({ configuration });
   const [batch, , height, width] = input.slice(-4) as [number, number, number, number];
   const shapes = inferShapes(graph, [1, 1, height, width, configuration.inputChannels]);
   const neurons = new Map<string, number>();

@@ -4,6 +4,7 @@
  */
 import { UsageError } from '../errors.js';
 import { checkNames, type OptionNames } from '../optionNames.js';
+import type { ParameterShapes } from './architecture.js';
 import {
   type MetaSpikeformerConfiguration,
   type MetaSpikeformerOptions,
@@ -34,9 +35,6 @@ export function resolveConfiguration(options: MetaSpikeformerOptions): MetaSpike
   const issue = result.error.issues[0]!;
   throw new UsageError(`configuration: ${issue.path.join('.') || 'options'}: ${issue.message}`);
 }
-
-/** Shapes by parameter name, as a checkpoint gives them. */
-export type ParameterShapes = ReadonlyMap<string, readonly number[]>;
 
 /** Settings that leave no trace in the shapes and may be given beside a checkpoint. */
 export type UnseenOptions = Partial<

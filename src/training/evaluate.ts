@@ -5,7 +5,8 @@ import type { PreprocessSettings } from '../data/preprocess.js';
 import type { Engine } from '../engines/kernels.js';
 import type { Parameters } from '../graph/graph.js';
 import { logitsOutput, outputOf } from '../graph/outputs.js';
-import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../models/metaSpikeformer.js';
+import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
+import { graphOf } from '../models/registry.js';
 import { compile, type Executable } from '../runtime/compile.js';
 import { toChannelsLast } from '../runtime/layout.js';
 import { prepareNetwork } from '../runtime/prepare.js';
@@ -31,7 +32,7 @@ export async function evaluateAccuracy(
 ): Promise<number | undefined> {
   const engine = await createEngine();
   const loader = createLoader(dataset, { batchSize, preprocessing, shuffle: false, workers: 0 });
-  const network = prepareNetwork({ graph: metaSpikeformer(configuration), parameters });
+  const network = prepareNetwork({ graph: graphOf({ configuration }), parameters });
   const [height, width] = preprocessing.crop;
   const executables = new Map<number, Executable>();
   let correct = 0;

@@ -5,7 +5,7 @@
  */
 import type { Graph, Node, Parameters } from '../graph/graph.js';
 import { initialiseParameters } from '../models/initialise.js';
-import { metaSpikeformer } from '../models/metaSpikeformer.js';
+import { graphOf } from '../models/registry.js';
 import { operatorOf } from '../operators/registry.js';
 import type { Recipe } from './recipe.js';
 
@@ -13,7 +13,7 @@ type Start = Pick<Recipe, 'model' | 'batchNormBias' | 'branchScale' | 'seed'>;
 
 /** Fresh weights from the recipe's seed, batch norms with the recipe's biases. */
 export function startingParameters({ model, batchNormBias, branchScale, seed }: Start): Parameters {
-  const graph = metaSpikeformer(model);
+  const graph = graphOf({ configuration: model });
   const parameters = initialiseParameters(graph, seed);
   const readers = readersOf(graph);
   const norms = graph.nodes.filter((node) => node.operator === 'batchNorm');

@@ -5,7 +5,7 @@
 import type { Engine } from '../engines/kernels.js';
 import { openCheckpointFile } from '../interop/checkpointFiles.js';
 import { loadParameters } from '../interop/loadParameters.js';
-import { metaSpikeformer } from '../models/metaSpikeformer.js';
+import { graphOf } from '../models/registry.js';
 import { compile, type Executable } from '../runtime/compile.js';
 import { toChannelsLast } from '../runtime/layout.js';
 import { prepareNetwork } from '../runtime/prepare.js';
@@ -50,7 +50,7 @@ async function openOwn(path: string, student: Student, createEngine: () => Promi
   }
   const normalise = normaliser(student, description.preprocessing);
   const engine = await createEngine();
-  const network = prepareNetwork({ graph: metaSpikeformer(configuration), parameters });
+  const network = prepareNetwork({ graph: graphOf({ configuration }), parameters });
   const executables = new Map<string, Executable>();
   return {
     logits: async (images, [batch, channels, height, width]) => {

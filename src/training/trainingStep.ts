@@ -5,7 +5,7 @@
 import type { TrainingEngine } from '../engines/trainingKernels.js';
 import type { Parameters } from '../graph/graph.js';
 import { elementCount } from '../graph/shape.js';
-import { metaSpikeformer } from '../models/metaSpikeformer.js';
+import { graphOf } from '../models/registry.js';
 import { countSpikes, toChannelsLast } from '../runtime/layout.js';
 import { TrainingError } from './errors.js';
 import { requireFinite } from './finiteness.js';
@@ -58,7 +58,7 @@ export class TrainedNetwork {
     this.#objective = objectiveOf(recipe);
     this.plan = recordTraining(
       engine,
-      this.#objective.prepare(metaSpikeformer(recipe.model)),
+      this.#objective.prepare(graphOf({ configuration: recipe.model })),
       [1, recipe.batchSize, height, width, recipe.model.inputChannels],
       { surrogate: { kind: surrogate.kind, alpha: surrogate.alpha }, detachReset: surrogate.detachReset },
       { spikeOffsets: recipe.loss.firingRate !== null, observed: this.#objective.observed },

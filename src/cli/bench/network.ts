@@ -8,7 +8,7 @@ import { descriptionOf, stateOf } from '../../library/exportModel.js';
 import { Model } from '../../library/model.js';
 import { metaSpikeformerSizes, resolveConfiguration } from '../../models/configurations.js';
 import { initialiseParameters } from '../../models/initialise.js';
-import { metaSpikeformer } from '../../models/metaSpikeformer.js';
+import { graphOf } from '../../models/registry.js';
 import { calibrateFiringRates } from '../../runtime/calibrate.js';
 import { createEngine } from '../../runtime/engines.js';
 import { inputOf, type TaskTuning } from './messages.js';
@@ -74,7 +74,7 @@ export async function tuned(checkpoint: string, shape: readonly number[], option
 async function calibrated({ model, timeSteps, rate }: Entry, threads: number): Promise<Model> {
   const size = metaSpikeformerSizes[model as keyof typeof metaSpikeformerSizes];
   const configuration = resolveConfiguration({ ...size, timeSteps });
-  const graph = metaSpikeformer(configuration);
+  const graph = graphOf({ configuration });
   const [height, width] = imagenetPreprocessing.crop;
   const engine = await createEngine({ threads });
   const source = { graph, parameters: initialParameters(model, graph) };

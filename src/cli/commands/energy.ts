@@ -28,7 +28,7 @@ import { joules, operations } from '../../library/energyReportText.js';
 import { openEvaluationData } from '../../library/evaluationData.js';
 import type { Model } from '../../library/model.js';
 import { metaSpikeformerSizes, resolveConfiguration } from '../../models/configurations.js';
-import { metaSpikeformer } from '../../models/metaSpikeformer.js';
+import { graphOf } from '../../models/registry.js';
 import type { Io } from '../io.js';
 import { printWarnings } from '../modelNote.js';
 import {
@@ -179,7 +179,7 @@ async function withoutImages(
   options: Options,
   constants: EnergyConstants,
 ): Promise<void> {
-  const graph = metaSpikeformer(subject.configuration);
+  const graph = graphOf(subject);
   if (options.proof) return printProof(session, subject, options.json);
   const layers = countedLayers(graph, subject.imageSize);
   const neurons = graph.nodes.filter(({ operator }) => operator === 'lif').map(({ name }) => name);
@@ -318,7 +318,7 @@ function neuroBenchLine(figures: NonNullable<EnergyDocument['neuroBench']>): str
 function printProof(session: Session, subject: EnergySubject, json: boolean): void {
   const { io } = session;
   const proof = proveSpikeDriven(subject.configuration);
-  const layers = countedLayers(metaSpikeformer(subject.configuration), subject.imageSize);
+  const layers = countedLayers(graphOf(subject), subject.imageSize);
   const merged = proof.find(({ form }) => form === 'merged')!;
   const reasons = new Map(merged.layers.map((layer) => [layer.name, layer]));
   const fed = layers.filter(({ spikeFed }) => spikeFed);

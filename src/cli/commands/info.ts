@@ -13,7 +13,8 @@ import {
   resolveConfiguration,
   type UnseenOptions,
 } from '../../models/configurations.js';
-import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../../models/metaSpikeformer.js';
+import type { MetaSpikeformerConfiguration } from '../../models/metaSpikeformer.js';
+import { graphOf } from '../../models/registry.js';
 import type { Io } from '../io.js';
 import {
   addNetworkOptions,
@@ -72,7 +73,7 @@ export function registerInfo(program: Command, session: Session): void {
 async function info({ io }: Session, options: Options): Promise<void> {
   const described = await describe(options);
   const { imageSize, configuration } = described;
-  const summary = summarise(metaSpikeformer(configuration), imageSize);
+  const summary = summarise(graphOf({ configuration }), imageSize);
   const warnings = warningsOf({ provenance: given(described), configuration });
   for (const warning of warnings) io.stderr.write(`note: ${oneLine(warning)}\n`);
   if (options.json) io.stdout.write(`${JSON.stringify(documentOf(described, summary, warnings), null, 2)}\n`);

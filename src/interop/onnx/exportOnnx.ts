@@ -7,7 +7,8 @@ import { UsageError } from '../../errors.js';
 import { GraphError } from '../../graph/errors.js';
 import type { Graph, GraphOutput, Parameters } from '../../graph/graph.js';
 import type { Shape } from '../../graph/shape.js';
-import { type MetaSpikeformerConfiguration, metaSpikeformer } from '../../models/metaSpikeformer.js';
+import type { MetaSpikeformerConfiguration } from '../../models/metaSpikeformer.js';
+import { graphOf } from '../../models/registry.js';
 import { inferShapes, operatorOf } from '../../operators/registry.js';
 import type { RepConvForm } from '../../runtime/passes/mergeRepConv.js';
 import type { Network } from '../../runtime/passes/pass.js';
@@ -47,7 +48,7 @@ export function exportOnnx(
   checkOptions(options);
   const timeSteps = options.step ? 1 : configuration.timeSteps;
   const frames = options.step || options.input === 'frames';
-  const source = { graph: metaSpikeformer({ ...configuration, timeSteps }), parameters };
+  const source = { graph: graphOf({ configuration: { ...configuration, timeSteps } }), parameters };
   const network = prepareNetwork(source, {
     fold: options.fold ?? true,
     fuse: false,
