@@ -175,7 +175,7 @@ function damagedOf(parts: readonly EvaluationDocument[]): { damaged?: number } {
 
 function expectFinishedShard({ file, document }: Named): void {
   const { shard, partial, images, data } = document;
-  if (!shard) throw new UsageError(`${file}: is the result of all the data, not of a shard; nothing is to be merged`);
+  if (!shard) throw new UsageError(`${file}: is the result of all the data, not of a shard; there is nothing to merge`);
   if (shard.index >= shard.count) throw notAResult(file, `shard ${shard.index} of ${shard.count} does not exist`);
   const expected = Math.ceil((data.images - shard.index) / shard.count);
   if (partial || images !== expected) {
@@ -192,7 +192,7 @@ function expectSame(first: Named, part: Named): void {
     ['of other data', ({ data }) => data.fingerprint],
     ['of other data', ({ data }) => JSON.stringify([data.images, data.classes])],
     ['of other classes', ({ perClass }) => JSON.stringify(perClass.map((entry) => entry.class))],
-    ['of a division into another number of shards', ({ shard }) => shard!.count],
+    ['of another number of shards', ({ shard }) => shard!.count],
     ['of another top-k', ({ top5 }) => top5.k],
   ];
   for (const [what, fact] of facts) {

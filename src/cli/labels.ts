@@ -64,7 +64,10 @@ async function textOf(path: string): Promise<string> {
   try {
     const status = await stat(path);
     if (status.isDirectory()) throw new UsageError(`--labels ${path}: is a folder; name a file`);
-    if (status.size > maximumBytes) throw new UsageError(`--labels ${path}: has ${status.size} bytes; not names alone`);
+    if (status.size > maximumBytes)
+      throw new UsageError(
+        `--labels ${path}: has ${status.size}bytes, too many for a list of names; name a text or JSON file`,
+      );
     bytes = await readFile(path);
   } catch (cause) {
     if (cause instanceof UsageError) throw cause;

@@ -40,7 +40,7 @@ const sizeWords = ['15M', '31M', '55M'] as const;
 
 const stridesSchema = z
   .string()
-  .regex(/^[1-4](,[1-4]){4}$/, 'expected five strides from 1 to 4 with commas between, such as 1,2,2,1,1')
+  .regex(/^[1-4](,[1-4]){4}$/, 'expected five strides from 1 to 4 separated by commas, such as 1,2,2,1,1')
   .transform((text) => text.split(',').map(Number) as [number, number, number, number, number]);
 
 /** Images that `eval` and `energy` run at once. */
@@ -52,7 +52,7 @@ const depthsSchema = z
   .string()
   .regex(
     /^(?:[0-9]|[1-5]\d|6[0-4])(?:,(?:[0-9]|[1-5]\d|6[0-4])){4}$/,
-    'expected five numbers of blocks with commas between, such as 1,1,2,6,2',
+    'expected five numbers of blocks separated by commas, such as 1,1,2,6,2',
   )
   .transform((text) => text.split(',').map(Number) as [number, number, number, number, number]);
 
@@ -104,14 +104,14 @@ export const describingOptions = { ...networkOptions, imageSize: imageSizeOption
 
 export function addNetworkOptions(command: Command): Command {
   return command
-    .option('--weights <NAME>', 'which weights of a checkpoint that has several, such as model_ema')
-    .option('--size <NAME>', `a checkpoint must hold all of this network: ${sizeWords.join(', ')}`)
-    .option('--depths <a,b,c,d,e>', 'a checkpoint must hold so many blocks in its five stages')
+    .option('--weights <NAME>', 'which weights to take from a checkpoint that has several, such as model_ema')
+    .option('--size <NAME>', `the checkpoint must hold this network completely: ${sizeWords.join(', ')}`)
+    .option('--depths <a,b,c,d,e>', 'the checkpoint must hold these numbers of blocks in its five stages')
     .option('--time-steps <T>', 'time steps, 1 to 16 (default: what the model says, else 1)')
-    .option('--heads <N>', 'attention heads, where a checkpoint does not say (default: 8)')
+    .option('--heads <N>', 'attention heads, if the checkpoint does not say (default: 8)')
     .option(
       '--strides <a,b,c,d,e>',
-      'strides of the five downsamplings, where a checkpoint does not say (default: 2,2,2,2,1)',
+      'strides of the five downsamplings, if the checkpoint does not say (default: 2,2,2,2,1)',
     );
 }
 

@@ -38,7 +38,7 @@ export async function picturesOf(argument: string): Promise<readonly string[]> {
   });
   const pictures = files.filter((name) => extensions.test(name) && !name.startsWith('.')).sort();
   if (pictures.length > 0) return pictures.map((name) => join(place, name));
-  const inner = `only ${counted(folders.length, 'folder')}, which are not entered; name those`;
+  const inner = `only ${counted(folders.length, 'folder')}, and folders in a folder are not searched; name those`;
   throw new UsageError(`${argument}: holds no images${folders.length > 0 ? `, ${inner}` : '; name another'}`);
 }
 
@@ -82,7 +82,7 @@ async function fetched(address: string): Promise<Uint8Array> {
     const response = await fetch(address, { redirect: 'manual', signal: AbortSignal.timeout(patience) });
     if (response.status !== 200 || !response.body) {
       await response.body?.cancel();
-      throw new UsageError(`${address}: was answered with ${response.status}; 200 and an image were expected`);
+      throw new UsageError(`${address}: the server answered ${response.status}; expected 200 and an image`);
     }
     return await collected(partsOf(response.body), address);
   } catch (cause) {
@@ -105,7 +105,7 @@ async function* partsOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint
 
 function expectLocal(address: string): void {
   const url = URL.canParse(address) ? new URL(address) : undefined;
-  if (!url) throw new UsageError(`${address}: is not an address; http://localhost:8080/cat.jpg may be one`);
+  if (!url) throw new UsageError(`${address}: is not an address; expected one such as http://localhost:8080/cat.jpg`);
   if (!localHosts.has(url.hostname)) {
     throw new UsageError(
       `${address}: is on another machine, and only addresses of this one (localhost) are fetched; download the image and name the file`,

@@ -45,7 +45,7 @@ export function addReadingOptions(command: Command): Command {
   return command
     .option('--memory <SIZE>', 'memory that reading data may take, such as 2GiB (default: a quarter of the machine’s)')
     .option('--decode-timeout <SECONDS>', 'how long decoding one image may take (default: 30)')
-    .option('--tolerate-damaged', 'take damaged images as far as they can be decoded, and say how many there were');
+    .option('--tolerate-damaged', 'use damaged images as far as they can be decoded, and say how many there were');
 }
 
 /** Makes the options hold from now on; gives the others. */

@@ -215,7 +215,7 @@ function formatOf(bytes: Uint8Array, label: string): ImageFormat {
   if (start.endsWith('ftypavif') || start.endsWith('ftypavis')) return 'AVIF';
   const shown = start.slice(0, 8).replace(/[^\x20-\x7e]/g, '.');
   throw new ImageError(
-    `${label}: begins with "${shown}", which no known image does; JPEG, PNG, WebP, GIF, TIFF or AVIF was expected`,
+    `${label}: begins with "${shown}", unlike any known image format; JPEG, PNG, WebP, GIF, TIFF or AVIF was expected`,
   );
 }
 

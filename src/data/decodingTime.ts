@@ -28,7 +28,9 @@ export function withinTime<Result>(label: string, work: () => Promise<Result>, e
   const { givenUp } = decodesUnderWay;
   if (givenUp >= mostGivenUp) {
     ended();
-    throw new ImageError(`${label}: is not decoded, since ${givenUp} images before it never ended; remove those`);
+    throw new ImageError(
+      `${label}: is not decoded, because ${givenUp} images before it could not be decoded in time; remove those`,
+    );
   }
   const { timeoutSeconds } = decodingRules();
   return new Promise<Result>((resolve, reject) => {

@@ -104,7 +104,7 @@ export class MemoryBudget {
   #refusal(bytes: number, what: string): DataError {
     return new DataError(
       `${what}: needs ${inMebibytes(bytes)} MiB of memory, and ${inMebibytes(this.bytes)} MiB are allowed for data, of which ` +
-        `${inMebibytes(this.used)} are in use; raise the limit with --memory if the file is to be trusted`,
+        `${inMebibytes(this.used)} are in use; raise the limit with --memory if you trust the file`,
     );
   }
 

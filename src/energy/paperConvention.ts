@@ -68,7 +68,7 @@ export function parseRates(value: unknown, neurons: readonly string[], source: s
   const strangers = Object.keys(rates).filter((name) => !neurons.includes(name));
   if (strangers.length > 0)
     throw new UsageError(
-      `${source}: ${strangers.slice(0, 5).join(', ')}: no neuron layer of this network is called so`,
+      `${source}: ${strangers.slice(0, 5).join(', ')}: this network has no neuron layers of that name`,
     );
   const missing = neurons.filter((name) => rates[name] === undefined);
   if (fallback === undefined && missing.length > 0)

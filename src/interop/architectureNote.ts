@@ -21,11 +21,11 @@ export function weightsNote(taken: string, others: readonly string[], first: str
 export function architectureNote({ embedDim, depths }: MetaSpikeformerConfiguration): string[] {
   if (depths.join() === publishedDepths.join()) return [];
   const size = sizeNames.find((name) => metaSpikeformerSizes[name].embedDim.join() === embedDim.join());
-  const whose = size === undefined ? 'the published networks have' : `${size}, whose widths these are, has`;
+  const whose = size === undefined ? 'the published networks have' : `${size} of the same widths has`;
   const empty = stageNames.filter((_, index) => depths[index] === 0);
   const holes = empty.map((stage) => `; ${stage} has no blocks`).join('');
   const remedy = size === undefined ? '--depths' : `--size ${size} or --depths`;
   return [
-    `this is no published network: its shapes say ${depths.join(',')} blocks, ${whose} ${publishedDepths.join(',')}${holes}; if a part may be missing, say with ${remedy} what should be there`,
+    `this is no published network: its shapes say ${depths.join(',')} blocks, ${whose} ${publishedDepths.join(',')}${holes}; if a part may be missing, give ${remedy} to say what should be there`,
   ];
 }

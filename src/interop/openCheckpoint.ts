@@ -25,7 +25,7 @@ export async function openCheckpoint(file: RandomAccessFile): Promise<Checkpoint
   if (looksLikeSafetensors(head)) return openSafetensors(file);
   if (isShardIndex(file.name)) {
     throw new CheckpointError(
-      `${file.name}: is the index of a checkpoint in several files, which can be opened by its path in Node only; join the parts into one file`,
+      `${file.name}: is the index of a checkpoint in several files, which only Node can open, by its path; join the parts into one file`,
     );
   }
   const known = KNOWN_STRANGERS.find(({ matches }) => matches(head));
@@ -50,7 +50,7 @@ const KNOWN_STRANGERS: readonly Stranger[] = [
   {
     matches: (head) => /^\s*<(!doctype|html|head|body|\?xml|!--)/i.test(textOf(head)),
     message:
-      'looks like an HTML page, the download probably failed (a page that asks for confirmation or a login was saved instead); download the file in a browser and check its size',
+      'looks like an HTML page: the download probably failed (a page that asks for confirmation or a login was saved instead); download the file in a browser and check its size',
   },
   {
     matches: (head) => startsWith(head, 'version https://git-lfs'),

@@ -227,7 +227,7 @@ class Machine {
   append(items: readonly PickleValue[]): void {
     const target = this.top();
     if (target instanceof PickleObject) return;
-    if (!(target instanceof PickleList)) throw this.malformed('appends to something that is no list');
+    if (!(target instanceof PickleList)) throw this.malformed('appends to something that is not a list');
     for (const item of items) target.items.push(item);
   }
 
@@ -235,7 +235,7 @@ class Machine {
     const target = this.top();
     if (pairs.length % 2 !== 0) throw this.malformed('has a dictionary key without a value');
     if (!(target instanceof PickleDict || target instanceof PickleObject))
-      throw this.malformed('sets items of something that is no dictionary');
+      throw this.malformed('sets items of something that is not a dictionary');
     for (let index = 0; index < pairs.length; index += 2) target.set(pairs[index]!, pairs[index + 1]!);
   }
 
@@ -249,7 +249,7 @@ class Machine {
 
   global(module: PickleValue, name: PickleValue): void {
     if (typeof module !== 'string' || typeof name !== 'string')
-      throw this.malformed('names a class by something that is no text');
+      throw this.malformed('names a class by something that is not a text');
     if (module.length + name.length > LONGEST_NAME) throw this.malformed('has the name of a class that is too long');
     this.pushContainer(new PickleGlobal(module, name));
   }
@@ -261,7 +261,7 @@ class Machine {
   /** What an unknown object gives when it is called is as unknown, and so is a call with unknown arguments. */
   private resultOf(how: 'call' | 'create', callable: PickleValue, args: PickleValue): PickleValue {
     if (callable instanceof PickleObject) return new PickleObject(callable.type);
-    if (!(callable instanceof PickleGlobal)) throw this.malformed('calls something that is no function');
+    if (!(callable instanceof PickleGlobal)) throw this.malformed('calls something that is not a function');
     if (args instanceof PickleTuple) return this.world[how](callable, args.items);
     if (args instanceof PickleObject) return this.world[how](callable, []);
     throw this.malformed(`calls ${callable.path} without arguments`);

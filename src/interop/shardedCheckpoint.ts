@@ -60,10 +60,12 @@ export async function openSharded(file: RandomAccessFile, openShard: OpenShard):
 
 async function readWeightMap(file: RandomAccessFile): Promise<ReadonlyMap<string, string>> {
   if (file.size > LARGEST_INDEX)
-    throw new CheckpointError(`${file.name}: refused: it has ${file.size} bytes, more than any index of shards needs`);
+    throw new CheckpointError(
+      `${file.name}: refused: it has ${file.size} bytes, more than an index of shards ever needs`,
+    );
   const fail = (what: string, cause?: unknown) =>
     new CheckpointError(
-      `${file.name}: is no index of a checkpoint in several files: ${what}; name the .index.json that was saved with them`,
+      `${file.name}: is not an index of a checkpoint in several files: ${what}; name the .index.json that was saved with them`,
       {
         cause,
       },
@@ -123,7 +125,7 @@ function joinedSet(
     tensor(name, as) {
       const set = sets.get(name);
       if (set) return set.tensor(name, as);
-      throw new CheckpointError(`${file.name}: ${printable(name)} is not there`);
+      throw new CheckpointError(`${file.name}: ${printable(name)} is missing`);
     },
   };
 }
@@ -133,6 +135,6 @@ export function shardNote(name: string): string[] {
   const [, part, count] = /-(\d{1,5})-of-(\d{1,5})\.[a-z]+$/i.exec(name) ?? [];
   if (part === undefined || Number(count) < 2) return [];
   return [
-    `by its name this is part ${Number(part)} of ${Number(count)}; name the .index.json beside it to have all of them`,
+    `its name says that this is part ${Number(part)} of ${Number(count)}; name the .index.json beside it to read all parts`,
   ];
 }

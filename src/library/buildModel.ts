@@ -56,7 +56,9 @@ export async function modelFrom(source: ModelSource, options: LoadOptions, platf
   checkOptions(options);
   if (source.checkpoint === undefined) return modelFromName(source.model ?? defaultModelName, options, platform);
   if (options.weightsAddress !== undefined)
-    throw new UsageError('weightsAddress: is for models by name; a checkpoint says itself where it is');
+    throw new UsageError(
+      'weightsAddress: only goes with a model; the checkpoint option itself says where the weights are',
+    );
   const checkpoint = await platform.open(source.checkpoint);
   return modelFromCheckpoint(checkpoint, options, platform).finally(() => checkpoint.close());
 }
@@ -117,7 +119,7 @@ async function modelFromName(name: string, options: LoadOptions, platform: Platf
     return modelFromCheckpoint(checkpoint, options, platform, name).finally(() => checkpoint.close());
   }
   if (options.weightsAddress !== undefined)
-    throw new UsageError(`weightsAddress: model ${name} has random weights, which are in no file`);
+    throw new UsageError(`weightsAddress: model ${name} has random weights, so there is no file of them`);
   const configuration = resolveConfiguration({ ...registered.configuration, ...unseenOf(options) });
   return assemble(options, platform, {
     configuration,

@@ -98,7 +98,9 @@ export class EnergyMeter {
     const { images, size, neurons, additions, effectiveAcs, effectiveMacs } = counts;
     this.#layers ??= this.#layersFor(size);
     if (size.some((length, axis) => length !== this.#size[axis]))
-      throw new UsageError(`energy: images of ${size.join(' × ')} after images of ${this.#size.join(' × ')}`);
+      throw new UsageError(
+        `energy: found images of ${size.join(' × ')} after images of ${this.#size.join(' × ')}; expected one size`,
+      );
     this.#images += images;
     for (const { name, neurons: count, spikes } of neurons) {
       const known = this.#neurons.get(name) ?? { name, neurons: count, spikes: spikes.map(() => 0) };

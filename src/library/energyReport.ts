@@ -280,7 +280,7 @@ function conventions({ constants }: EnergyDocument): string {
     ],
     [
       'Counted',
-      'Every spike followed to the outputs that it reaches, fewer at borders; layers fed by numbers multiply within the map. Whole numbers, no mean.',
+      'Every spike is followed to the outputs that it reaches, fewer at borders; layers fed by numbers multiply inside the map. Exact counts, not means.',
     ],
     [
       'With memory',
@@ -288,7 +288,7 @@ function conventions({ constants }: EnergyDocument): string {
     ],
     [
       'ANN',
-      'The same layers with ReLU: one pass, every operation a multiply-accumulate. As counted: those within the map. With memory: a multiplication reads a weight and a number (of attention two numbers), and reads and writes its sum; every ReLU reads a sum and writes a number.',
+      'The same layers with ReLU: one pass, every operation a multiply-accumulate. As counted: only multiplications inside the map. With memory: a multiplication reads a weight and a number (in attention two numbers), and reads and writes its sum; every ReLU reads a sum and writes a number.',
     ],
   ])}</section>`;
 }

@@ -114,7 +114,7 @@ export function matchClasses(
   const strangers = folders.filter((_, index) => !labels.includes(names[index]!));
   if (strangers.length > 0) {
     throw new UsageError(
-      `${source}: ${strangers.length} of ${folders.length} class folders are no class of the model: ${listed(strangers)}; its classes are ${listed(model.labels)}; rename the folders`,
+      `${source}: ${strangers.length} of ${folders.length} class folders are not classes of the model: ${listed(strangers)}; its classes are ${listed(model.labels)}; rename the folders`,
     );
   }
   const ambiguous = names.filter((name) => labels.indexOf(name) !== labels.lastIndexOf(name));

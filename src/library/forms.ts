@@ -9,7 +9,9 @@ export function checkForms(graph: Graph, forms: ReadonlyMap<string, RepConvForm>
   const layers = new Set(graph.nodes.map(({ name }) => name));
   for (const [name, form] of forms) {
     if (!layers.has(`${name}.0.body.0`))
-      throw new UsageError(`forms: ${name}: no RepConv of this network is called so; block3.0.attn.q_conv may be one`);
+      throw new UsageError(
+        `forms: ${name}: this network has no RepConv of that name; expected a name such as block3.0.attn.q_conv`,
+      );
     if (!repConvForms.includes(form))
       throw new UsageError(`forms: ${name}: found ${form}, expected ${repConvForms.join(' or ')}`);
   }
@@ -19,7 +21,7 @@ export function checkForms(graph: Graph, forms: ReadonlyMap<string, RepConvForm>
 export function checkRates(graph: Graph, firingRates: ReadonlyMap<string, number>): void {
   const layers = new Set(spikeValues(graph));
   for (const [name, rate] of firingRates) {
-    if (!layers.has(name)) throw new UsageError(`firing rates: ${name}: no neuron layer of this network is called so`);
+    if (!layers.has(name)) throw new UsageError(`firing rates: ${name}: this network has no neuron layer of that name`);
     if (!(rate >= 0 && rate <= 1))
       throw new UsageError(`firing rates: ${name}: found ${rate}, expected a share from 0 to 1`);
   }

@@ -105,7 +105,7 @@ export async function measuredLayers(program: Program): Promise<ReadonlyMap<stri
 /** @throws UsageError when no neuron layer is called so. */
 export function neuronNode(graph: Graph, layer: string): Node<LifAttributes> {
   const node = graph.nodes.find(({ name, operator }) => name === layer && operator === 'lif');
-  if (!node) throw new UsageError(`record: ${layer}: no neuron layer of this network is called so`);
+  if (!node) throw new UsageError(`record: ${layer}: this network has no neuron layer of that name`);
   // The operator of that name has these attributes.
   return node as Node<LifAttributes>;
 }

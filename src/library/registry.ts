@@ -67,7 +67,8 @@ export function modelNames(): readonly string[] {
  */
 export function weightsAddress(name: string): URL {
   const model = registeredModel(name);
-  if (model.kind !== 'trained') throw new UsageError(`model ${name}: its weights are random and in no file`);
+  if (model.kind !== 'trained')
+    throw new UsageError(`model ${name}: its weights are random, so there is no file of them`);
   try {
     return model.address();
   } catch (cause) {
@@ -87,6 +88,6 @@ export function movedWeightsHint(name: string): string {
 export function registeredModel(name: string): RegisteredModel {
   const model = models.get(name);
   if (!model)
-    throw new UsageError(`model ${name}: there is no model of this name; there are ${modelNames().join(', ')}`);
+    throw new UsageError(`model ${name}: there is no model of this name; expected one of ${modelNames().join(', ')}`);
   return model;
 }

@@ -134,7 +134,8 @@ export function changesBetween(was: DataFingerprint, now: DataFingerprint): stri
       'replaced by others',
     ),
   ];
-  if (!comparable && changes.length === 0) changes.push('images are no longer, or only now, all of one small size');
+  if (!comparable && changes.length === 0)
+    changes.push('the images are no longer all of one small size, or were not before');
   if (changes.length === 0 && was.names.some((name, i) => name !== now.names[i]))
     changes.push('the images are the same, but in another order');
   return changes.length === 0 ? undefined : changes.join('; ');

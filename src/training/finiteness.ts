@@ -27,7 +27,7 @@ export function requireFinite(values: Float32Array, slots: readonly ParameterSlo
   if (bad === undefined) return;
   const found = values.subarray(bad.offset, bad.offset + bad.length).find((value) => !Number.isFinite(value));
   throw new TrainingError(
-    `${bad.spec.name} holds ${found}: training has left the range of numbers; lower the learning rate or set clipNorm (files written before are good)`,
+    `${bad.spec.name} holds ${found}: training has diverged; lower the learning rate or set clipNorm (files written before are intact)`,
   );
 }
 
@@ -36,7 +36,7 @@ export function requireFiniteTensors(path: string, tensors: ReadonlyMap<string, 
   for (const [name, values] of tensors) {
     if (!allFinite(values))
       throw new TrainingError(
-        `${path}: not written, since ${name} is not finite; lower the learning rate or set clipNorm (files written before are good)`,
+        `${path}: not written, because ${name} is not finite; lower the learning rate or set clipNorm (files written before are intact)`,
       );
   }
 }

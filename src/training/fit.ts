@@ -14,7 +14,7 @@ export function dataProblems(recipe: PartialRecipe, dataset: Dataset): RecipePro
 function networkProblems({ model }: PartialRecipe, { name, classes }: Dataset): RecipeProblem[] {
   const problems: RecipeProblem[] = [];
   if (model?.classes !== undefined && model.classes !== classes.length) {
-    const message = `${name}: has ${classes.length} classes, the recipe's network ${model.classes}; set classes=${classes.length}`;
+    const message = `${name}: has ${classes.length} classes, but the recipe's network has ${model.classes}; set classes=${classes.length}`;
     problems.push({ path: ['model', 'classes'], message });
   }
   if (model?.inputChannels !== undefined && model.inputChannels !== colours) {

@@ -23,12 +23,12 @@ export function plainCopy(value: unknown, source: string): unknown {
     };
     if (++values > mostValues) return refuse(`has more than ${mostValues} values; a recipe has about a hundred`);
     if (part === null || typeof part === 'string' || typeof part === 'number' || typeof part === 'boolean') return part;
-    if (typeof part !== 'object') return refuse(`is a ${typeof part}; expected what JSON can say`);
+    if (typeof part !== 'object') return refuse(`is a ${typeof part}; expected a value that JSON can hold`);
     if (path.length >= deepest) return refuse(`is nested more than ${deepest} levels deep; a recipe has about four`);
     if (Array.isArray(part)) return part.map((item, index) => copy(item, [...path, String(index)]));
     const prototype: unknown = Object.getPrototypeOf(part);
     if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
-      return refuse('is an object of a class; expected what JSON can say');
+      return refuse('is an object of a class; expected a value that JSON can hold');
     const plain: Record<string, unknown> = {};
     for (const [key, item] of Object.entries(part)) {
       if (forbiddenKeys.has(key)) return refuse(`has a key ${key}, which cannot be a setting; leave it out`);

@@ -135,7 +135,8 @@ export function withSettings(recipe: unknown, assignments: readonly string[]): u
 /** @throws TrainingError for a recipe that is no plain object and for assignments that are none, all of them at once. */
 export function draftOf(recipe: unknown, source: string, settings: readonly string[]): RecipeDraft {
   const value = plainCopy(recipe, source);
-  if (!isRecord(value)) throw new TrainingError(`${source}: expected a JSON object, see the recipes that ship`);
+  if (!isRecord(value))
+    throw new TrainingError(`${source}: expected a JSON object, like the recipes that come with the program`);
   const assignments = parseAssignments(settings, Object.keys(recipeSchema.shape));
   for (const assignment of assignments) assign(value, assignment);
   return { source, value, assignments };

@@ -37,7 +37,7 @@ export async function draftRecipe(nameOrPath: string, assignments: readonly stri
   const found = await stat(path).catch(() => undefined);
   if (!found?.isFile()) {
     throw new TrainingError(
-      `recipe ${nameOrPath}: no such recipe and no such file; shipped are ${recipeNames().join(', ')}`,
+      `recipe ${nameOrPath}: there is no such recipe and no such file; the program comes with ${recipeNames().join(', ')}`,
     );
   }
   if (found.size > largestRecipe)
@@ -62,7 +62,7 @@ function parseJson(text: string, path: string): Record<string, unknown> {
     throw new TrainingError(`${path}: is not JSON: ${(cause as Error).message}`, { cause });
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new TrainingError(`${path}: expected a JSON object, see the recipes that ship`);
+    throw new TrainingError(`${path}: expected a JSON object, like the recipes that come with the program`);
   }
   return value as Record<string, unknown>;
 }

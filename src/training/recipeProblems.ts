@@ -52,7 +52,7 @@ export function problemsIn(error: z.ZodError, prefix: readonly string[], value: 
     if (issue.code === 'unrecognized_keys')
       return issue.keys.map((key) => ({ path: [...path, key], message: unknownKey([...path, key]) }));
     const place = path.join('.') || 'the whole';
-    if (isMissing(value, issue.path)) return [{ path, message: `recipe is wrong at ${place}: is missing` }];
+    if (isMissing(value, issue.path)) return [{ path, message: `recipe is wrong at ${place}: the field is missing` }];
     return [
       { path, message: `recipe is wrong at ${place}: ${clipped(issue.message.replace(/^Invalid input: /, ''), 200)}` },
     ];
@@ -67,7 +67,7 @@ function isMissing(value: unknown, path: readonly PropertyKey[]): boolean {
 
 function unknownKey(path: readonly string[]): string {
   const key = path.at(-1)!;
-  if (key === 'threads' || key === 'engine') return `${key} is no field of a recipe; use --${key}`;
+  if (key === 'threads' || key === 'engine') return `${key} is not a field of a recipe; use --${key}`;
   const near = nearest(path);
   const question = near === undefined ? '' : `; did you mean ${near}?`;
   return `recipe is wrong at ${clipped(path.join('.'))}: there is no such field${question}`;

@@ -22,7 +22,7 @@ export const runFiles = [
 export async function checkFolder(output: string): Promise<void> {
   const place = await nearestExisting(output);
   if (!(await stat(place)).isDirectory()) {
-    const what = place === resolve(output) ? 'is a file, not a folder' : `lies below ${place}, which is a file`;
+    const what = place === resolve(output) ? 'is a file, not a folder' : `is inside ${place}, which is a file`;
     throw new TrainingError(`--output ${output}: ${what}; give another folder for the run`);
   }
   await access(place, constants.W_OK | constants.X_OK).catch((cause: Error) => {
@@ -32,7 +32,7 @@ export async function checkFolder(output: string): Promise<void> {
     const path = join(output, name);
     const found = await stat(path).catch(() => undefined);
     if (found && !found.isFile()) {
-      const what = found.isDirectory() ? 'a folder' : 'no regular file';
+      const what = found.isDirectory() ? 'a folder' : 'not a regular file';
       throw new TrainingError(
         `${path}: is ${what}, and the run writes a file of this name; move it or give another --output`,
       );

@@ -102,7 +102,7 @@ async function take(path: string, holder: Holder): Promise<void> {
     await breakLock(path, found);
     broken = true;
   }
-  throw new TrainingError(`${path}: many trainings want this folder at once; give each another --output`);
+  throw new TrainingError(`${path}: several trainings want this folder at once; give each its own --output`);
 }
 
 /** Puts the whole lock there at once, if there is none. */
@@ -185,6 +185,6 @@ async function breakLock(path: string, dead: Holder): Promise<void> {
 
 function refusal(path: string, { pid, host, since }: Holder): TrainingError {
   return new TrainingError(
-    `${path}: another training (process ${pid} on ${host}, since ${since}) writes to this folder; wait for it or give another --output (if it is surely over, delete the file)`,
+    `${path}: another training (process ${pid} on ${host}, since ${since}) writes to this folder; wait for it or give another --output (if you are sure that it has ended, delete the file)`,
   );
 }

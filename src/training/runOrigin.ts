@@ -35,7 +35,7 @@ export async function originOf(settings: RunSettings): Promise<RunOrigin> {
   const changes = record?.data && changesBetween(record.data, data);
   if (changes !== undefined && settings.acceptChangedData !== true) {
     throw new TrainingError(
-      `${dataset.name}: is not the data that the run in ${output} began with: ${changes}; put it back as it was, or go on all the same with --data-changed`,
+      `${dataset.name}: is not the data that the run in ${output} began with: ${changes}; restore it, or continue anyway with --data-changed`,
     );
   }
   const problems = dataProblems(recipe, dataset);
@@ -51,7 +51,7 @@ export async function originOf(settings: RunSettings): Promise<RunOrigin> {
 export async function refuseOverwriting(output: string, overwrite: boolean): Promise<void> {
   if (overwrite || !(await hasState(output))) return;
   if ((await readRecord(output)).progress.step === 0) return;
-  throw new UsageError(`${output}: there is a run already; give --resume to go on with it, or another --output`);
+  throw new UsageError(`${output}: there is a run already; give --resume to continue it, or another --output`);
 }
 
 export async function hasState(output: string): Promise<boolean> {
@@ -67,6 +67,6 @@ function refuseOtherRecipe(record: RunRecord, recipe: Recipe, output: string): v
   const named = differences.slice(0, 12).join('; ');
   const more = differences.length > 12 ? `; and ${differences.length - 12} more` : '';
   throw new TrainingError(
-    `${statePath(output)}: was left by another recipe or other settings: ${named}${more}; resume with the ones in ${join(output, 'recipe.json')} (only ${settingsWithoutEffect.join(', ')} may change)`,
+    `${statePath(output)}: belongs to a run with another recipe or other settings: ${named}${more}; resume with the ones in ${join(output, 'recipe.json')} (only ${settingsWithoutEffect.join(', ')} may change)`,
   );
 }

@@ -143,7 +143,7 @@ function requireFiniteState(path: string, tensors: ReadonlyMap<string, Float32Ar
   for (const [name, values] of tensors) {
     if (!allFinite(values))
       throw new TrainingError(
-        `${path}: ${name} is not finite; the run cannot go on from here, begin again with a lower learning rate`,
+        `${path}: ${name} is not finite; the run cannot continue from here; begin again with a lower learning rate`,
       );
   }
 }
@@ -166,7 +166,7 @@ function parseProgress(text: string | undefined, path: string): Progress {
   try {
     return progressSchema.parse(JSON.parse(text ?? ''));
   } catch (cause) {
-    throw new TrainingError(`${path}: does not say how far the run came; it is not the state of a run`, { cause });
+    throw new TrainingError(`${path}: does not say how far the run got; it is not the state of a run`, { cause });
   }
 }
 
@@ -174,7 +174,7 @@ function parseRecipeText(text: string | undefined, path: string): unknown {
   try {
     return JSON.parse(text ?? '');
   } catch (cause) {
-    throw new TrainingError(`${path}: does not say by which recipe it was made; it is not the state of a run`, {
+    throw new TrainingError(`${path}: does not say which recipe made it; it is not the state of a run`, {
       cause,
     });
   }

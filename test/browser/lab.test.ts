@@ -359,7 +359,7 @@ describe.skipIf(!hasChromium)(`the lab in Chromium${skipNote}`, patience, () => 
     await page.locator('.settings').getByRole('radio', { name: 'dense' }).check();
     await expect
       .poll(() => notice(page).first().textContent())
-      .toBe('precision: set to f32, because the dense kernel knows no other');
+      .toBe('precision: set to f32, because the dense kernel supports no other');
     const buffer = await readFile(checkpoint);
     await give(page, 'drop', { name: 'mine.pth', mimeType: '', buffer });
     await expect

@@ -90,13 +90,13 @@ describe('commands and options', () => {
     [
       'an unknown model',
       ['predict', 'a.png', '--model', '15M'],
-      /there are cifar10, 15M-random, 31M-random, 55M-random/,
+      /expected one of cifar10, 15M-random, 31M-random, 55M-random/,
     ],
     ['an unknown model of info', ['info', '--model', 'vgg'], /model vgg: there is no model of this name/],
     ['an unknown size', ['info', '--size', '17M'], /--size: found "17M", expected 15M or 31M or 55M/],
     ['an unknown engine', ['predict', 'a.png', '--engine', 'gpu'], /--engine: found "gpu", expected wasm or reference/],
     ['eval without data', ['eval'], /--data: give a folder or an archive/],
-    ['--merge with --data', ['eval', '--data', '.', '--merge', 'a.json'], /--merge only adds up results/],
+    ['--merge with --data', ['eval', '--data', '.', '--merge', 'a.json'], /--merge only combines results/],
     ...['0', '17', 'abc', '1.5', '-1', '1e1', '', ' 4', '99999999999'].map(
       (value) =>
         [
@@ -140,7 +140,8 @@ describe('commands and options', () => {
     await expectRefused(['info', '--bogus'], /; see spikeformer info --help\n$/);
     await expectRefused(['eval'], /; see spikeformer eval --help\n$/);
     await expectRefused(['nonsense'], /; see spikeformer --help\n$/);
-    await expectRefused(['train'], /^spikeformer: --recipe: give cifar10, fashion-mnist, [^:]*train --help\n$/);
+    await expectRefused(['train'], /^spikeformer: --output: give the folder [^:]*train --help\n$/);
+    await expectRefused(['train', '--output', 'a'], /^spikeformer: --recipe: give a name \(cifar10, fashion-mnist, /);
   });
 
   it('prints the help for no command on standard error, and for --help on standard output', async () => {
@@ -243,7 +244,10 @@ describe('images', () => {
 
   it('refuses a directory without images, and a name that tries to break the line', async () => {
     await plant(folder.path, { 'notes.txt': 'x', '.hidden.png': onePixel, 'below/a.png': onePixel });
-    await expectRefused(['predict', folder.path, ...small, '--json'], /holds no images, only 1 folder, which are not/);
+    await expectRefused(
+      ['predict', folder.path, ...small, '--json'],
+      /holds no images, only 1 folder, and folders in a folder are not searched/,
+    );
     await expectRefused(
       ['predict', at('a\nspikeformer: b\x1b[2J'), ...small, '--json'],
       /a\\u000aspikeformer: b\\u001b\[2J/,
@@ -283,7 +287,7 @@ describe('data folders', () => {
     await plant(at('strange'), { 'cat/1.png': onePixel, 'cow/1.png': onePixel, 'yak/1.png': onePixel });
     await expectRefused(
       ['eval', '--data', at('strange'), ...args],
-      /2 of 3 class folders are no class of the model: cow, yak;/,
+      /2 of 3 class folders are not classes of the model: cow, yak;/,
     );
     await plant(at('double'), { 'hen/1.png': onePixel });
     await expectRefused(['eval', '--data', at('double'), ...args], /several classes named hen/);

@@ -127,7 +127,11 @@ describe('energy', () => {
       ['--size', '31M', '--proof', '--constants', '3nm'],
       /--constants 3nm: expected 45nm-float32/,
     ],
-    ['a proof with a report', ['--size', '31M', '--proof', '--report', 'a.html'], /--proof writes no --report/],
+    [
+      'a proof with a report',
+      ['--size', '31M', '--proof', '--report', 'a.html'],
+      /--proof cannot be combined with --report/,
+    ],
     ['a report in no folder', ['--report', 'no-such/a.html'], /there is no folder no-such/],
     ['rates that are no JSON', ['--size', '31M', '--rates', 'README.md'], /README\.md: is not JSON/],
   ];

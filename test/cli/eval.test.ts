@@ -77,7 +77,10 @@ describe('eval', () => {
     expect((part.perClass as { class: number }[]).map((entry) => entry.class)).toEqual([2, 4, 0]);
     await writeFile(at('names.txt'), labels.with(0, 'cow').join('\n'));
     const { code, stderr } = await spikeformer(['eval', '--data', data, ...settings, '--labels', at('names.txt')]);
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/1 of 3 class folders are no class of the model: cat;/)]);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/1 of 3 class folders are not classes of the model: cat;/),
+    ]);
   });
 
   it('counts the same in the test split of a folder or an archive, whole and in shards, as in the folder itself', async () => {
@@ -207,7 +210,7 @@ describe('shards', () => {
     await expectRefused(/is a result of another model/, first, await shard(1, 2, 'steps', '--time-steps', '2'));
     await expectRefused(/is a result of another model/, first, await shard(1, 2, 'heads', '--heads', '4'));
     await expectRefused(/is a result of another engine/, first, await shard(1, 2, 'engine', '--engine', 'reference'));
-    await expectRefused(/division into another number/, first, await shard(1, 3, 'thirds'));
+    await expectRefused(/of another number of shards/, first, await shard(1, 3, 'thirds'));
     await rename(paths[0]!, `${paths[0]!}.png`);
     const other = await shard(1, 2, 'data');
     await rename(`${paths[0]!}.png`, paths[0]!);

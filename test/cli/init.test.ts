@@ -39,7 +39,7 @@ describe('init', () => {
     const refused = await spikeformer(['init', at('own images'), '--output', recipe]);
     expect([refused.code, refused.stderr]).toEqual([
       2,
-      expect.stringMatching(/mine\.json: is there already; give --force/),
+      expect.stringMatching(/mine\.json: exists already; give --force/),
     ]);
     expect(readFileSync(recipe, 'utf8')).toBe('mine');
     const document = await json(['init', at('own images'), '--output', recipe, '--force']);

@@ -130,8 +130,8 @@ describe('what predict takes for an image', () => {
     const { port } = server.address() as AddressInfo;
     const place = `http://127.0.0.1:${port}`;
     const bad = [
-      [`${place}/none`, /answered with 404/],
-      [`${place}/moved`, /answered with 302/],
+      [`${place}/none`, /the server answered 404/],
+      [`${place}/moved`, /the server answered 302/],
       ['http://example.org/cat.jpg', /is on another machine/],
       ['http://127.0.0.1.example.org/cat.jpg', /is on another machine/],
       ['http://localhost@example.org/cat.jpg', /is on another machine/],

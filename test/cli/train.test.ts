@@ -81,7 +81,7 @@ describe('train', () => {
       ['train', '--output', output, '--engine', 'reference', '--recipe', recipe, '--data', data],
       { onListening: (pressControlC) => pressControlC() },
     );
-    expect(pressed).toMatchObject({ code: 130, stdout: expect.stringMatching(/go on with --resume/) });
+    expect(pressed).toMatchObject({ code: 130, stdout: expect.stringMatching(/continue with --resume/) });
     const other = await go('--resume', '--set', 'timeSteps=2', 'data.workers=2');
     expect(other).toMatchObject({ code: 2, stderr: expect.stringMatching(/model\.timeSteps: 1 → 2; resume with/) });
     const changed = join(folder, 'changed');
@@ -106,7 +106,11 @@ describe('train', () => {
     ['an unknown setting', ['--recipe', 'cifar10', '--set', 'colour=red'], /colour/],
     ['resuming nothing', ['--recipe', 'cifar10', '--resume'], /--resume.*state/],
     ['resuming nothing by its own recipe', ['--resume'], /--resume.*state/],
-    ['changed data of a new run', ['--recipe', 'cifar10', '--data-changed'], /--data-changed: belongs to --resume/],
+    [
+      'changed data of a new run',
+      ['--recipe', 'cifar10', '--data-changed'],
+      /--data-changed: only works with --resume/,
+    ],
     [
       'a recipe with all that does not fit the data',
       ['--recipe', 'cifar10', '--set', 'batchSize=4000', 'inputChannels=1'],

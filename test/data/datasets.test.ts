@@ -249,8 +249,8 @@ describe('a hostile archive', () => {
     ['has an extended header without lengths', paxHeader('path=train'), /extended tar header is malformed/],
     ['has a record of length 0', paxHeader('0 path=a\n'), /extended tar header is malformed/],
     ['has an extended size that is no number', paxHeader('11 size=-1\n'), /gives the size "-1"/],
-    ['climbs out of its folder', tarHeader('train/../../1.png', '00000000000', '0'), /is no name for an image/],
-    ['has images in no class', tarHeader('train/1.png', '00000000000', '0'), /lies in no class folder/],
+    ['climbs out of its folder', tarHeader('train/../../1.png', '00000000000', '0'), /is not a name for an image/],
+    ['has images in no class', tarHeader('train/1.png', '00000000000', '0'), /is not in a class folder/],
   ])('that %s is refused by name', async (_, bytes, reason) => {
     const message = await messageOf(openDataset(await put('hostile.tar', bytes)));
     expect(message).toMatch(/hostile\.tar: /);

@@ -78,7 +78,9 @@ describe('files that are no images', () => {
   it('shows how a file of another kind begins', async () => {
     const page = new TextEncoder().encode('<html>\n<body>Not found</body></html>');
     const drawing = new TextEncoder().encode('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>');
-    expect(await messageOf(decodeImage(page, 'cat.jpg'))).toMatch(/^cat\.jpg: begins with "<html>\.<", which no known/);
+    expect(await messageOf(decodeImage(page, 'cat.jpg'))).toMatch(
+      /^cat\.jpg: begins with "<html>\.<", unlike any known/,
+    );
     expect(await messageOf(decodeImage(drawing, 'cat.png'))).toMatch(/^cat\.png: begins with "<svg xml"/);
   });
 

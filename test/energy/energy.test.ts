@@ -64,7 +64,7 @@ describe('a file of rates', () => {
 
   it.each([
     [{ default: 1.5 }, /rates\.json: default/],
-    [{ default: 0.1, c_lif: 0.2 }, /c_lif: no neuron layer/],
+    [{ default: 0.1, c_lif: 0.2 }, /c_lif: this network has no neuron layer/],
     [{ a_lif: 0.2 }, /no rate for b_lif and no default/],
     [[0.1], /rates\.json/],
     ['0.1', /rates\.json/],

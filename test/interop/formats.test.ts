@@ -82,7 +82,7 @@ describe('the golden checkpoints of the repository', () => {
 
   it('an HTML page is called a failed download', async () => {
     expect(await refusal(formatFixture('not-a-checkpoint.pth'))).toMatch(
-      /^looks like an HTML page, the download probably failed/,
+      /^looks like an HTML page: the download probably failed/,
     );
   });
 });

@@ -294,7 +294,7 @@ describe('a file given by mistake', () => {
     [
       'an HTML page',
       bytes('\n<!DOCTYPE html><title>Sign in</title>'),
-      'looks like an HTML page, the download probably failed',
+      'looks like an HTML page: the download probably failed',
     ],
     ['a Git LFS pointer', bytes('version https://git-lfs.github.com/spec/v1\n'), 'is a Git LFS pointer'],
     ['a PNG image', padded(0x89, 'PNG\r\n\x1a\n'), 'is a PNG image, not a checkpoint'],

@@ -241,7 +241,7 @@ describe('a checkpoint in several files', () => {
     expect((await loaded(checkpoint)).value).toBe(0.5);
     await checkpoint.close();
     const single = await openCheckpointFile(join(folder, places[1]!));
-    expect(await complaint(single)).toContain('by its name this is part 2 of 2; name the .index.json beside it');
+    expect(await complaint(single)).toContain('its name says that this is part 2 of 2; name the .index.json beside it');
     await single.close();
   });
 

@@ -133,8 +133,8 @@ describe('the bundled weights', () => {
     const model = await loadModel({ model: 'cifar10' }, { weightsAddress, threads: 1 });
     expect(model.provenance).toMatchObject({ name: 'cifar10', trainedTimeSteps: 1 });
     await model.dispose();
-    await expect(loadModel({ model: '15M-random' }, { weightsAddress })).rejects.toThrow('in no file');
-    await expect(loadModel({ checkpoint }, { weightsAddress })).rejects.toThrow('models by name');
+    await expect(loadModel({ model: '15M-random' }, { weightsAddress })).rejects.toThrow('there is no file of them');
+    await expect(loadModel({ checkpoint }, { weightsAddress })).rejects.toThrow('only goes with a model');
   });
 });
 

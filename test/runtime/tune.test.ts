@@ -104,12 +104,12 @@ describe('what cannot be tuned or chosen', () => {
     await expect(model.tune([image], engine, { rounds: 0 })).rejects.toThrow(/0 rounds, expected a whole number/);
     const before = await model.run(image);
     await expect(model.chooseForms(new Map([['block9.attn.q_conv', 'full']]))).rejects.toThrow(
-      /block9.attn.q_conv: no RepConv/,
+      /block9.attn.q_conv: this network has no RepConv/,
     );
     const wrong = new Map([['block3.0.attn.q_conv', 'whole' as 'full']]);
     await expect(model.chooseForms(wrong)).rejects.toThrow(/found whole, expected none or first or full/);
     for (const [layer, rate, message] of [
-      ['block9.lif', 0.5, /block9.lif: no neuron layer/],
+      ['block9.lif', 0.5, /block9.lif: this network has no neuron layer/],
       ['block3.0.attn.head_lif', 1.5, /head_lif: found 1.5, expected a share from 0 to 1/],
       ['block3.0.attn.head_lif', Number.NaN, /head_lif: found NaN/],
     ] as const)

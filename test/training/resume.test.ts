@@ -197,7 +197,7 @@ describe('a folder', () => {
   it('that is a file, below one or nowhere is refused', async () => {
     writeFileSync(at('file'), '');
     await expect(train(smallRun(at('file')))).rejects.toThrow(/is a file, not a folder/);
-    await expect(train(smallRun(at('file', 'a', 'b')))).rejects.toThrow(/lies below .*file, which is a file/);
+    await expect(train(smallRun(at('file', 'a', 'b')))).rejects.toThrow(/is inside .*file, which is a file/);
     await expect(train(smallRun('/proc/none'))).rejects.toThrow(/--output \/proc\/none: /);
   });
 

@@ -14,17 +14,17 @@ const kinds: readonly { readonly value: Exclude<Overlay, 'none'>; readonly label
   {
     value: 'query',
     label: 'Q selects',
-    says: 'Bright tokens: where Q of this head fires, and so which rows of Kᵀ V they take.',
+    says: 'Bright tokens: where Q of this head fires. There it selects rows of Kᵀ V.',
   },
   {
     value: 'coincidences',
     label: 'K meets V',
-    says: 'Bright tokens: where K and V fire together, and so what Kᵀ V is counted from.',
+    says: 'Bright tokens: where K and V fire together. Kᵀ V counts these coincidences.',
   },
   {
     value: 'result',
     label: 'Q (Kᵀ V)',
-    says: 'Bright tokens: where the attention gives most to the neurons behind it.',
+    says: 'Bright tokens: where the attention gives most to the next neurons.',
   },
 ];
 

@@ -53,7 +53,7 @@ export const Decision = memo(function Decision(props: {
         </p>
       ))}
       {model?.randomWeights && (
-        <p className="hint">Nobody trained these weights: cost and activity are real, the answer means nothing.</p>
+        <p className="hint">These weights are random: cost and activity are real, the answer means nothing.</p>
       )}
       {model && !model.randomWeights && model.hasLabels && model.labels.length <= 20 && (
         <p className="hint">
@@ -85,7 +85,7 @@ export const Effect = memo(function Effect({
 }) {
   if (!before || !now || before.configuration === now.configuration)
     return (
-      <p className="hint">Change a setting or the network: what it does to speed, energy and decision appears here.</p>
+      <p className="hint">Change a setting or the network to see here what that does to speed, energy and decision.</p>
     );
   const rows: readonly (readonly [string, string, string])[] = [
     ['time', duration(before.milliseconds), duration(now.milliseconds)],

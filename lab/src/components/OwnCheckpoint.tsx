@@ -58,7 +58,9 @@ export function OwnCheckpoint(props: { readonly model: ModelInfo; describe(chang
       {fields.map((field) => (
         <OwnField key={field.key} field={field} shown={field.shown(props.model)} describe={props.describe} />
       ))}
-      <p className="hint">Weights do not tell these three. The authors' values hold until you change them.</p>
+      <p className="hint">
+        These three cannot be read off the weights. The authors' values are used until you change them.
+      </p>
     </div>
   );
 }

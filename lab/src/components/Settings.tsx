@@ -98,7 +98,7 @@ export function Settings(props: {
             {
               value: 'i16',
               label: 'i16',
-              ...(view.kernel === 'dense' ? { unavailable: 'The dense kernel knows only f32' } : {}),
+              ...(view.kernel === 'dense' ? { unavailable: 'The dense kernel only supports f32' } : {}),
             },
           ]}
           onChange={(precision) => change({ precision })}
@@ -121,7 +121,7 @@ export function Settings(props: {
       </div>
       {model && !model.sharedMemory && (
         <p className="hint" data-testid="one-thread">
-          One thread: this page is not cross-origin isolated. Its server can allow more, see docs/lab.md.
+          One thread: this page is not cross-origin isolated. Its server can allow more: see docs/lab.md.
         </p>
       )}
       {props.children}

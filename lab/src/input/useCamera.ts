@@ -54,7 +54,7 @@ function reasonOf(error: unknown): string {
     case 'NotFoundError':
       return 'there is none; plug one in, or choose a photograph';
     case 'NotReadableError':
-      return 'another program holds it; close that one and try again';
+      return 'another program uses it; close that program and try again';
     default:
       return error instanceof Error ? error.message : String(error);
   }

@@ -210,11 +210,11 @@ function hear(state: LabState, message: FromWorker, now: number): LabState {
 function changedByEngine(view: View, model: ModelInfo): string[] {
   const lines: string[] = [];
   if (view.threads !== null && view.threads > model.availableThreads)
-    lines.push(`threads: ${view.threads} were asked for, this page can have ${model.availableThreads}`);
+    lines.push(`threads: ${view.threads} were requested, but this page can only have ${model.availableThreads}`);
   if (view.layer !== null && !model.layers.some(({ name }) => name === view.layer))
     lines.push(`layer: ${model.name} has no ${view.layer}; its first layer is shown`);
   if (view.step > model.timeSteps)
-    lines.push(`step: ${view.step} was asked for, the network runs ${model.timeSteps}; its last is shown`);
+    lines.push(`step: ${view.step} was requested, but the network only runs ${model.timeSteps}; the last one is shown`);
   return lines;
 }
 

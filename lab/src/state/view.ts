@@ -86,7 +86,7 @@ export function formatView(view: View): string {
   return fragment.toString();
 }
 
-/** The dense kernel knows only f32. */
+/** The dense kernel only supports f32. */
 export function consistent(view: View): View {
   return view.kernel === 'dense' ? { ...view, precision: 'f32' } : view;
 }
@@ -94,6 +94,6 @@ export function consistent(view: View): View {
 /** What `consistent` makes otherwise than it was asked for, a line each. */
 export function changedForYou(wanted: View): string[] {
   return wanted.kernel === 'dense' && wanted.precision === 'i16'
-    ? ['precision: set to f32, because the dense kernel knows no other']
+    ? ['precision: set to f32, because the dense kernel supports no other']
     : [];
 }

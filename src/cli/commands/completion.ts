@@ -6,8 +6,8 @@ import type { Session } from '../session.js';
 export function registerCompletion(program: Command, { io }: Session): void {
   program
     .command('completion')
-    .description('print the completion of commands and options for a shell')
-    .addArgument(new Argument('<SHELL>', 'the shell it is for').choices(shells))
+    .description('print a completion script for a shell')
+    .addArgument(new Argument('<SHELL>', 'which shell the script is for').choices(shells))
     .action((shell: Shell) => {
       io.stdout.write(completionScript(program, shell));
     });

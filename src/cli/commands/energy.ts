@@ -86,12 +86,12 @@ const schema = z
   .refine(atMostOne('data', 'rates'), 'give either --data or --rates, not both')
   .refine(
     ({ proof, report, csv }) => !proof || (report === undefined && csv === undefined),
-    '--proof writes no --report and no --csv; give them without it (the report has the proof)',
+    '--proof cannot be combined with --report or --csv; leave it out (the report has the proof)',
   )
   .refine(
     ({ size, checkpoint, rates, proof }) =>
       size === undefined || checkpoint !== undefined || rates !== undefined || proof,
-    '--size has no weights and so no spikes: give --rates FILE, or --proof, or a model or checkpoint',
+    '--size has no weights, so nothing can be run: add --rates FILE or --proof, or give a model or checkpoint instead',
   );
 
 type Options = z.output<typeof schema>;
@@ -100,20 +100,25 @@ const defaultImageSize = [224, 224] as const;
 const largestSettingsFile = 1_000_000;
 
 export function registerEnergy(program: Command, session: Session): void {
-  const command = program.command('energy').description('count operations and energy from spikes that flow');
+  const command = program
+    .command('energy')
+    .description('estimate energy from counted spikes or from given firing rates');
   addReadingOptions(addEngineOptions(addNetworkOptions(addSourceOptions(command))))
     .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
     .option('--data <DIR>', 'labelled images, as eval takes them (default: the bundled photographs)')
-    .option('--images <N>', 'at most so many of them')
+    .option('--images <N>', 'run at most N of them')
     .option('--batch <N>', `images at once, 1 to 1024 (default: ${defaultBatch})`)
-    .option('--rates <FILE>', 'the paper’s convention from firing rates in a JSON file; nothing is run')
+    .option('--rates <FILE>', 'run nothing; compute the paper’s convention from firing rates in a JSON file')
     .option(
       '--constants <NAME|FILE>',
-      `picojoules: ${Object.keys(energyTable).join(', ')}, or a JSON file; what it leaves out is as in ${energyConstantsShape}`,
+      `picojoules: ${Object.keys(energyTable).join(', ')}, or a JSON file; fields that it leaves out are as in ${energyConstantsShape}`,
     )
     .option('--report <FILE>', 'write a report to read, print and cite: one HTML file')
     .option('--csv <FILE>', 'write the table of layers')
-    .option('--proof', 'which layers are fed by spikes and which multiply; exit code 1 if one should not')
+    .option(
+      '--proof',
+      'show which layers are fed by spikes and which multiply; exit code 1 if one multiplies that should not',
+    )
     .option('--json', 'print one JSON document')
     .action((typed: Record<string, unknown>) => run(session, parseOptions(schema, typed)));
 }
@@ -214,7 +219,8 @@ async function readJson(path: string, shape: string): Promise<unknown> {
   const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
     throw new UsageError(`${path}: cannot be read (${cause.code ?? cause.message})`, { cause });
   });
-  if (text.length > largestSettingsFile) throw new UsageError(`${path}: is larger than such a file can be`);
+  if (text.length > largestSettingsFile)
+    throw new UsageError(`${path}: has ${text.length} characters; a small JSON file was expected`);
   try {
     return JSON.parse(text);
   } catch (cause) {
@@ -298,7 +304,7 @@ function print(io: Io, document: EnergyDocument): void {
     const accesses = `${joules(memory.accessMillijoules)} for accesses: ${oneLine(constants.memory.name)}`;
     const { ann } = memory;
     const ratio = (ann.millijoules / memory.millijoules).toFixed(1);
-    io.stdout.write(`, of it ${accesses}; as an ANN ${ann.millijoules.toFixed(4)} mJ: ${ratio} times as much\n`);
+    io.stdout.write(`, including ${accesses}; as an ANN ${ann.millijoules.toFixed(4)} mJ: ${ratio} times as much\n`);
   }
   if (neuroBench) io.stdout.write(`${neuroBenchLine(neuroBench)}\n`);
   if (accuracy !== null) io.stdout.write(`top-1 ${(100 * accuracy).toFixed(2)} %\n`);
@@ -311,7 +317,7 @@ function neuroBenchLine(figures: NonNullable<EnergyDocument['neuroBench']>): str
     `connection sparsity ${figures.connectionSparsity.toFixed(4)}`,
     `activation sparsity ${figures.activationSparsity.toFixed(4)}`,
     `effective MACs ${operations(effectiveMacs)}, ACs ${operations(effectiveAcs)}, dense ${operations(dense)}`,
-    `attention, unseen by it, ${operations(figures.attentionAdditions)}`,
+    `attention (not in the benchmark) ${operations(figures.attentionAdditions)}`,
   ].join('; ');
 }
 

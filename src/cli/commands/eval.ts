@@ -72,7 +72,7 @@ const schema = z
   )
   .refine(
     (options) => options.merge === undefined || Object.keys(settingsShape).every((key) => !Reflect.get(options, key)),
-    '--merge only adds up results: give nothing else but --json with it',
+    '--merge only combines results; --json is the only other option it takes',
   );
 
 type Options = z.output<typeof schema>;
@@ -85,12 +85,9 @@ export function registerEval(program: Command, session: Session): void {
   addReadingOptions(addEngineOptions(addNetworkOptions(addSourceOptions(command))))
     .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
     .option('--batch <N>', `images at once, 1 to 1024 (default: ${defaultBatch})`)
-    .option(
-      '--labels <FILE>',
-      `names of the classes, which folders are matched by: a text or JSON file, or ${imagenet}`,
-    )
-    .option('--shard <i/n>', 'only every n-th image, from the i-th; results of all n shards can be merged')
-    .option('--merge <FILE...>', 'add up the JSON results of all shards instead of evaluating')
+    .option('--labels <FILE>', `names of the classes, to match the folders’ names: a text or JSON file, or ${imagenet}`)
+    .option('--shard <i/n>', 'evaluate only every n-th image, starting with image i; --merge combines the results')
+    .option('--merge <FILE...>', 'combine the JSON results of all shards instead of evaluating')
     .option('--json', 'print one JSON document')
     .action((typed: Record<string, unknown>) => run(session, parseOptions(schema, typed)));
 }

@@ -57,14 +57,14 @@ type Options = z.output<typeof schema>;
 export function registerExport(program: Command, session: Session): void {
   const command = program.command('export').description('write a model in another format');
   addNetworkOptions(addSourceOptions(command))
-    .option('--image-size <N>', 'side of the images, which ONNX files fix (default: what the model says, else 224)')
+    .option('--image-size <N>', 'side of the images, fixed in an ONNX file (default: what the model says, else 224)')
     .requiredOption('--format <NAME>', formats.join(', '))
     .requiredOption('--output <FILE>', 'file to write')
-    .option('--batch <N>', 'ONNX: images at once (default: free)')
+    .option('--batch <N>', 'ONNX: images at once, fixed in the file (default: any number)')
     .option('--frames', 'ONNX: input is frames [T, B, C, H, W] instead of images')
     .option('--step', 'ONNX: a single time step, membranes as inputs and outputs')
     .option('--batch-norms', 'ONNX: keep batch norms instead of folding them')
-    .option('--repconv <FORM>', 'ONNX: none (default), first or full: how far RepConv is merged')
+    .option('--repconv <FORM>', 'ONNX: how far RepConv is merged: none (default), first or full')
     .option('--spikes', 'ONNX: the spikes of every neuron layer as outputs')
     .action((typed: Record<string, unknown>) => run(session, parseOptions(schema, typed)));
 }

@@ -200,14 +200,14 @@ function printSummary(io: Io, described: Described, summary: NetworkSummary): vo
   for (const line of body) print(line);
   print(
     dim(
-      `multiply-accumulates of a dense implementation per ${imageSize[0]}×${imageSize[1]} image and time step, every layer as the authors wrote it (RepConv not merged); spike-fed ones are additions where spikes are`,
+      `multiply-accumulates of a dense implementation per ${imageSize[0]}×${imageSize[1]} image and time step, with every layer as the authors wrote it (RepConv not merged); spike-fed ones are additions, made only where there are spikes`,
     ),
   );
   print('');
   print(bold(`${summary.realFedLayers.length} layers are fed by real numbers`));
   const realFed = table([['layer', 'how many', 'operations (10⁹ MAC)'], ...realFedRows(summary)]);
   for (const line of realFed) print(`  ${line}`);
-  print(dim('the parts of RepConv (body) merge exactly into 3×3 convolutions that spikes feed'));
+  print(dim('the parts of RepConv (body) merge exactly into 3×3 convolutions that are fed by spikes'));
 }
 
 /** Layers that differ only in the number of their block or in q, k, v share a row. */

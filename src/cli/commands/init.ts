@@ -49,7 +49,7 @@ async function run(io: Io, directory: string, options: Options): Promise<void> {
   const { output, force, json } = options;
   await checkOutput(output, [{ path: directory, role: 'data' }]);
   if (!force && (await stat(output).catch(() => undefined))) {
-    throw new UsageError(`--output ${output}: is there already; give --force to overwrite it, or another --output`);
+    throw new UsageError(`--output ${output}: exists already; give --force to overwrite it, or another --output`);
   }
   const survey = await surveyData(directory);
   printNotes(io, survey.notes);
@@ -95,7 +95,7 @@ function print(
   print(
     `${output}: images of ${pixels([recipe.imageSize, recipe.imageSize])}, batches of ${recipe.batchSize}, ${recipe.epochs} epochs, ${recipe.steps} steps${held}; comments in it say what to change`,
   );
-  if (classes.length === 1) print('one class alone teaches nothing: give the folder that holds the class folders');
+  if (classes.length === 1) print('one class is not enough for training: give the folder that holds the class folders');
   print(`next: ${next}`);
 }
 

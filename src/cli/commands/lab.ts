@@ -18,8 +18,8 @@ const models = fileURLToPath(new URL('../../../models', import.meta.url));
 export function registerLab(program: Command, session: Session): void {
   program
     .command('lab')
-    .description('serve the lab, a page in which one watches the network, on this machine')
-    .option('--port <N>', `where it listens, 0 to 65535; 0: any that is free (default: ${defaultPort})`)
+    .description('serve the lab, a page that shows the network at work, on this machine')
+    .option('--port <N>', `port to listen on, 0 to 65535; 0: any free one (default: ${defaultPort})`)
     .action((typed: Record<string, unknown>) => lab(session, parseOptions(schema, typed)));
 }
 

@@ -92,7 +92,7 @@ const imagenetNote = 'classes are named as in ImageNet-1K, in its usual order; -
 export function registerPredict(program: Command, session: Session): void {
   const command = program
     .command('predict')
-    .description('say what images show')
+    .description('classify images')
     .argument(
       '<IMAGE...>',
       'JPEG, PNG, WebP, GIF, TIFF or AVIF files, folders of them, http addresses of this machine, or - for standard input',

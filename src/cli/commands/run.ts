@@ -36,7 +36,7 @@ const schema = z.strictObject({
     .transform((text) => text.split(',').map((word) => word.trim()))
     .refine(
       (words) => words.every((word) => recordable.includes(word)),
-      `expected ${recordable.join(' or ')}, or both with a comma between`,
+      `expected ${recordable.join(' or ')}, or both separated by a comma`,
     )
     .default([]),
 });
@@ -46,7 +46,7 @@ type Options = z.output<typeof schema>;
 export function registerRun(program: Command, session: Session): void {
   const command = program
     .command('run')
-    .description('run tensors through a network and write what comes out, for comparison with other implementations')
+    .description('run tensors through a network and write its outputs, for comparison with other implementations')
     .requiredOption('--checkpoint <FILE>', 'weights: .pth, .pth.tar or .safetensors')
     .requiredOption('--input <FILE>', 'safetensors file with `input` [B,3,H,W] or [T,B,3,H,W], normalised')
     .requiredOption('--output <FILE>', 'safetensors file to write');

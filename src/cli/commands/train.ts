@@ -57,9 +57,9 @@ export function registerTrain(program: Command, session: Session): void {
     .option('--output <DIR>', 'folder for weights, state and metrics')
     .option(
       '--resume',
-      'go on from the state in the output folder, by its recipe and with its data unless others are given',
+      'continue from the state in the output folder, with its recipe and data unless others are given',
     )
-    .option('--data-changed', 'with --resume: go on although the data is not what the run began with')
+    .option('--data-changed', 'with --resume: continue although the data has changed since the run began')
     .option('--set <key=value...>', 'change the recipe, e.g. schedule.learningRate=0.002 timeSteps=4')
     .option('--threads <N>', `threads, 1 to ${maximumThreads} (default: as many as there are processors)`)
     .option('--engine <NAME>', 'wasm (default), or reference: plain loops, very slow, for comparison');
@@ -108,7 +108,8 @@ async function run(session: Session, options: Options): Promise<void> {
 
 /** The recipe that is given, or the folder's own when a run is resumed. A run that is there is only touched when asked to. */
 async function recipeFor({ recipe, output, resume, dataChanged, set }: Options): Promise<RecipeDraft> {
-  if (dataChanged && !resume) throw new UsageError('--data-changed: belongs to --resume; leave it out to begin a run');
+  if (dataChanged && !resume)
+    throw new UsageError('--data-changed: only works with --resume; leave it out to begin a run');
   if (resume && !(await hasState(output))) {
     throw new UsageError(`--resume: there is no ${statePath(output)}; leave --resume out to begin a run`);
   }
@@ -146,7 +147,7 @@ async function rememberedData({ resume, output }: Options): Promise<string> {
   if (!resume) throw new UsageError('--data: give a folder or an archive of labelled images');
   const { dataPath } = await readRecord(output);
   if (dataPath !== undefined) return dataPath;
-  throw new UsageError(`--data: ${statePath(output)} does not say where its data is; give the folder or archive`);
+  throw new UsageError(`--data: ${statePath(output)} does not say where the data is; give the folder or archive`);
 }
 
 /** Weights to fine-tune: of the same network, time steps and neurons aside. */
@@ -213,7 +214,7 @@ function print(io: Io, options: Options, result: RunResult): void {
   io.stdout.write(
     result.finished
       ? `${output}: ${result.steps} steps${best}\n`
-      : `${output}: stopped after ${result.steps} steps; go on with --resume\n`,
+      : `${output}: stopped after ${result.steps} steps; continue with --resume\n`,
   );
 }
 

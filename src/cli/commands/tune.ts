@@ -67,13 +67,16 @@ type Options = z.output<typeof schema>;
 export function registerTune(program: Command, session: Session): void {
   const command = program
     .command('tune')
-    .description('measure which form of each RepConv is faster here, and keep the answer')
-    .argument('[IMAGE...]', 'images of the kind that will come (default: the photographs that come with the program)');
+    .description('measure which form of each RepConv is faster on this machine, and keep the result')
+    .argument(
+      '[IMAGE...]',
+      'images like those to be classified later (default: the photographs that come with the program)',
+    );
   addReadingOptions(addEngineOptions(addNetworkOptions(addSourceOptions(command))))
     .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
     .option('--rounds <N>', `measurements of each form, taken in turn (default: ${defaultTuneRounds})`)
     .option('--show', 'print what was measured before')
-    .option('--forget', 'throw away what was measured before')
+    .option('--forget', 'delete what was measured before')
     .option('--json', 'print one JSON document')
     .action((images: string[], typed: Record<string, unknown>) => tune(session, images, parseOptions(schema, typed)));
 }

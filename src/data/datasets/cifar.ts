@@ -132,7 +132,7 @@ function recordCount(size: number, { labelBytes }: Variant, path: string): numbe
   const record = labelBytes + imageBytes;
   if (size === 0 || size % record !== 0) {
     throw new DataError(
-      `${path}: has ${size} bytes, which is no whole number of records of ${record} bytes; fetch the file again`,
+      `${path}: has ${size} bytes, not a whole number of records of ${record} bytes; fetch the file again`,
     );
   }
   return size / record;

@@ -122,7 +122,7 @@ async function splitsAmong(
   const strangers = await withImages(list, place, others, 2);
   if (strangers.length < 2) return exact;
   throw new DataError(
-    `${source}: ${split.name} holds folders as a split does, and ${strangers.join(', ')} hold images beside it; give ${[source, ...place, split.name].join('/')}, or move away what does not belong to the data`,
+    `${source}: ${split.name} may be a split or a class: it holds folders, but ${strangers.join(', ')} beside it hold images; give ${[source, ...place, split.name].join('/')}, or move away what does not belong to the data`,
   );
 }
 

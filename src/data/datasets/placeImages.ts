@@ -34,7 +34,7 @@ export function plainName(name: string, source: string): string {
 function partsOf(name: string, source: string): string[] {
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
   if (parts.includes('..') || parts.length === 0) {
-    throw new DataError(`${source}: "${name}" is no name for an image; expected train/<class>/<image>`);
+    throw new DataError(`${source}: "${name}" is not a name for an image; expected train/<class>/<image>`);
   }
   return parts;
 }
@@ -58,7 +58,7 @@ export async function placeImages(
   if (classes.size === 0) {
     const homeless = folder.images[0] ?? root.images[0];
     throw new DataError(
-      `${source}: ${homeless === undefined ? place.join('/') : names[homeless.entry]} lies in no class folder; expected train/<class>/<image>`,
+      `${source}: ${homeless === undefined ? place.join('/') : names[homeless.entry]} is not in a class folder; expected train/<class>/<image>`,
     );
   }
   const training =

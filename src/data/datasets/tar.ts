@@ -102,7 +102,7 @@ function headerIn(block: Uint8Array, reader: ByteReader): Header | undefined {
   const place = reader.offset - blockBytes;
   if (checksumOf(block) !== octal(block, 148, 156)) {
     throw new DataError(
-      `${reader.name}: there is no tar header at byte ${place} (its checksum is wrong); the file is damaged or no tar archive`,
+      `${reader.name}: there is no tar header at byte ${place} (its checksum is wrong); the file is damaged or not a tar archive`,
     );
   }
   const size = block[124] === 0x80 ? largeSize(block.subarray(124, 136)) : octal(block, 124, 136);

@@ -65,7 +65,7 @@ export class OnnxFile implements OnnxBuilder {
 
   /** Names a value that is there as a result. */
   output(name: string, axes: readonly OnnxAxis[]): void {
-    if (!this.#values.has(name)) throw new CheckpointError(`ONNX: there is no value ${name} to give out`);
+    if (!this.#values.has(name)) throw new CheckpointError(`ONNX: there is no value ${name} to output`);
     this.#outputs.push(valueInfo(name, axes));
   }
 
