@@ -355,7 +355,7 @@ describe.skipIf(!hasChromium)(`the lab in Chromium${skipNote}`, patience, () => 
 
   it('says so when a setting is changed for a person, and compares networks by name', async () => {
     const { page, complaints } = await open('precision=i16&threads=64');
-    await expect.poll(() => notice(page).allTextContents()).toEqual([expect.stringMatching(/^threads: 64 were asked/)]);
+    await expect.poll(() => notice(page).allTextContents()).toEqual([expect.stringMatching(/^threads: 64 were requested/)]);
     await page.locator('.settings').getByRole('radio', { name: 'dense' }).check();
     await expect
       .poll(() => notice(page).first().textContent())
