@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { UsageError } from '../errors.js';
-import { described } from '../optionNames.js';
+import { described, nearestName } from '../optionNames.js';
 
 export interface MemoryConstants {
   readonly name: string;
@@ -108,7 +108,10 @@ function whatIsWrong(issue: z.core.$ZodIssue, value: unknown): string {
   const field = issue.path.join('.');
   if (issue.code === 'unrecognized_keys') {
     const [stranger] = issue.keys;
-    return `there is no field ${field === '' ? '' : `${field}.`}${stranger}`;
+    const known = field === '' ? energyConstantsSchema.shape : memorySchema.shape;
+    const meant = nearestName(stranger!, Object.keys(known));
+    const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+    return `there is no field ${field === '' ? '' : `${field}.`}${stranger}${hint}`;
   }
   const found = issue.path.reduce<unknown>((part, key) => Reflect.get(part as object, key), value);
   const isNumber = /^(accumulate|multiplyAccumulate|memory\..*(Read|Write))$/.test(field);

@@ -2,7 +2,7 @@
  * The energy of a model on images that flow through it: spikes and operations counted layer by layer and step by step, then joules in several
  * conventions. What is counted and how is `energy/`'s business; here spikes meet layers. Platform-neutral.
  */
-import type { EnergyConstants } from '../energy/constants.js';
+import { type EnergyConstants, parseEnergyConstants } from '../energy/constants.js';
 import { type CountedLayer, countedLayers } from '../energy/layers.js';
 import {
   accessesOfAnnLayer,
@@ -72,9 +72,10 @@ export class EnergyMeter {
   #images = 0;
   #size: readonly number[] = [];
 
+  /** @throws UsageError naming the field of the constants that is wrong or unknown. */
   constructor(model: Model, constants: EnergyConstants) {
     this.#model = model;
-    this.#constants = constants;
+    this.#constants = parseEnergyConstants(constants, 'EnergyMeter: constants');
   }
 
   /**

@@ -1,11 +1,13 @@
 /**
  * What `energy` found, as one plain object: what `--json` prints, and all that the HTML report and the CSV table are made from. Its form is public (docs/cli.md).
  */
-import type { EnergyConstants } from '../energy/constants.js';
+import { type EnergyConstants, parseEnergyConstants } from '../energy/constants.js';
 import { type CountedLayer, countedLayers } from '../energy/layers.js';
 import type { PaperEnergy } from '../energy/paperConvention.js';
+import { UsageError } from '../errors.js';
 import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
 import { graphOf } from '../models/registry.js';
+import { checkOptionNames, described } from '../optionNames.js';
 import type { EnergyMeasurement } from './energy.js';
 import { stageOf } from './summary.js';
 
@@ -47,15 +49,22 @@ export interface EnergyDocument {
   }[];
 }
 
-export function energyDocument(found: {
+/** What an `EnergyDocument` is made from. */
+export interface EnergyFindings {
   readonly subject: EnergySubject;
   readonly constants: EnergyConstants;
   readonly data: EnergySource;
   readonly paper: PaperEnergy;
   readonly measured?: EnergyMeasurement;
+  /** Share of images whose likeliest class is the label. */
   readonly accuracy?: number;
-}): EnergyDocument {
-  const { subject, constants, data, paper, measured, accuracy } = found;
+}
+
+/** @throws UsageError for a finding or a constant that is unknown, wrong or missing. */
+export function energyDocument(found: EnergyFindings): EnergyDocument {
+  checkFindings(found);
+  const { subject, data, paper, measured, accuracy } = found;
+  const constants = parseEnergyConstants(found.constants, 'energyDocument: constants');
   const { name, configuration, imageSize, trainedTimeSteps = null } = subject;
   const graph = graphOf({ configuration });
   return {
@@ -77,6 +86,16 @@ export function energyDocument(found: {
       fedBy: layer.spikeFed ? 'spikes' : 'numbers',
     })),
   };
+}
+
+function checkFindings(found: EnergyFindings): void {
+  const required = { subject: true, constants: true, data: true, paper: true } as const;
+  checkOptionNames<EnergyFindings>('energyDocument', found, { ...required, measured: true, accuracy: true });
+  for (const name of Object.keys(required) as (keyof typeof required)[]) {
+    const value: unknown = found?.[name];
+    if (typeof value !== 'object' || value === null)
+      throw new UsageError(`energyDocument: ${name} is ${described(value)}, expected an object`);
+  }
 }
 
 /** One row per layer for spreadsheets; RFC 4180, names with commas or quotes in quotes. Empty where nothing was measured. */

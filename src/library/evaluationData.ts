@@ -15,6 +15,7 @@ import { createLoader } from '../data/loader/loader.js';
 import { isImageName } from '../data/names.js';
 import type { PreprocessSettings } from '../data/preprocess.js';
 import { UsageError } from '../errors.js';
+import { checkOptionNames, described } from '../optionNames.js';
 import type { LabelledBatch } from './evaluate.js';
 import { folderFingerprint } from './fingerprint.js';
 
@@ -42,6 +43,8 @@ export interface EvaluationData {
  * @throws ImageError or DataError naming the file when nothing is recognised or a file is damaged.
  */
 export async function openEvaluationData(path: string): Promise<EvaluationData> {
+  if (typeof path !== 'string')
+    throw new UsageError(`openEvaluationData: found ${described(path)}, expected the path of a folder or an archive`);
   const place = await locate(path);
   const isFolder = await isDirectory(place);
   if (isFolder === false && isImageName(path))
@@ -77,7 +80,10 @@ function datasetData(dataset: Dataset, root: string): EvaluationData {
     size: dataset.size,
     fingerprint: datasetFingerprint(dataset, root),
     notes: dataset.notes ?? [],
-    batches: ({ batch, preprocess, shard }) => drawn(dataset, batch, preprocess, shard),
+    batches: (options) => {
+      checkOptionNames<EvaluationDataOptions>('batches', options, { batch: true, preprocess: true, shard: true });
+      return drawn(dataset, options.batch, options.preprocess, options.shard);
+    },
   };
 }
 

@@ -5,6 +5,7 @@
  */
 import { UsageError } from '../errors.js';
 import { elementCount, formatShape, type Shape } from '../graph/shape.js';
+import { checkOptionNames, described } from '../optionNames.js';
 
 /** Input of a neuron layer over all time steps, and the constants of its neurons. */
 export interface NeuronInput {
@@ -41,8 +42,10 @@ export interface NeuronPlace {
   readonly position: number;
 }
 
-/** @throws UsageError when there is no such neuron. */
-export function membraneTrace(input: NeuronInput, { image = 0, channel, position }: NeuronPlace): MembraneTrace {
+/** @throws UsageError when there is no such neuron, and for a constant or a part of the place that is unknown or no number. */
+export function membraneTrace(input: NeuronInput, place: NeuronPlace): MembraneTrace {
+  checkTraceInput(input, place);
+  const { image = 0, channel, position } = place;
   const [timeSteps, images, channels, ...space] = input.shape as [number, number, number, ...number[]];
   const positions = elementCount(space);
   const inside = (value: number, count: number) => Number.isInteger(value) && value >= 0 && value < count;
@@ -61,4 +64,14 @@ export function membraneTrace(input: NeuronInput, { image = 0, channel, position
     return { current, charged, spike, membrane };
   });
   return { tau: input.tau, threshold: input.threshold, steps };
+}
+
+function checkTraceInput(input: NeuronInput | undefined, place: NeuronPlace | undefined): void {
+  checkOptionNames<NeuronInput>('membraneTrace', input, { shape: true, data: true, tau: true, threshold: true });
+  checkOptionNames<NeuronPlace>('membraneTrace', place, { image: true, channel: true, position: true });
+  const numbers = { tau: input?.tau, threshold: input?.threshold, channel: place?.channel, position: place?.position };
+  for (const [name, value] of Object.entries(numbers)) {
+    if (typeof value !== 'number')
+      throw new UsageError(`membraneTrace: ${name}: found ${described(value)}, expected a number`);
+  }
 }

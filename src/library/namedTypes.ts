@@ -29,6 +29,6 @@ export type { MergedRepConv } from '../runtime/passes/mergeRepConv.js';
 export type { PrepareOptions } from '../runtime/prepare.js';
 export type { TunedForm } from '../runtime/tune.js';
 export type { AnnMemory, LayerOperations } from './energy.js';
-export type { EnergySource, EnergySubject } from './energyDocument.js';
+export type { EnergyFindings, EnergySource, EnergySubject } from './energyDocument.js';
 export type { ModelParts } from './modelTypes.js';
 export type { NeuroBenchFigures } from './neuroBenchFigures.js';

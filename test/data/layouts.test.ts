@@ -90,6 +90,14 @@ describe('splits in folders and archives', () => {
     }
   });
 
+  it('are drawn in batches whose options are known by name', async () => {
+    for (const path of [await plant('ant/1.png', 'bee/2.png'), await plant(...both('train', 'test'))]) {
+      const data = await openEvaluationData(path);
+      expect(() => data.batches({ batchSize: 1 } as never)).toThrow(/no option batchSize; did you mean batch\?/);
+    }
+    await expect(openEvaluationData(undefined as never)).rejects.toThrow(/openEvaluationData: found undefined/);
+  });
+
   it('are evaluated on test before validation, unless test has no classes', async () => {
     const three = await plant(...both('train', 'test'), 'valid/ant/6.png');
     expect((await opened(three, 'test')).images).toEqual(['test/ant/4.png', 'test/bee/5.png']);

@@ -7,12 +7,16 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   createEngine,
+  defaultEnergyConstants,
+  EnergyMeter,
+  energyDocument,
   evaluate,
   type LoadOptions,
   loadModel,
   MetaSpikeformerError,
   type Model,
   type ModelSource,
+  membraneTrace,
   onnxParts,
   openDataset,
   plainPreprocessing,
@@ -166,10 +170,42 @@ describe('every function that takes options', () => {
     ['writePth', () => writePth('/nowhere/a.pth', new Map(), untyped({ wrapped: 'model' }))],
     ['openDataset', () => openDataset('/nowhere', untyped({ splits: 'test' }))],
     ['train', () => train(untyped({ recipes: {} }))],
+    ['energyDocument', () => energyDocument(untyped({ subjects: {} }))],
+    [
+      'membraneTrace',
+      () =>
+        membraneTrace(
+          { shape: [1, 1, 1, 1, 1], data: new Float32Array(1), tau: 2, threshold: 1 },
+          untyped({ chanel: 0, position: 0 }),
+        ),
+    ],
   ])('refuses one that it does not have: %s', async (_title, call) => {
     const refused = (async () => call())();
     await expect(refused).rejects.toThrow(UsageError);
     await expect(refused).rejects.toThrow(/there is no option \w+; (did you mean \w+\?|there are )/);
+  });
+
+  it('takes energy constants in part, and refuses a field that there is none of', async () => {
+    const input = { shape: [1, 3, 16, 16], data: Float32Array.from({ length: 768 }, (_, i) => Math.sin(i)) };
+    const meterOf = async (constants: unknown) => {
+      const meter = new EnergyMeter(model, untyped(constants));
+      await meter.run(input);
+      return meter.result();
+    };
+    expect(await meterOf({ name: 'own', accumulate: 0.5 })).toEqual(
+      await meterOf({ ...defaultEnergyConstants, name: 'own', accumulate: 0.5 }),
+    );
+    await expect(meterOf({ acumulate: 0.5 })).rejects.toThrow(/no field acumulate; did you mean accumulate\?/);
+    await expect(meterOf({ memory: { weightsRead: 1 } })).rejects.toThrow(
+      /memory\.weightsRead; did you mean weightRead\?/,
+    );
+    await expect(meterOf(undefined)).rejects.toThrow(UsageError);
+  });
+
+  it('says what is missing from the findings of an energy document and from a neuron', () => {
+    expect(() => energyDocument(untyped({ subject: {} }))).toThrow(/energyDocument: constants is undefined/);
+    const input = { shape: [1, 1, 1, 1, 1], data: new Float32Array(1), tau: 2 };
+    expect(() => membraneTrace(untyped(input), { channel: 0, position: 0 })).toThrow(/threshold: found undefined/);
   });
 
   it.each([-1, 0, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '3', null])('refuses %s classes to name', async (top) => {
