@@ -48,6 +48,8 @@ export interface Checkpoint {
   readonly sets: readonly TensorSet[];
   /** safetensors: its `__metadata__`. pth: numbers, texts and truth values beside the weights, such as `epoch`. */
   readonly metadata: Record<string, string>;
+  /** What to say when there are no weights: that a whole module stands where they should be. */
+  readonly hint?: string;
   /** Closes the file; tensors cannot be read afterwards. */
   close(): Promise<void>;
 }

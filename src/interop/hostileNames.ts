@@ -6,13 +6,13 @@
 /** Modules of which nothing belongs into a checkpoint. */
 const HOSTILE_MODULES = new Set(
   (
-    'os nt pty sys subprocess shutil socket ssl http urllib ftplib smtplib webbrowser ctypes cffi importlib imp runpy code codeop ' +
-    'marshal pip pdb bdb timeit cProfile profile trace pydoc pkgutil asyncio atexit zipimport site distutils setuptools ' +
-    'pexpect requests commands popen2 tempfile fcntl mmap pickle _pickle shelve linecache gc inspect'
+    'os nt pty sys subprocess shutil socket ssl http urllib ftplib smtplib webbrowser ctypes cffi importlib imp runpy codeop ' +
+    'marshal pip pdb bdb timeit cProfile pydoc pkgutil asyncio atexit zipimport distutils setuptools ' +
+    'pexpect requests popen2 tempfile fcntl mmap pickle _pickle shelve linecache gc inspect'
   ).split(' '),
 );
 
-/** Plain data that those modules have all the same. */
+/** Plain data that those modules have all the same, and their members. */
 const HARMLESS = new Set([
   'os._Environ',
   'os.stat_result',
@@ -22,15 +22,32 @@ const HARMLESS = new Set([
   'os.sched_param',
   'os.PathLike',
   'http.HTTPStatus',
+  'http.HTTPMethod',
+  'http.client.HTTPMessage',
+  'shutil._ntuple_diskusage',
+  'ssl.TLSVersion',
+  'ssl.VerifyMode',
   'socket.AddressFamily',
   'socket.SocketKind',
   'inspect.Parameter',
   'inspect.Signature',
+  'inspect.FullArgSpec',
+  'inspect.BoundArguments',
   'inspect._ParameterKind',
   'inspect._empty',
   'pickle.PickleBuffer',
 ]);
-const HARMLESS_MODULES = ['urllib.parse.', 'importlib.metadata.', 'http.cookies.'];
+const HARMLESS_MODULES = [
+  'urllib.parse.',
+  'importlib.metadata.',
+  'http.cookies.',
+  'distutils.version.',
+  'setuptools._distutils.version.',
+  'setuptools._vendor.packaging.',
+  'setuptools.extern.packaging.',
+  'pip._vendor.packaging.',
+  'requests.structures.',
+];
 
 /** Single functions of modules that are harmless otherwise, and modules below them. */
 const HOSTILE_NAMES = new Set([
@@ -48,6 +65,13 @@ const HOSTILE_NAMES = new Set([
     'vars',
   ].map((name) => `builtins.${name}`),
   ...['execfile', 'file', 'reload', 'apply', 'raw_input'].map((name) => `builtins.${name}`),
+  // Modules whose names people also give to their own, of which Python's have only these.
+  ...['getoutput', 'getstatus', 'getstatusoutput'].map((name) => `commands.${name}`),
+  ...['addsitedir', 'addpackage', 'execsitecustomize', 'execusercustomize', 'main'].map((name) => `site.${name}`),
+  ...['run', 'runctx', 'Profile', 'main'].map((name) => `profile.${name}`),
+  'code.interact',
+  'trace.Trace',
+  'trace.main',
   'io.open',
   'io.open_code',
   'io.FileIO',
@@ -76,6 +100,7 @@ const HOSTILE_NAMES = new Set([
 ]);
 const HOSTILE_PACKAGES = [
   'torch.hub.',
+  'code.Interactive',
   'torch.utils.cpp_extension.',
   'torch.package.',
   'multiprocessing.popen_',
@@ -100,5 +125,8 @@ export function isHostile(path: string): boolean {
   if (HOSTILE_NAMES.has(path) || HOSTILE_PACKAGES.some((beginning) => path.startsWith(beginning))) return true;
   const top = path.slice(0, path.indexOf('.'));
   if (!HOSTILE_MODULES.has(top)) return false;
-  return !HARMLESS.has(path) && !HARMLESS_MODULES.some((beginning) => path.startsWith(beginning));
+  const owner = path.slice(0, path.lastIndexOf('.'));
+  return (
+    !HARMLESS.has(path) && !HARMLESS.has(owner) && !HARMLESS_MODULES.some((beginning) => path.startsWith(beginning))
+  );
 }

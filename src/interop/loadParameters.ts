@@ -199,16 +199,16 @@ function fitOf(
 const FRAME = ['1_1', '1_2', '2', '3', '4'].map((number) => `downsample${number}.encode_conv.weight`);
 
 /** @param shapes Of the tensors that were recognised. */
-function noWeights({ name, sets }: Checkpoint, shapes: ReadonlyMap<string, unknown>): CheckpointError {
+function noWeights({ name, sets, hint }: Checkpoint, shapes: ReadonlyMap<string, unknown>): CheckpointError {
   const count = sets.reduce((sum, set) => sum + set.shapes.size, 0);
   const missing = FRAME.filter((parameter) => !shapes.has(parameter));
-  const [part] = shardNote(name);
+  const [advice = hint] = shardNote(name);
   const what =
     missing.length === FRAME.length
       ? 'the stem (downsample1_1.encode_conv.weight) and the four downsampling layers'
       : missing.join(', ');
   return new CheckpointError(
-    `${name}: these are not the weights of a Meta-SpikeFormer: its ${count} tensors do not include ${what}${part ? `; ${part}` : ''}`,
+    `${name}: these are not the weights of a Meta-SpikeFormer: its ${count} tensors do not include ${what}${advice ? `; ${advice}` : ''}`,
   );
 }
 

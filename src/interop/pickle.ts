@@ -1,10 +1,11 @@
 /**
- * A machine for Python's pickle format (protocols 2 to 5) that builds inert data and executes nothing: what it builds is in
+ * A machine for Python's pickle format (protocols 1 to 5) that builds inert data and executes nothing: what it builds is in
  * `pickleValues.ts`, and what a pickle's wish to call something leads to is decided by the `PickleWorld` that the caller passes.
  * The instruction set is that of CPython's `pickletools`; what no binary pickle contains (the text instructions of
- * protocols 0 and 1, extension codes) is refused. Time and memory are bounded by `PickleLimits`.
+ * protocol 0, extension codes) is refused. Time and memory are bounded by `PickleLimits`.
  */
 import { CheckpointError } from './errors.js';
+import { integerOfBytes, integerOfText } from './pickleIntegers.js';
 import { DEFAULT_PICKLE_LIMITS, type PickleLimits } from './pickleLimits.js';
 import {
   PickleDict,
@@ -46,8 +47,6 @@ export function readPickle(
 class OutOfBytes extends Error {}
 
 const LONGEST_NAME = 1000;
-/** Bytes. Longer integers are kept as something that nobody reads: to convert them would take the square of their length. */
-const LONGEST_INTEGER = 64;
 const LONGEST_SKIPPED_INTEGER = 1 << 20;
 const NEWLINE = 0x0a;
 
@@ -136,17 +135,15 @@ class Machine {
     return line;
   }
 
-  /** A two's complement integer of any length: a number where that is exact, else a bigint. */
   integer(length: number): PickleValue {
     if (length > LONGEST_SKIPPED_INTEGER) throw this.malformed(`has an integer of ${length} bytes`);
-    if (length > LONGEST_INTEGER) {
-      this.take(length);
-      return new PickleObject(new PickleGlobal('builtins', 'int'));
-    }
-    let value = 0n;
-    for (const byte of this.take(length).toReversed()) value = (value << 8n) | BigInt(byte);
-    const signed = BigInt.asIntN(8 * length, value);
-    return Number.isSafeInteger(Number(signed)) ? Number(signed) : signed;
+    return integerOfBytes(this.take(length));
+  }
+
+  textInteger(): PickleValue {
+    const value = integerOfText(this.line());
+    if (value === undefined) throw this.malformed('has an integer that is none');
+    return value;
   }
 
   private numberAt(length: number, read: (at: number) => number): number {
@@ -290,6 +287,8 @@ const OPERATIONS: readonly (Operation | undefined)[] = byCode([
   ['M', (m) => m.push(m.uint16())],
   [0x8a, (m) => m.push(m.integer(m.uint8()))],
   [0x8b, (m) => m.push(m.integer(m.uint32()))],
+  ['I', (m) => m.push(m.textInteger())],
+  ['L', (m) => m.push(m.textInteger())],
   ['N', (m) => m.push(null)],
   [0x88, (m) => m.push(true)],
   [0x89, (m) => m.push(false)],

@@ -8,7 +8,7 @@ import { CheckpointError, printable } from './errors.js';
 import { readPickle } from './pickle.js';
 import { PickleDict, type PickleValue } from './pickleValues.js';
 import { locateLegacyStorages, readLegacyPickles } from './pthLegacy.js';
-import { findSets } from './pthSets.js';
+import { findSets, moduleNote } from './pthSets.js';
 import { damaged, LARGEST_PICKLE, type Storages, wrongByteOrder } from './pthStorages.js';
 import type { RandomAccessFile } from './randomAccessFile.js';
 import { type StorageReference, TorchWorld } from './torchPickle.js';
@@ -87,6 +87,7 @@ function makeCheckpoint(
   storages: Storages,
 ): Checkpoint {
   const sets = findSets(file, value, storages);
+  const hint = moduleNote(value);
   let tensors: ReadonlyMap<string, CheckpointTensor> | undefined;
   return {
     name: file.name,
@@ -97,6 +98,7 @@ function makeCheckpoint(
       return tensors;
     },
     metadata: scalarsOf(value),
+    ...(hint === undefined ? {} : { hint }),
     close: () => file.close(),
   };
 }

@@ -167,6 +167,17 @@ class PthTensor implements CheckpointTensor {
   }
 }
 
+/** That a whole module stands where a state_dict should, as of programs that save `model` itself; undefined where none does. */
+export function moduleNote(value: PickleValue): string | undefined {
+  const entries = value instanceof PickleDict ? value.entries : new Map<string, PickleValue>();
+  for (const key of [...STATE_DICT_KEYS, 'net', 'ema']) {
+    const candidate = entries.get(key);
+    if (candidate instanceof PickleObject && candidate.items === undefined)
+      return `${key} is an object of class ${printable(candidate.type.path)}; save its state_dict() instead`;
+  }
+  return undefined;
+}
+
 function notAStateDict(file: RandomAccessFile, value: PickleValue): CheckpointError {
   const entries = value instanceof PickleDict ? value.entries : new Map<string, PickleValue>();
   const nested = STATE_DICT_KEYS.map((key) => entries.get(key)).find((candidate) => candidate instanceof PickleObject);

@@ -18,9 +18,9 @@ const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
 /** Opens the file of this name in the folder of the index. */
 export type OpenShard = (name: string) => Promise<Checkpoint>;
 
-/** By its name: other JSON is no index. */
+/** By its name, which may tell a variant (`model.safetensors.index.fp16.json`): other JSON is no index. */
 export function isShardIndex(name: string): boolean {
-  return /\.index\.json$/i.test(name);
+  return /\.index(\.[\w-]+)?\.json$/i.test(name);
 }
 
 /** @throws CheckpointError when the index is damaged, names files outside its folder, or a tensor is not where it says. */
@@ -90,7 +90,12 @@ async function readWeightMap(file: RandomAccessFile): Promise<ReadonlyMap<string
 
 function refuseOutside(file: RandomAccessFile, name: string): void {
   const parts = name.split(/[/\\]/);
-  const inside = parts.every((part) => part !== '' && part !== '.' && part !== '..') && !/[:\0]/.test(name);
+  const inside = parts.every((part) => part !== '' && part !== '..') && parts.at(-1) !== '.' && !/[:\0]/.test(name);
+  if (inside && isShardIndex(name)) {
+    throw new CheckpointError(
+      `${file.name}: refused: it names ${printable(name)}, an index, as a part; parts are .safetensors or .bin files`,
+    );
+  }
   if (inside) return;
   throw new CheckpointError(
     `${file.name}: refused: it names the file ${printable(name)}, which is not inside its folder; put all parts beside the index`,

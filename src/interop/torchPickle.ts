@@ -121,6 +121,8 @@ export class TorchWorld implements PickleWorld {
         return this.tensor(args);
       case 'torch._utils._rebuild_parameter':
       case 'torch._utils._rebuild_parameter_with_state':
+      // Of a device without storages of its own, such as a TPU: the tensor follows as one of the processor.
+      case 'torch._utils._rebuild_device_tensor_from_cpu_tensor':
         return args[0] instanceof TensorReference || args[0] instanceof PickleObject ? args[0] : this.misuse(path);
       case 'torch._tensor._rebuild_from_type_v2':
         return this.tensorOfType(path, args);

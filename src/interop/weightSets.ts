@@ -25,13 +25,18 @@ const ANCHOR = /^downsample(?:1_1\.encode_conv\.weight|(?:1_2|2|3|4)\.encode_(?:
 /** A parameter's name behind anything: the architecture's own modules begin it. */
 const OWN_MODULE = /(?:^|\.)((?:downsample(?:1_1|1_2|\d+)|ConvBlock\d+_\d+|block\d+|head|head_kd)\..+)$/;
 
-/** What compilers and shardings put anywhere into a name, and profilers leave beside every module's parameters. */
+type Places = ReadonlyMap<string, string>;
+
+const HEAD = /^head(?:_kd)?\./;
+
+/** What compilers and shardings put anywhere into a name. */
 const TRANSPARENT = /(^|\.)(?:(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)\.)+/g;
-const PROFILE = /(^|\.)total_(?:ops|params)$/;
+/** What profilers leave beside every module's parameters, and what only the module itself can read. */
+const PROFILE = /(^|\.)(?:total_(?:ops|params)|_extra_state)$/;
 
 /** First parts of names that wrappers, losses and metrics leave beside a network's own; nothing flows through them. */
 const STRAY =
-  /^(?:n_averaged|num_updates|decay|initted|step|epoch|global_step|iteration|loss.*|crit)$|(?:^|_)(?:loss|losses|criterion|criteria|metrics?|acc|accuracy|top[15]|auroc|auc|f1|precision|recall|confmat|teacher|ema|swa|mixup|cutmix|optimizer|scheduler|scaler)(?:_|$|\d)|(?:Loss|Metrics?|Acc|Accuracy|Criterion)$/;
+  /^(?:n_averaged|num_updates|decay|initted|_?step|epoch|global_(?:step|iter)|iter|iteration|lr|seed|version|best_.*|class_weights?|pos_weight|device_indicator|_?dummy(?:_param)?|loss.*|crit)$|(?:^|_)(?:loss|losses|criterion|criteria|metrics?|acc|accuracy|top[15]|auroc|auc|f1|precision|recall|confmat|teacher|ema|swa|mixup|cutmix|optimizer|scheduler|scaler)(?:_|$|\d)|(?:Loss|Metrics?|Acc|Accuracy|Criterion)$/;
 
 const AVERAGED = /(?:^|[._])(?:ema\d*|swa|avg|average|averaged|averages|shadow|polyak)(?:[._]|$)|Ema$|EMA/;
 const ANOTHER = /(?:^|[._])(?:teacher|momentum|target|frozen|old|initial|init|encoder_k)(?:[._]|$)/;
@@ -94,7 +99,9 @@ function weightsIn(set: TensorSet): WeightSet[] {
     if ([...places.keys()].some((name) => ANCHOR.test(name))) anchored.push([prefix, places]);
     else for (const [parameter, name] of places) strays.push([prefix + parameter, name]);
   }
+  for (const [prefix] of anchored) groups.delete(prefix);
   return anchored.slice(0, MOST_SETS).map(([prefix, places]) => {
+    adoptHead(groups, prefix, places);
     for (const [plain, name] of strays) {
       if (!plain.startsWith(prefix)) continue;
       const rest = plain.slice(prefix.length);
@@ -102,6 +109,17 @@ function weightsIn(set: TensorSet): WeightSet[] {
     }
     return weightSet(set, prefix, places);
   });
+}
+
+/** A program that puts its own head on a backbone has the head beside it: `model.backbone.…` and `model.head.weight`. */
+function adoptHead(groups: ReadonlyMap<string, Places>, prefix: string, places: Map<string, string>): void {
+  if ([...places.keys()].some((name) => HEAD.test(name))) return;
+  let nearest: readonly [string, Places] | undefined;
+  for (const group of groups) {
+    const encloses = prefix.startsWith(group[0]) && [...group[1].keys()].some((name) => HEAD.test(name));
+    if (encloses && group[0].length >= (nearest?.[0].length ?? 0)) nearest = group;
+  }
+  for (const [parameter, name] of nearest?.[1] ?? []) if (HEAD.test(parameter)) places.set(parameter, name);
 }
 
 function placeOf(name: string): Place | undefined {

@@ -27,6 +27,12 @@ describe('a pickle that calls', () => {
     await expect(refusalOf(stateDict(good))).rejects.toThrow('the file was accepted');
   });
 
+  it('is accepted when a tensor of a TPU follows as one of the processor', async () => {
+    const device = bytes('ctorch._utils\n_rebuild_device_tensor_from_cpu_tensor\n', tuple(good, text('xla:0')), 'R');
+    const checkpoint = await openCheckpoint(fileFromBytes(stateDict(device), 'tpu.pth'));
+    expect(checkpoint.tensors.get('weight')?.shape).toEqual([2, 3]);
+  });
+
   it.each([
     ['os.system by REDUCE', bytes('cposix\nsystem\n', tuple(text('true')), 'R'), 'calls os.system'],
     ['eval by its Python 2 name', bytes('c__builtin__\neval\n', tuple(text('1')), 'R'), 'calls builtins.eval'],
@@ -37,6 +43,7 @@ describe('a pickle that calls', () => {
       'os.path.x',
     ],
     ['torch.load, to read another pickle', bytes('ctorch\nload\n)R'), 'calls torch.load'],
+    ['a console', bytes('ccode\nInteractiveConsole\n)R'), 'calls code.InteractiveConsole'],
     ['exec', bytes('cbuiltins\nexec\n', tuple(text('1')), 'R'), 'calls builtins.exec'],
     ['pickle.loads', bytes('c_pickle\nloads\n', tuple(text('1')), 'R'), 'calls _pickle.loads'],
     ['runpy by the names on the stack', bytes(text('runpy'), text('run_path'), 0x93, ')R'), 'calls runpy.run_path'],
@@ -78,6 +85,13 @@ describe('a pickle that calls', () => {
     ['an unknown dictionary that is filled', bytes(unknown, '(', text('a'), 'K\x01u')],
     ['a buffer that was kept outside the pickle', bytes(0x97, 0x98)],
     ['an integer of 5,000 bits', bytes(0x8b, 113, 2, 0, 0, new Uint8Array(625).fill(7))],
+    ['an integer and truth values of protocol 1', bytes('(', 'I01\n', 'I-7\n', 'L1180591620717411303424L\n', 't')],
+    ["an object of a person's own module named like one of Python's", bytes('ccode.utils\nConfig\n)R')],
+    [
+      'a kind of a parameter',
+      bytes('cbuiltins\ngetattr\n', tuple(bytes('cinspect\n_ParameterKind\n'), text('VAR')), 'R'),
+    ],
+    ['a version', bytes('cdistutils.version\nLooseVersion\n)R')],
     ['a tensor of an unknown kind', bytes('ctorch._utils\n_rebuild_sparse_tensor\n)R')],
   ])('that is %s beside the weights is passed over', async (_, value) => {
     const pickle = bytes(START, '}', text('model'), '}', text('w'), good, 's', 's', text('args'), value, 's.');
@@ -225,7 +239,8 @@ describe('the pickle machine', () => {
     ['appends to a number', 'K\x01K\x01a.'],
     ['sets attributes of a text', 'X\0\0\0\0}b.'],
     ['uses an extension code', '\x82\x01.'],
-    ['uses a text instruction', 'I1\n.'],
+    ['uses a text instruction of protocol 0', 'Va\n.'],
+    ['has an integer of protocol 1 that is none', 'I1x\n.'],
     ['has a dictionary key without a value', '}(Nu.'],
     ['names a class by a number', 'K\x01K\x02\x93.'],
     ['is of protocol 9', '\x80\x09N.'],

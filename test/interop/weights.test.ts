@@ -83,6 +83,16 @@ const layouts: readonly (readonly [string, Tensors])[] = [
   ['counters of a profiler', { ...raw, total_ops: one, 'block3.0.total_params': one }],
   ['a loss beside a bare network', { ...raw, 'loss_fn.weight': one }],
   ['a student beside its teacher', { ...behind('teacher.', averaged), ...behind('student.', raw) }],
+  ['a backbone and the head beside it', renamed(raw, (name) => (name.startsWith('head.') ? name : `backbone.${name}`))],
+  [
+    'a student and its teacher with heads beside their backbones',
+    {
+      ...renamed(averaged, (name) => (name.startsWith('head.') ? `teacher.${name}` : `teacher.backbone.${name}`)),
+      ...renamed(raw, (name) => (name.startsWith('head.') ? `student.${name}` : `student.backbone.${name}`)),
+    },
+  ],
+  ['extra state of modules', { ...raw, 'block3.0._extra_state': one, _extra_state: one }],
+  ['numbers of the training', { ...raw, lr: one, seed: one, class_weights: one, pos_weight: one, best_epoch: one }],
   ['an averaged copy', { ...behind('ema_model.module.', averaged), ...behind('net.', raw) }],
 ];
 
@@ -136,6 +146,15 @@ describe('weights in dictionaries', () => {
     const result = await loaded(await pth({ model: broken, ema: averaged }));
     expect(result.value).toBe(0.25);
     expect(result.notes[0]).toContain('the weights ema were taken (model does not fit a network)');
+  });
+});
+
+describe('a whole module in place of weights', () => {
+  it('is named, also when the optimizer beside it has tensors', async () => {
+    const model = pickled('cmylab.nets\nNet\n)R');
+    expect(await complaint(await pth({ model, opt: { momentum: one } }))).toMatch(
+      /not the weights of a Meta-SpikeFormer: .*; model is an object of class mylab\.nets\.Net; save its state_dict\(\) instead$/,
+    );
   });
 });
 
@@ -240,6 +259,10 @@ describe('a checkpoint in several files', () => {
     const checkpoint = await openCheckpointFile(write(`${stem}.${ending}.index.json`, index(places)));
     expect((await loaded(checkpoint)).value).toBe(0.5);
     await checkpoint.close();
+    const variant = write(`${stem}.${ending}.index.fp16.json`, index(places.map((place) => `./${place}`)));
+    const second = await openCheckpointFile(variant);
+    expect((await loaded(second)).value).toBe(0.5);
+    await second.close();
     const single = await openCheckpointFile(join(folder, places[1]!));
     expect(await complaint(single)).toContain('its name says that this is part 2 of 2; name the .index.json beside it');
     await single.close();
@@ -260,6 +283,7 @@ describe('a checkpoint in several files', () => {
       'but it is not there',
     ],
     ['a part that is missing', index(['absent.safetensors', 'absent.safetensors']), 'absent.safetensors: cannot read'],
+    ['itself for a part', index(Array(2).fill('wrong.safetensors.index.json')), 'an index, as a part'],
     ['no map', '{"a":1}', 'has no weight_map'],
     ['no JSON', '{', 'it is not JSON'],
   ])('with %s is refused', async (_, content, expected) => {
