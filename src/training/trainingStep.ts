@@ -214,9 +214,12 @@ export class TrainedNetwork {
 }
 
 function fill(slots: readonly ParameterSlot[], vector: Float32Array, parameters: Parameters): void {
-  for (const { spec, offset } of slots) {
+  for (const { spec, offset, length } of slots) {
     const values = parameters.get(spec.name);
-    if (values) vector.set(values, offset);
+    if (values === undefined) continue;
+    if (values.length !== length)
+      throw new TrainingError(`startFrom: ${spec.name} has ${values.length} values; give ${length}, or leave it out`);
+    vector.set(values, offset);
   }
 }
 

@@ -3,6 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startingWeights } from '../../src/cli/startingWeights.js';
+import { checkRecipe } from '../../src/training/recipe.js';
 import { spikeformer, writeDarkAndLight } from './support.js';
 
 let folder: string;
@@ -71,6 +73,25 @@ describe('train', () => {
     // The finished run resumes to nothing left to do, by its own recipe and with the data that it remembers.
     const resumed = await spikeformer(['train', '--output', output, '--resume', '--engine', 'reference', '--json']);
     expect(JSON.parse(resumed.stdout)).toMatchObject({ steps: 3, finished: true });
+  });
+
+  it('starts from weights that lack a block or have another head, says so, and refuses those of other widths', async () => {
+    const last = join(folder, 'run', 'last.safetensors');
+    const args = ['train', '--recipe', recipe, '--data', data, '--engine', 'reference', '--set', `finetune=${last}`];
+    const deeper = await spikeformer([...args, 'depths=[1,0,0,1,1]', '--output', join(folder, 'deeper')]);
+    expect(deeper.code).toBe(0);
+    expect(deeper.stderr).toMatch(
+      /note: .*last\.safetensors: the file lacks \d+ parameters of the network; they begin anew \(block4\.0\./,
+    );
+    const wider = await spikeformer([...args, 'embedDim=[12,16,16,16]', '--output', join(folder, 'wider')]);
+    expect(wider.code).toBe(2);
+    expect(wider.stderr).toMatch(/does not fit the recipe's model: downsample1_1\.encode_conv\.weight is \[4, /);
+    expect(wider.stderr.trimEnd().split('\n')).toHaveLength(1);
+    const { recipe: checked } = checkRecipe({ ...settings, model: { ...settings.model, classes: 3 } });
+    const { parameters, notes } = await startingWeights(last, checked!);
+    expect(notes.join()).toContain('for another number of classes 2 parameters of the network; they begin anew (head');
+    expect([...parameters.keys()].filter((name) => name.startsWith('head'))).toEqual([]);
+    expect(parameters.has('downsample4.encode_conv.weight')).toBe(true);
   });
 
   it('takes settings on --resume that cannot change weights, names the others, and notices other data', async () => {

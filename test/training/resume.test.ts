@@ -136,6 +136,13 @@ describe('numbers that are not finite', () => {
     await state.close();
   });
 
+  it('are not begun with when there are more or fewer of them than the network has', async () => {
+    const startFrom = new Map([['downsample2.encode_bn.running_var', new Float32Array(3).fill(1)]]);
+    await expect(train(smallRun(at('run'), { startFrom }))).rejects.toThrow(
+      /downsample2\.encode_bn\.running_var has 3 values; give \d+/,
+    );
+  });
+
   it('are not begun with', async () => {
     const startFrom = new Map([['downsample2.encode_bn.running_var', Float32Array.of(1, Number.NaN, 1, 1)]]);
     await expect(train(smallRun(at('run'), { startFrom }))).rejects.toThrow(

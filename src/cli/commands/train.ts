@@ -7,12 +7,9 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { openDataset } from '../../data/datasets/openDataset.js';
 import { MetaSpikeformerError, UsageError } from '../../errors.js';
-import type { Parameters } from '../../graph/graph.js';
-import { openCheckpointFile } from '../../interop/checkpointFiles.js';
-import { loadParameters } from '../../interop/loadParameters.js';
 import { createTrainingEngine, maximumThreads } from '../../runtime/engines.js';
 import { dataProblems } from '../../training/fit.js';
-import { checkRecipe, draftOf, type Recipe } from '../../training/recipe.js';
+import { checkRecipe, draftOf } from '../../training/recipe.js';
 import { draftRecipe, recipeNames } from '../../training/recipeFiles.js';
 import { misfit, type RecipeDraft } from '../../training/recipeProblems.js';
 import { checkFolder } from '../../training/runFolder.js';
@@ -31,6 +28,7 @@ import {
   reportDamaged,
 } from '../readingOptions.js';
 import { exitCodes, type Session } from '../session.js';
+import { startingWeights } from '../startingWeights.js';
 import { printNotes } from '../text.js';
 
 const schema = z.strictObject({
@@ -77,8 +75,9 @@ async function run(session: Session, options: Options): Promise<void> {
   const { recipe, dataset, dataPath } = await recipeAndData(options, draft);
   printNotes(io, dataset.notes);
   // A state holds the weights that it goes on with.
-  const startFrom =
-    recipe.finetune === null || options.resume ? undefined : await parametersOf(recipe.finetune, recipe);
+  const starting =
+    recipe.finetune === null || options.resume ? undefined : await startingWeights(recipe.finetune, recipe);
+  printNotes(io, starting?.notes);
   const abort = new AbortController();
   const ignore = io.onInterrupt(() => abort.abort());
   const watcher = watch(io);
@@ -92,7 +91,7 @@ async function run(session: Session, options: Options): Promise<void> {
       resume: options.resume,
       overwrite: false,
       acceptChangedData: options.dataChanged,
-      ...(startFrom ? { startFrom } : {}),
+      ...(starting ? { startFrom: starting.parameters } : {}),
       provenance: { revision: revision(), node: process.version },
       onProgress: watcher.report,
       signal: abort.signal,
@@ -148,17 +147,6 @@ async function rememberedData({ resume, output }: Options): Promise<string> {
   const { dataPath } = await readRecord(output);
   if (dataPath !== undefined) return dataPath;
   throw new UsageError(`--data: ${statePath(output)} does not say where the data is; give the folder or archive`);
-}
-
-/** Weights to fine-tune: of the same network, time steps and neurons aside. */
-async function parametersOf(path: string, recipe: Recipe): Promise<Parameters> {
-  const checkpoint = await openCheckpointFile(path);
-  try {
-    const { heads, strides, timeSteps } = recipe.model;
-    return (await loadParameters(checkpoint, { heads, strides, timeSteps })).parameters;
-  } finally {
-    await checkpoint.close();
-  }
 }
 
 /** The revision of a clone, `unknown` for an installed package. */
