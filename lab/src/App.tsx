@@ -7,7 +7,7 @@ import { FiringChart } from './components/FiringChart.js';
 import { Membrane } from './components/Membrane.js';
 import { Settings } from './components/Settings.js';
 import { SpikeMaps } from './components/SpikeMaps.js';
-import { millions } from './components/text.js';
+import { rounded } from './components/text.js';
 import { Viewer } from './components/Viewer.js';
 import { outcomeOf, shownLayer } from './state/labState.js';
 import { type Lab, useLab } from './state/useLab.js';
@@ -73,13 +73,7 @@ export function App() {
         </div>
         <div className="column last">
           <Membrane focus={frame?.focus ?? null} step={view.step} change={change} />
-          <Settings
-            view={view}
-            model={model}
-            own={state.ownModel !== null && state.ownModel.name === model?.name}
-            describe={lab.describe}
-            change={change}
-          >
+          <Settings view={view} model={model} own={state.opened !== null} describe={lab.describe} change={change}>
             <Effect before={state.before} now={now} />
           </Settings>
           <Energy energy={shownEnergy} />
@@ -120,8 +114,8 @@ function Header(props: { readonly lab: Lab; readonly theme: string; toggleTheme(
         ) : (
           model && (
             <span className="running">
-              {millions(model.parameters)} parameters · {model.threads === 1 ? '1 thread' : `${model.threads} threads`}{' '}
-              · T {model.timeSteps}
+              {rounded(model.parameters)} parameters · {model.threads === 1 ? '1 thread' : `${model.threads} threads`} ·
+              T {model.timeSteps}
             </span>
           )
         )}

@@ -110,7 +110,7 @@ function whatIsWrong(issue: z.core.$ZodIssue, value: unknown): string {
     const [stranger] = issue.keys;
     const known = field === '' ? energyConstantsSchema.shape : memorySchema.shape;
     const meant = nearestName(stranger!, Object.keys(known));
-    const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+    const hint = meant === undefined ? '' : ` (did you mean ${meant}?)`;
     return `there is no field ${field === '' ? '' : `${field}.`}${stranger}${hint}`;
   }
   const found = issue.path.reduce<unknown>((part, key) => Reflect.get(part as object, key), value);

@@ -355,7 +355,9 @@ describe.skipIf(!hasChromium)(`the lab in Chromium${skipNote}`, patience, () => 
 
   it('says so when a setting is changed for a person, and compares networks by name', async () => {
     const { page, complaints } = await open('precision=i16&threads=64');
-    await expect.poll(() => notice(page).allTextContents()).toEqual([expect.stringMatching(/^threads: 64 were requested/)]);
+    await expect
+      .poll(() => notice(page).allTextContents())
+      .toEqual([expect.stringMatching(/^threads: 64 were requested/)]);
     await page.locator('.settings').getByRole('radio', { name: 'dense' }).check();
     await expect
       .poll(() => notice(page).first().textContent())
@@ -384,6 +386,13 @@ describe.skipIf(!hasChromium)(`the lab in Chromium${skipNote}`, patience, () => 
       await page.getByLabel(label, { exact: true }).fill(value);
       await page.getByLabel(label, { exact: true }).press('Enter');
       await settled(page);
+      // What cannot be read takes nothing away from the network that is at work.
+      if (label === 'Heads') {
+        await give(page, 'drop', { name: 'broken.pth', mimeType: '', buffer: Buffer.from('no weights') });
+        await expect
+          .poll(() => notice(page).allTextContents())
+          .toEqual([expect.stringMatching(/^broken\.pth: is not a/)]);
+      }
     }
     const mine = await loadModel({ checkpoint }, { strides: [1, 2, 2, 1, 1], heads: 4, imageSize: 48 });
     await expectSameAnswer(page, mine, file).finally(() => mine.dispose());

@@ -159,7 +159,7 @@ describe('what predict answers', () => {
     expect(some.images[0]!.predictions).toEqual(all.slice(0, 2));
     const none = await spikeformer(['predict', photograph, ...settings, '--threshold', '1', '--no-details']);
     expect(none.code).toBe(0);
-    expect(none.stdout).toMatch(/\n {2}no class reaches 100\.0 %; the most probable one, class \d has \d+\.\d %\n/);
+    expect(none.stdout).toMatch(/\n {2}no class reaches 100\.0 %; the most probable one, class \d, has \d+\.\d %\n/);
     for (const value of ['1.1', '-1', 'half', '', '1e-3', '50%']) {
       const { code, stderr } = await spikeformer(['predict', photograph, `--threshold=${value}`]);
       expect([code, stderr]).toEqual([2, expect.stringContaining(`--threshold: found "${value}", expected a number`)]);

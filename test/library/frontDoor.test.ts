@@ -195,9 +195,9 @@ describe('every function that takes options', () => {
     expect(await meterOf({ name: 'own', accumulate: 0.5 })).toEqual(
       await meterOf({ ...defaultEnergyConstants, name: 'own', accumulate: 0.5 }),
     );
-    await expect(meterOf({ acumulate: 0.5 })).rejects.toThrow(/no field acumulate; did you mean accumulate\?/);
+    await expect(meterOf({ acumulate: 0.5 })).rejects.toThrow(/no field acumulate \(did you mean accumulate\?\)/);
     await expect(meterOf({ memory: { weightsRead: 1 } })).rejects.toThrow(
-      /memory\.weightsRead; did you mean weightRead\?/,
+      /memory\.weightsRead \(did you mean weightRead\?\)/,
     );
     await expect(meterOf(undefined)).rejects.toThrow(UsageError);
   });

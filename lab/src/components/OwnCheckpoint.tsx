@@ -59,7 +59,8 @@ export function OwnCheckpoint(props: { readonly model: ModelInfo; describe(chang
         <OwnField key={field.key} field={field} shown={field.shown(props.model)} describe={props.describe} />
       ))}
       <p className="hint">
-        These three cannot be read off the weights. The authors' values are used until you change them.
+        These three cannot be read off the weights. Shown is what the file says of them, else the authors' defaults; you
+        can change them.
       </p>
     </div>
   );

@@ -13,10 +13,13 @@ export function duration(milliseconds: number): string {
 export function energy(millijoules: number): string {
   if (millijoules >= 1) return `${millijoules.toFixed(2)} mJ`;
   const microjoules = 1000 * millijoules;
+  if (microjoules < 1) return `${(1000 * microjoules).toFixed(0)} nJ`;
   return `${microjoules.toFixed(microjoules >= 100 ? 0 : 1)} µJ`;
 }
 
-export function millions(count: number): string {
+/** How many, in millions or thousands. */
+export function rounded(count: number): string {
+  if (count < 1e5) return count < 1e3 ? String(count) : `${(count / 1e3).toFixed(count < 1e4 ? 1 : 0)} k`;
   return `${(count / 1e6).toFixed(count < 1e7 ? 1 : 0)} M`;
 }
 

@@ -37,6 +37,8 @@ export interface LabState {
   readonly ownModel: File | null;
   /** What a person says of their own checkpoint that its weights do not tell. */
   readonly unseen: Unseen;
+  /** The own checkpoint that is at work; another that could not be read does not take its place. */
+  readonly opened: { readonly file: File; readonly unseen: Unseen } | null;
   /** The layers, or the time steps where there are several, shown one after the other. */
   readonly playing: boolean;
   /** The layer that is shown while nobody has chosen one. */
@@ -81,6 +83,7 @@ export function begin(fragment: string): LabState {
     goodPicture: bundledPicture(view.image),
     ownModel: null,
     unseen: {},
+    opened: null,
     playing: plays(view),
     tour: 0,
     model: null,
@@ -151,7 +154,7 @@ export function reduce(state: LabState, action: Action): LabState {
     case 'ownModel':
       return { ...state, ownModel: action.file, unseen: {} };
     case 'unseen':
-      return { ...state, unseen: { ...state.unseen, ...action.change } };
+      return described(state, action.change);
     case 'worker':
       return hear(state, action.message, action.now);
     case 'notice':
@@ -169,6 +172,19 @@ export function reduce(state: LabState, action: Action): LabState {
   }
 }
 
+/** What is said of a checkpoint is said of the one at work, whatever was tried since. */
+function described(state: LabState, change: Unseen): LabState {
+  const { opened, ownModel } = state;
+  const unseen = opened && opened.file !== ownModel ? opened.unseen : state.unseen;
+  return { ...state, ownModel: opened?.file ?? ownModel, unseen: { ...unseen, ...change } };
+}
+
+/** The own checkpoint that a network came from. */
+function openedBy({ ownModel, unseen, opened }: LabState, { name }: ModelInfo): LabState['opened'] {
+  if (ownModel?.name === name) return { file: ownModel, unseen };
+  return opened?.file.name === name ? opened : null;
+}
+
 function said(state: LabState, texts: readonly string[]): LabState {
   return texts.reduce(withNotice, state);
 }
@@ -184,7 +200,13 @@ function hear(state: LabState, message: FromWorker, now: number): LabState {
       return { ...state, progress: { what: message.what, share: message.share } };
     case 'ready':
       return said(
-        { ...state, model: message.model, progress: null, before: outcomeOf(state) ?? state.before },
+        {
+          ...state,
+          model: message.model,
+          opened: openedBy(state, message.model),
+          progress: null,
+          before: outcomeOf(state) ?? state.before,
+        },
         changedByEngine(state.view, message.model),
       );
     case 'frame': {

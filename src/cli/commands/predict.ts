@@ -254,7 +254,7 @@ function printResult(io: Io, { result, best }: Answered, threshold: number): voi
   const time = `${milliseconds(decode + preprocess + network)} (network ${milliseconds(network)})`;
   io.stdout.write(`\n${bold(oneLine(result.image))} ${dim(`${result.width}×${result.height} pixels, ${time}`)}\n`);
   if (result.predictions.length === 0) {
-    const nearest = `${oneLine(best.label)} has ${percent(best.probability)}`;
+    const nearest = `${oneLine(best.label)}, has ${percent(best.probability)}`;
     io.stdout.write(`  no class reaches ${percent(threshold)}; the most probable one, ${nearest}\n`);
   }
   const labels = result.predictions.map(({ label }) => oneLine(label));
