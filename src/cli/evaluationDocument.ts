@@ -109,7 +109,7 @@ async function readJson(file: string): Promise<unknown> {
   try {
     const { size } = await stat(file);
     if (size > maximumBytes) throw notAResult(file, `it has ${size} bytes`);
-    return JSON.parse(await readFile(file, 'utf8'));
+    return JSON.parse(new TextDecoder().decode(await readFile(file)));
   } catch (cause) {
     if (cause instanceof UsageError) throw cause;
     throw notAResult(file, cause instanceof Error ? oneLine(cause.message) : 'it cannot be read', cause);

@@ -15,7 +15,7 @@ import type { RgbImage } from './image.js';
 import { isHarmless, type JpegStructure, walkJpeg, withoutStrays } from './jpegMarkers.js';
 import { memoryBudget } from './memoryBudget.js';
 import { decodeAs, type PixelKind } from './pixels.js';
-import { completePng } from './pngTail.js';
+import { completePng, filledPng } from './pngTail.js';
 import { checkTiffPixels, isGrey16, orient, readTiffHeader, type TiffHeader } from './tiff.js';
 
 /** Larger files are refused unread. */
@@ -121,9 +121,20 @@ async function decodeInspected(image: InspectedImage): Promise<RgbImage> {
     if (wasStopped(error)) throw error;
     if (!decodingRules().tolerateDamaged) throw damaged(label, format, error);
     noteDamaged([label]);
-    return await decode(image, image.source, 'none').catch((reason: unknown) => {
+    return await decodeRemains(image).catch((reason: unknown) => {
       throw wasStopped(reason) ? reason : damaged(label, format, reason, false);
     });
+  }
+}
+
+/** What is left of a damaged image. Of a PNG cut off in its first chunk of pixels libspng gives nothing, though rows are there. */
+async function decodeRemains(image: InspectedImage): Promise<RgbImage> {
+  try {
+    return await decode(image, image.source, 'none');
+  } catch (error) {
+    const filled = image.format === 'PNG' && !wasStopped(error) ? await filledPng(image.source) : undefined;
+    if (filled === undefined) throw error;
+    return decode(image, filled, 'none');
   }
 }
 
@@ -163,9 +174,9 @@ function damaged(label: string, format: ImageFormat, cause: unknown, canTolerate
   const remedy = canTolerate
     ? 'replace the file, or take what is left of it with --tolerate-damaged'
     : 'replace the file';
-  return new ImageError(`${label}: this ${format} file is truncated or damaged (${reasonOf(cause)}); ${remedy}`, {
-    cause,
-  });
+  // libvips keeps its messages in one place for all threads, where another decode may have taken this one's.
+  const reason = reasonOf(cause).replace(/^Unknown error$/, 'it cannot be decoded');
+  return new ImageError(`${label}: this ${format} file is truncated or damaged (${reason}); ${remedy}`, { cause });
 }
 
 async function readImageFile(path: string, label: string): Promise<Uint8Array> {

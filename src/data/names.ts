@@ -50,12 +50,12 @@ export function sortCodePoints(names: string[]): string[] {
   return plain ? names.sort() : names.sort(compareCodePoints);
 }
 
-/** What operating systems, servers, version control and notebooks leave in folders. Never data, whatever it holds. */
+/** What operating systems, servers, version control, notebooks and package managers leave in folders. Never data, whatever it holds. */
 const strays: ReadonlySet<string> = new Set(
   (
     '__macosx .ds_store .appledouble .spotlight-v100 .fseventsd .temporaryitems .trashes .directory desktop.ini thumbs.db ' +
     '.thumbnails @eadir #recycle @recycle $recycle.bin lost+found .git .github .svn .hg .dvc .cache .idea .vscode ' +
-    '.ipynb_checkpoints __pycache__ .pytest_cache'
+    '.ipynb_checkpoints __pycache__ .pytest_cache .venv venv node_modules'
   ).split(' '),
 ).add('system volume information');
 
@@ -67,7 +67,7 @@ export function isStray(name: string): boolean {
 
 /** False for nearly every path: whether it is worth looking at its folders one by one. */
 export function mayBeStray(path: string): boolean {
-  return /(?:^|\/)(?:[._@#$]|lost\+|system |desktop|thumbs)/i.test(path);
+  return /(?:^|\/)(?:[._@#$]|lost\+|system |desktop|thumbs|venv|node_modules)/i.test(path);
 }
 
 /** What people keep beside images. A folder of such a name may be a class, but not without images. */

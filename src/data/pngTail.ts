@@ -1,6 +1,6 @@
 /**
  * PNG files cut off behind their last pixel: Pillow reads them, since it stops at the last row, while other decoders insist on the
- * checksum and the closing chunk. Such a file is completed here; one that lacks pixels is not.
+ * checksum and the closing chunk. Such a file is completed here; one that lacks pixels only where that is asked for.
  */
 import { promisify } from 'node:util';
 import { constants, deflate, inflate } from 'node:zlib';
@@ -18,14 +18,37 @@ interface Cut {
 
 /** The file completed, or undefined when it is not cut off, or lacks pixels. */
 export async function completePng(bytes: Buffer): Promise<Buffer | undefined> {
+  const rows = await readRows(bytes);
+  return rows && rows.data.length >= rows.expected ? rebuilt(rows) : undefined;
+}
+
+/** The file with what it lacks in black, or undefined when it is not cut off, or nothing of the picture is left. */
+export async function filledPng(bytes: Buffer): Promise<Buffer | undefined> {
+  const rows = await readRows(bytes);
+  if (rows === undefined || rows.data.length === 0) return undefined;
+  const missing = Buffer.alloc(Math.max(0, rows.expected - rows.data.length));
+  return rebuilt({ ...rows, data: Buffer.concat([rows.data, missing]) });
+}
+
+interface Rows {
+  readonly head: Buffer;
+  readonly data: Buffer;
+  /** How many bytes a whole picture has. */
+  readonly expected: number;
+}
+
+async function readRows(bytes: Buffer): Promise<Rows | undefined> {
   const cut = readCut(bytes);
   if (cut === undefined) return undefined;
   const expected = inflatedBytes(cut.header);
   const options = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: expected + 2 ** 16 };
-  const rows = await promisify(inflate)(cut.data, options).catch(() => undefined);
-  if (rows === undefined || rows.length < expected) return undefined;
-  const data = await promisify(deflate)(rows.subarray(0, expected), { level: 1 });
-  return Buffer.concat([cut.head, chunk('IDAT', data), chunk('IEND', Buffer.alloc(0))]);
+  const data = await promisify(inflate)(cut.data, options).catch(() => undefined);
+  return data && { head: cut.head, data, expected };
+}
+
+async function rebuilt(rows: Rows): Promise<Buffer> {
+  const data = await promisify(deflate)(rows.data.subarray(0, rows.expected), { level: 1 });
+  return Buffer.concat([rows.head, chunk('IDAT', data), chunk('IEND', Buffer.alloc(0))]);
 }
 
 function readCut(bytes: Buffer): Cut | undefined {

@@ -35,7 +35,10 @@ export async function draftRecipe(nameOrPath: string, assignments: readonly stri
   const shipped = recipeNames().includes(nameOrPath);
   const path = shipped ? `${folder()}${nameOrPath}.json` : nameOrPath;
   const found = await stat(path).catch(() => undefined);
-  if (!found?.isFile()) {
+  if (found !== undefined && !found.isFile()) {
+    throw new TrainingError(`recipe ${nameOrPath}: is not a file but a folder or a device; name a JSON file`);
+  }
+  if (found === undefined) {
     throw new TrainingError(
       `recipe ${nameOrPath}: there is no such recipe and no such file; the program comes with ${recipeNames().join(', ')}`,
     );
@@ -46,9 +49,10 @@ export async function draftRecipe(nameOrPath: string, assignments: readonly stri
   return draftOf(recipe, path, assignments);
 }
 
+/** Without the byte order mark that editors on Windows put before a text, and JSON does not have. */
 async function readText(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    return new TextDecoder().decode(await readFile(path));
   } catch (cause) {
     throw new TrainingError(`${path}: cannot be read: ${reasonOf(cause as Error)}`, { cause });
   }

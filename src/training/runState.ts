@@ -6,6 +6,8 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { openCheckpointFile, writeSafetensors } from '../interop/checkpointFiles.js';
+import { CheckpointError } from '../interop/errors.js';
+import { isSystemError } from '../interop/fileReasons.js';
 import { describedBy, type ModelDescription } from '../interop/loadParameters.js';
 import type { TensorData } from '../interop/tensorData.js';
 import { type DataFingerprint, type PackedFingerprint, unpack } from './dataFingerprint.js';
@@ -97,10 +99,24 @@ export async function saveState(
   });
 }
 
-/** @throws CheckpointError for a file that is none; TrainingError for one that is not the state of a run. */
+/** What a checkpoint's own message advises (copy it again, name another) is no help for a state: there is no other. */
+async function openState(path: string): ReturnType<typeof openCheckpointFile> {
+  try {
+    return await openCheckpointFile(path);
+  } catch (cause) {
+    if (!(cause instanceof CheckpointError) || isSystemError(cause.cause)) throw cause;
+    const found = cause.message.replace(`${path}: `, '').replace(/; [^;]*$/, '');
+    throw new TrainingError(
+      `${path}: cannot be resumed from: ${found}; put back a copy of it, or begin anew with another --output`,
+      { cause },
+    );
+  }
+}
+
+/** @throws TrainingError for a file that is damaged or not the state of a run. */
 export async function readRecord(output: string): Promise<RunRecord> {
   const path = statePath(output);
-  const checkpoint = await openCheckpointFile(path);
+  const checkpoint = await openState(path);
   try {
     const { progress, recipe, dataPath } = checkpoint.metadata;
     const bytes = async (name: string) => (await checkpoint.tensors.get(name)?.readBytes()) ?? new Uint8Array();
@@ -114,11 +130,11 @@ export async function readRecord(output: string): Promise<RunRecord> {
 /**
  * Restores a run's parts from what `saveState` wrote.
  *
- * @throws TrainingError when the state is damaged; CheckpointError for a file that is not one.
+ * @throws TrainingError when the state is damaged.
  */
 export async function restoreState(output: string, parts: RunParts, progress: Progress): Promise<void> {
   const path = statePath(output);
-  const checkpoint = await openCheckpointFile(path);
+  const checkpoint = await openState(path);
   try {
     const tensors = new Map<string, Float32Array>();
     for (const [name, tensor] of checkpoint.tensors)

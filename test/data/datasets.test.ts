@@ -236,6 +236,9 @@ describe('a hostile archive', () => {
     ['is empty', Buffer.alloc(0), /is empty; a tar archive was expected/],
     ['is text', Buffer.from('<html>'.repeat(200)), /no tar header at byte 0/],
     ['is zeros', Buffer.alloc(4096), /holds no images/],
+    ['is a zip archive', Buffer.from('PK\x03\x04'.padEnd(600, '\0'), 'latin1'), /a zip archive, .*pack it as \.tar/],
+    ['is an xz archive', Buffer.from('\xfd7zXZ\0'.padEnd(600, '\0'), 'latin1'), /an xz archive, .*pack it as \.tar/],
+    ['is a bzip2 archive', Buffer.from('BZh91AY'.padEnd(600, '\0'), 'latin1'), /a bzip2 archive, .*pack it as \.tar/],
     ['states 8 GiB for an image', tarHeader('train/a/1.png', '77777777777', '0'), /more than the 268435456 allowed/],
     [
       'states a size of 2^90',

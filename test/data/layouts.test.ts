@@ -108,7 +108,13 @@ describe('splits in folders and archives', () => {
   });
 
   it('are told from what lies beside them and in them, which is named', async () => {
-    const strays = ['__MACOSX/train/ant/._1.png', '.git/HEAD', 'unlabeled/1.png', 'annotations/a.png'];
+    const strays = [
+      '__MACOSX/train/ant/._1.png',
+      '.git/HEAD',
+      'venv/lib/1.png',
+      'unlabeled/1.png',
+      'annotations/a.png',
+    ];
     const inside = [
       'train/.ipynb_checkpoints/1.png',
       'train/ant/@eaDir/1.png',
@@ -124,6 +130,13 @@ describe('splits in folders and archives', () => {
         if (path === folder || name !== '__MACOSX') expect(notes).toContain(name);
       }
       expect(notes).not.toContain('\n');
+    }
+  });
+
+  it('are none of the folders that package managers fill, whatever these hold', async () => {
+    const folder = await plant('ant/1.png', 'bee/1.png', 'venv/lib/logo.png', 'node_modules/icons/1.png');
+    for (const path of [folder, pack(folder, 'tar')]) {
+      expect((await opened(path, 'train')).classes).toEqual(['ant', 'bee']);
     }
   });
 

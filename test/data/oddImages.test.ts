@@ -9,6 +9,7 @@ import { damagedImages, decodesUnderWay, setDecodingRules } from '../../src/data
 import { stoppingInTime, withinTime } from '../../src/data/decodingTime.js';
 import { DataError, ImageError } from '../../src/data/errors.js';
 import { defaultMemoryBytes, MemoryBudget, memoryBudget, setMemoryBudget } from '../../src/data/memoryBudget.js';
+import { seededRandom } from '../../src/random.js';
 import { inRepository, sha256 } from './expected.js';
 
 interface OddFile {
@@ -77,6 +78,29 @@ describe('files that decoders disagree on', () => {
     expect(taken.data).not.toEqual(data);
     expect(damagedImages()).toEqual(['a']);
   });
+});
+
+describe('a PNG cut off in its first chunk of pixels', () => {
+  it.each([false, true])(
+    'gives the rows that are there when told so, black below (interlaced: %s)',
+    async (progressive) => {
+      const noise = seededRandom(1);
+      const data = Uint8Array.from({ length: 40 * 40 * 3 }, () => 1 + noise.integer(255));
+      const whole = await sharp(data, { raw: { width: 40, height: 40, channels: 3 } })
+        .png({ progressive })
+        .toBuffer();
+      const cut = whole.subarray(0, whole.length / 2);
+      await expect(decodeImage(cut, 'cut.png')).rejects.toThrow(/truncated or damaged .*--tolerate-damaged/);
+      setDecodingRules({ tolerateDamaged: true });
+      const taken = await decodeImage(cut, 'cut.png');
+      expect([taken.width, taken.height]).toEqual([40, 40]);
+      const kept = taken.data.filter((value, i) => value === data[i]).length;
+      expect(kept).toBeGreaterThan(0.4 * data.length);
+      expect(kept).toBeLessThan(0.6 * data.length);
+      expect(taken.data.filter((value) => value === 0).length).toBeGreaterThan(0.4 * data.length);
+      expect(damagedImages()).toEqual(['cut.png']);
+    },
+  );
 });
 
 describe('GIF', () => {

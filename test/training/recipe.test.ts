@@ -1,4 +1,7 @@
 /** Recipes that are wrong: all of it is said at once, and nothing that is no plain data gets through. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { datasetOf } from '../../src/data/datasets/dataset.js';
 import { MetaSpikeformerError } from '../../src/errors.js';
@@ -6,6 +9,7 @@ import { seededRandom } from '../../src/random.js';
 import { TrainingError } from '../../src/training/errors.js';
 import { dataProblems } from '../../src/training/fit.js';
 import { checkRecipe, draftOf, parseRecipe, recipeOf, withSettings } from '../../src/training/recipe.js';
+import { openRecipe } from '../../src/training/recipeFiles.js';
 import { settingPaths, settingsWithoutEffect } from '../../src/training/recipeSchema.js';
 import { smallest } from './runSupport.js';
 
@@ -26,6 +30,15 @@ describe('a recipe', () => {
       /--set workers=2: .*did you mean data\.workers\?/,
     ])
       expect(parse).toThrow(named);
+  });
+
+  it('in a file may begin with a byte order mark; a folder is called one', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'spikeformer-recipe-'));
+    const path = join(folder, 'mine.json');
+    await writeFile(path, `\ufeff${JSON.stringify(written)}`);
+    expect((await openRecipe(path, [])).name).toBe(written.name);
+    await expect(openRecipe(folder, [])).rejects.toThrow(/is not a file but a folder or a device/);
+    await rm(folder, { recursive: true });
   });
 
   it('whose only fault is in a --set does not blame the file', () => {

@@ -104,6 +104,18 @@ describe('resuming', () => {
     expect((await resumed({ dataset })).finished).toBe(true);
   });
 
+  it.each([
+    ['cut off', (bytes: Buffer) => bytes.subarray(0, 1000), /its header claims|has 1000/],
+    ['empty', () => Buffer.alloc(0), /is empty/],
+    ['something else', () => Buffer.from('no state '.repeat(99)), /is not a checkpoint/],
+  ])('refuses a state that is %s, and advises what helps', async (_name, spoiled, found) => {
+    const path = at('run', 'state.safetensors');
+    writeFileSync(path, spoiled(readFileSync(path)));
+    await expect(resumed()).rejects.toThrow(found);
+    await expect(resumed()).rejects.toThrow(/cannot be resumed from: .*begin anew with another --output$/);
+    await expect(resumed()).rejects.not.toThrow(/download|\.pth or/);
+  });
+
   it('goes on from a state of a version that kept no fingerprint', async () => {
     const path = at('run', 'state.safetensors');
     const state = await openCheckpointFile(path);

@@ -216,9 +216,10 @@ async function publish(io: Io, document: EnergyDocument, options: Options, model
 
 /** @param shape What a person should write instead. */
 async function readJson(path: string, shape: string): Promise<unknown> {
-  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+  const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
     throw new UsageError(`${path}: cannot be read (${cause.code ?? cause.message})`, { cause });
   });
+  const text = new TextDecoder().decode(bytes);
   if (text.length > largestSettingsFile)
     throw new UsageError(`${path}: has ${text.length} characters; a small JSON file was expected`);
   try {

@@ -63,7 +63,9 @@ export function knownLabel(labels: ReadonlyMap<string, number>, name: string, so
 
 /** One line about what was passed over, or none. */
 export function ignoredNote(source: string, ignored: readonly string[]): readonly string[] {
-  return ignored.length === 0 ? [] : [`${source}: ignored ${someNames(ignored)}: neither a split nor a class`];
+  return ignored.length === 0
+    ? []
+    : [`${source}: ignored ${someNames(ignored)}: neither used as a split nor as a class`];
 }
 
 /** A folder whose name speaks of a split. */

@@ -96,11 +96,33 @@ async function nextBlock(reader: ByteReader): Promise<Uint8Array | undefined> {
   return undefined;
 }
 
+/** How archives begin that people take for data sets; all but zip, RAR and 7z are a compressed tar. */
+const otherArchives: readonly (readonly [name: string, start: readonly number[]])[] = [
+  ['a zip', [0x50, 0x4b, 0x03, 0x04]],
+  ['a zip', [0x50, 0x4b, 0x05, 0x06]],
+  ['an xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]],
+  ['a bzip2', [0x42, 0x5a, 0x68]],
+  ['a Zstandard', [0x28, 0xb5, 0x2f, 0xfd]],
+  ['an LZ4', [0x04, 0x22, 0x4d, 0x18]],
+  ['a 7z', [0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c]],
+  ['a RAR', [0x52, 0x61, 0x72, 0x21, 0x1a, 0x07]],
+];
+
+function otherArchive(block: Uint8Array): string | undefined {
+  return otherArchives.find(([, start]) => start.every((byte, i) => block[i] === byte))?.[0];
+}
+
 /** Undefined for a block of zeros, which ends an archive. */
 function headerIn(block: Uint8Array, reader: ByteReader): Header | undefined {
   if (block[0] === 0 && block.every((byte) => byte === 0)) return undefined;
   const place = reader.offset - blockBytes;
   if (checksumOf(block) !== octal(block, 148, 156)) {
+    const other = place === 0 ? otherArchive(block) : undefined;
+    if (other !== undefined) {
+      throw new DataError(
+        `${reader.name}: is ${other} archive, which is not read; unpack it and give the folder, or pack it as .tar or .tar.gz`,
+      );
+    }
     throw new DataError(
       `${reader.name}: there is no tar header at byte ${place} (its checksum is wrong); the file is damaged or not a tar archive`,
     );
