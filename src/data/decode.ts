@@ -248,5 +248,9 @@ function pixelKindOf(source: Buffer, format: ImageFormat, header: Metadata, tiff
 /** The first line of what another library or the system said. */
 function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.split('\n')[0]!.trim();
+  // Node ends with the call and the path, which the message begins with.
+  return text
+    .replace(/^(E[A-Z]+: .*?), [a-z]+( '.*')?$/s, '$1')
+    .split('\n')[0]!
+    .trim();
 }

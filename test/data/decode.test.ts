@@ -68,7 +68,9 @@ describe('files that are no images', () => {
     const dangling = join(folder, 'dangling.jpg');
     await writeFile(empty, '');
     await symlink(join(folder, 'nowhere'), dangling);
-    expect(await messageOf(decodeImage(join(folder, 'missing.jpg')))).toMatch(/missing\.jpg: cannot be read \(ENOENT/);
+    expect(await messageOf(decodeImage(join(folder, 'missing.jpg')))).toMatch(
+      /missing\.jpg: cannot be read \(ENOENT: no such file or directory\); check/,
+    );
     expect(await messageOf(decodeImage(folder))).toBe(`${folder}: is a folder; pass the path of one image file`);
     expect(await messageOf(decodeImage(empty))).toMatch(/empty\.jpg: is empty/);
     expect(await messageOf(decodeImage(dangling))).toMatch(/dangling\.jpg: cannot be read/);

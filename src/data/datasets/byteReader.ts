@@ -143,5 +143,6 @@ async function looked(path: string): Promise<{ readonly compressed: boolean; rea
 }
 
 function reasonOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/^(E[A-Z]+: .*?), [a-z]+( '.*')?$/s, '$1').split('\n')[0]!;
 }
