@@ -9,7 +9,7 @@ import { Settings } from './components/Settings.js';
 import { SpikeMaps } from './components/SpikeMaps.js';
 import { rounded } from './components/text.js';
 import { Viewer } from './components/Viewer.js';
-import { outcomeOf, shownLayer } from './state/labState.js';
+import { outcomeOf, ownSettings, shownLayer } from './state/labState.js';
 import { type Lab, useLab } from './state/useLab.js';
 import { useTheme } from './state/useTheme.js';
 
@@ -73,7 +73,7 @@ export function App() {
         </div>
         <div className="column last">
           <Membrane focus={frame?.focus ?? null} step={view.step} change={change} />
-          <Settings view={view} model={model} own={state.opened !== null} describe={lab.describe} change={change}>
+          <Settings view={view} model={model} own={ownSettings(state)} describe={lab.describe} change={change}>
             <Effect before={state.before} now={now} />
           </Settings>
           <Energy energy={shownEnergy} />

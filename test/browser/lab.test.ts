@@ -9,7 +9,18 @@ import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { loopback } from '../../src/cli/labServer.js';
 import { decodeImage } from '../../src/data/decode.js';
-import { attentionHeads, loadModel, type Model, membraneTrace } from '../../src/index.js';
+import {
+  attentionHeads,
+  loadModel,
+  type Model,
+  membraneTrace,
+  metaSpikeformer,
+  resolveConfiguration,
+} from '../../src/index.js';
+import { encodeSafetensors } from '../../src/interop/safetensors.js';
+import type { TensorData } from '../../src/interop/tensorData.js';
+import { demonstrationParameters } from '../../src/models/initialise.js';
+import { parametersOf } from '../../src/operators/registry.js';
 import { checkpoint, fixture, repository } from '../cli/support.js';
 import {
   builtPage,
@@ -397,6 +408,23 @@ describe.skipIf(!hasChromium)(`the lab in Chromium${skipNote}`, patience, () => 
     const mine = await loadModel({ checkpoint }, { strides: [1, 2, 2, 1, 1], heads: 4, imageSize: 48 });
     await expectSameAnswer(page, mine, file).finally(() => mine.dispose());
     expect(complaints).toEqual([]);
+  });
+
+  it('lets a person say how many heads a checkpoint has that eight do not divide', async () => {
+    const { page } = await open();
+    const configuration = resolveConfiguration({ embedDim: [8, 16, 20, 20], heads: 4, classes: 3 });
+    const tensors = new Map<string, TensorData>();
+    const parameters = demonstrationParameters(metaSpikeformer(configuration), 3);
+    for (const { name, shape } of parametersOf(metaSpikeformer(configuration))) {
+      const data = parameters.get(name);
+      if (data) tensors.set(name, { dtype: 'float32', shape, data });
+    }
+    const buffer = Buffer.from(encodeSafetensors(tensors));
+    await give(page, 'drop', { name: 'four.safetensors', mimeType: '', buffer });
+    await expect.poll(() => notice(page).first().textContent()).toMatch(/heads/);
+    await page.getByLabel('Heads', { exact: true }).fill('4');
+    await page.getByLabel('Heads', { exact: true }).press('Enter');
+    await expect.poll(() => page.locator('.decision .fact').textContent()).toBe('four.safetensors');
   });
 
   it('plays at first, layer by layer, until a person takes over', async () => {

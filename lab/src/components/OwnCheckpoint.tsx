@@ -3,12 +3,13 @@
  * read; one that cannot says what it expects.
  */
 import { useEffect, useId, useState } from 'react';
-import type { ModelInfo, Unseen } from '../engine/messages.js';
+import type { Unseen } from '../engine/messages.js';
+import type { OwnSettings } from '../state/labState.js';
 
 interface Field {
   readonly key: keyof Unseen;
   readonly label: string;
-  readonly shown: (model: ModelInfo) => string;
+  readonly shown: (settings: OwnSettings) => string;
   /** Undefined: not to be read. */
   readonly read: (text: string) => Unseen | undefined;
   readonly expected: string;
@@ -52,11 +53,11 @@ const fields: readonly Field[] = [
   },
 ];
 
-export function OwnCheckpoint(props: { readonly model: ModelInfo; describe(change: Unseen): void }) {
+export function OwnCheckpoint(props: { readonly settings: OwnSettings; describe(change: Unseen): void }) {
   return (
     <div className="own">
       {fields.map((field) => (
-        <OwnField key={field.key} field={field} shown={field.shown(props.model)} describe={props.describe} />
+        <OwnField key={field.key} field={field} shown={field.shown(props.settings)} describe={props.describe} />
       ))}
       <p className="hint">
         These three cannot be read off the weights. Shown is what the file says of them, else the authors' defaults; you

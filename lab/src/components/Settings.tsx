@@ -1,6 +1,7 @@
 /** The knobs: network, time steps, threshold, precision, kernel, threads. */
 import { type ReactNode, useId } from 'react';
 import type { ModelInfo, Unseen } from '../engine/messages.js';
+import type { OwnSettings } from '../state/labState.js';
 import { mostTimeSteps, thresholdRange, type View } from '../state/view.js';
 import { Card } from './Card.js';
 import { OwnCheckpoint } from './OwnCheckpoint.js';
@@ -16,8 +17,8 @@ const networks: Readonly<Record<View['model'], string>> = {
 export function Settings(props: {
   readonly view: View;
   readonly model: ModelInfo | null;
-  /** Whether the network is a person's own checkpoint. */
-  readonly own: boolean;
+  /** What can be set of a person's own checkpoint; null without one. */
+  readonly own: OwnSettings | null;
   readonly children: ReactNode;
   describe(change: Unseen): void;
   change(change: Partial<View>): void;
@@ -48,7 +49,7 @@ export function Settings(props: {
           ))}
         </select>
       </div>
-      {props.own && model && <OwnCheckpoint model={model} describe={props.describe} />}
+      {props.own && <OwnCheckpoint settings={props.own} describe={props.describe} />}
       <div className="field">
         <label htmlFor={steps}>Time steps T</label>
         <output htmlFor={steps}>{timeSteps}</output>

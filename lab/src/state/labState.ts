@@ -29,6 +29,9 @@ export interface Notice {
   readonly text: string;
 }
 
+/** What weights do not tell, as it is. */
+export type OwnSettings = Pick<ModelInfo, 'heads' | 'strides' | 'inputSize'>;
+
 export interface LabState {
   readonly view: View;
   readonly picture: Picture;
@@ -39,6 +42,8 @@ export interface LabState {
   readonly unseen: Unseen;
   /** The own checkpoint that is at work; another that could not be read does not take its place. */
   readonly opened: { readonly file: File; readonly unseen: Unseen } | null;
+  /** The own checkpoint that cannot be opened until its heads are said. */
+  readonly waiting: File | null;
   /** The layers, or the time steps where there are several, shown one after the other. */
   readonly playing: boolean;
   /** The layer that is shown while nobody has chosen one. */
@@ -84,6 +89,7 @@ export function begin(fragment: string): LabState {
     ownModel: null,
     unseen: {},
     opened: null,
+    waiting: null,
     playing: plays(view),
     tour: 0,
     model: null,
@@ -152,7 +158,7 @@ export function reduce(state: LabState, action: Action): LabState {
     case 'picture':
       return { ...state, picture: action.picture };
     case 'ownModel':
-      return { ...state, ownModel: action.file, unseen: {} };
+      return { ...state, ownModel: action.file, unseen: {}, waiting: null };
     case 'unseen':
       return described(state, action.change);
     case 'worker':
@@ -174,9 +180,17 @@ export function reduce(state: LabState, action: Action): LabState {
 
 /** What is said of a checkpoint is said of the one at work, whatever was tried since. */
 function described(state: LabState, change: Unseen): LabState {
-  const { opened, ownModel } = state;
+  const { opened, ownModel, waiting } = state;
+  if (waiting !== null && waiting === ownModel) return { ...state, unseen: { ...state.unseen, ...change } };
   const unseen = opened && opened.file !== ownModel ? opened.unseen : state.unseen;
   return { ...state, ownModel: opened?.file ?? ownModel, unseen: { ...unseen, ...change } };
+}
+
+/** What the three settings of a person's own checkpoint are now; null without one. */
+export function ownSettings({ model, opened, waiting, unseen }: LabState): OwnSettings | null {
+  if (waiting === null) return opened && model;
+  const side = unseen.imageSize ?? 224;
+  return { heads: unseen.heads ?? 8, strides: unseen.strides ?? [2, 2, 2, 2, 1], inputSize: [side, side] };
 }
 
 /** The own checkpoint that a network came from. */
@@ -204,6 +218,7 @@ function hear(state: LabState, message: FromWorker, now: number): LabState {
           ...state,
           model: message.model,
           opened: openedBy(state, message.model),
+          waiting: null,
           progress: null,
           before: outcomeOf(state) ?? state.before,
         },
@@ -222,7 +237,13 @@ function hear(state: LabState, message: FromWorker, now: number): LabState {
       return { ...state, energy: message.energy };
     case 'failed':
       return withNotice(
-        { ...state, progress: null, picture: message.what === 'image' ? state.goodPicture : state.picture },
+        {
+          ...state,
+          progress: null,
+          picture: message.what === 'image' ? state.goodPicture : state.picture,
+          // Channels that the authors' eight heads do not divide: only a person knows how many there are.
+          waiting: message.what === 'model' && /\bheads\b/.test(message.message) ? state.ownModel : state.waiting,
+        },
         message.message,
       );
   }
