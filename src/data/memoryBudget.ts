@@ -37,7 +37,7 @@ export class MemoryBudget {
   readonly #cells: BigInt64Array;
   readonly #thread: number;
   readonly #waiting: WaitingRequest[] = [];
-  #nextThread = 1;
+  #nextThread = 0;
   #looking: ReturnType<typeof setInterval> | undefined;
 
   /** `bytes`: the whole budget. `shared`: of another thread, to be joined. */
@@ -76,7 +76,8 @@ export class MemoryBudget {
 
   /** What a new thread needs to join, and what frees the thread's part when it is gone, however it ended. */
   share(): { readonly budget: SharedMemoryBudget; readonly free: () => void } {
-    const thread = this.#nextThread++ % mostThreads;
+    // Never 0, this thread's own: what frees the other's part would free this one's too.
+    const thread = 1 + (this.#nextThread++ % (mostThreads - 1));
     const cell = firstThreadCell + thread;
     const free = () => {
       Atomics.sub(this.#cells, usedCell, Atomics.exchange(this.#cells, cell, 0n));
