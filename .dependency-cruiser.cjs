@@ -1,5 +1,5 @@
 /**
- * The one-way arrows between the folders, as rules: cli, lab, bench → library → training, energy, interop, data, runtime, metrics →
+ * The one-way arrows between the folders, as rules: cli, lab, bench → api → training, energy, insight, inference, interop, data, runtime, metrics →
  * models → operators → graph. Engines are reached through the interface in engines/kernels.ts. Type-only imports count:
  * a type that points the wrong way is a dependency too. test/scripts/dependencies.test.ts shows that each rule can fail.
  */
@@ -10,7 +10,7 @@ const { builtinModules } = require('node:module');
 const everywhere = ['errors\\.ts$', 'optionNames\\.ts$', 'random\\.ts$'];
 /** The cruiser's names for imports that are gone after compilation. */
 const typesOnly = ['type-only', 'type-import'];
-const middle = 'training|energy|interop|data|runtime|metrics';
+const middle = 'training|energy|insight|inference|interop|data|runtime|metrics';
 
 /** A rule that `folder` imports nothing of src but `allowed`; which part of engines/ it may know is another rule. */
 function layer(folder, allowed) {
@@ -37,7 +37,7 @@ module.exports = {
     layer('operators', ['operators/', 'graph/', 'engines/']),
     layer('models', ['models/', 'operators/', 'graph/', 'engines/']),
     layer(middle, [`(${middle})/`, 'models/', 'operators/', 'graph/', 'engines/']),
-    layer('library', ['library/', `(${middle})/`, 'models/', 'operators/', 'graph/', 'engines/']),
+    layer('api', ['api/', `(${middle})/`, 'models/', 'operators/', 'graph/', 'engines/']),
     {
       name: 'engines-behind-kernels',
       comment: 'Only those who choose an engine know the engines; all others know the interface.',

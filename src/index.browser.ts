@@ -3,24 +3,25 @@
  *
  * @packageDocumentation
  */
-import { ImageError } from './data/errors.js';
-import { fetchImage } from './data/fetchImage.js';
-import { type RgbImage, rgbFromRgba } from './data/image.js';
-import { UsageError } from './errors.js';
-import { openCheckpoint } from './interop/openCheckpoint.js';
-import { fileFromBlob, fileFromBytes, type RandomAccessFile } from './interop/randomAccessFile.js';
-import { openRemoteFile } from './interop/remoteFile.js';
+
+import type { ImageSource, Model } from './api/model.js';
 import {
   type CheckpointSource,
   type LoadOptions,
   type ModelSource,
   modelFrom,
   type Platform,
-} from './library/buildModel.js';
-import type { ImageSource, Model } from './library/model.js';
-import { ownBytes } from './library/takenInput.js';
+} from './api/openModel.js';
+import { ImageError } from './data/errors.js';
+import { fetchImage } from './data/fetchImage.js';
+import { type RgbImage, rgbFromRgba } from './data/image.js';
+import { UsageError } from './errors.js';
+import { ownBytes } from './inference/takenInput.js';
+import { openCheckpoint } from './interop/openCheckpoint.js';
+import { fileFromBlob, fileFromBytes, type RandomAccessFile } from './interop/randomAccessFile.js';
+import { openRemoteFile } from './interop/remoteFile.js';
 
-export * from './library/common.js';
+export * from './api/common.js';
 
 /**
  * Loads a model, ready to classify.

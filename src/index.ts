@@ -4,39 +4,39 @@
  * @packageDocumentation
  */
 import { fileURLToPath } from 'node:url';
-import { decodeImage } from './data/decode.js';
-import { fetchImage } from './data/fetchImage.js';
-import type { RgbImage } from './data/image.js';
-import type { Checkpoint } from './interop/checkpoint.js';
-import { openCheckpointFile } from './interop/checkpointFiles.js';
-import { openCheckpoint } from './interop/openCheckpoint.js';
-import { fileFromBlob, fileFromBytes } from './interop/randomAccessFile.js';
-import { openRemoteFile } from './interop/remoteFile.js';
+import type { ImageSource, Model } from './api/model.js';
 import {
   type CheckpointSource,
   type LoadOptions,
   type ModelSource,
   modelFrom,
   type Platform,
-} from './library/buildModel.js';
-import type { ImageSource, Model } from './library/model.js';
-import { ownBytes } from './library/takenInput.js';
+} from './api/openModel.js';
+import { decodeImage } from './data/decode.js';
+import { fetchImage } from './data/fetchImage.js';
+import type { RgbImage } from './data/image.js';
+import { ownBytes } from './inference/takenInput.js';
+import type { Checkpoint } from './interop/checkpoint.js';
+import { openCheckpointFile } from './interop/checkpointFiles.js';
+import { openCheckpoint } from './interop/openCheckpoint.js';
+import { fileFromBlob, fileFromBytes } from './interop/randomAccessFile.js';
+import { openRemoteFile } from './interop/remoteFile.js';
 
-export { type Dataset, holdOut } from './data/datasets/dataset.js';
-export { openDataset } from './data/datasets/openDataset.js';
-export { decodeImage } from './data/decode.js';
-export { openImageFolder } from './data/imageFolder.js';
-export * from './library/common.js';
+export * from './api/common.js';
 export {
   type EvaluateOptions,
   type Evaluation,
   evaluate,
   type LabelledBatch,
   matchClasses,
-} from './library/evaluate.js';
-export { type EvaluationData, openEvaluationData } from './library/evaluationData.js';
-export { openCheckpointFile, writeOnnx, writePth, writeSafetensors } from './library/files.js';
-export type * from './library/namedNodeTypes.js';
+} from './api/evaluate.js';
+export { type EvaluationData, openEvaluationData } from './api/evaluationData.js';
+export { openCheckpointFile, writeOnnx, writePth, writeSafetensors } from './api/files.js';
+export type * from './api/namedNodeTypes.js';
+export { type Dataset, holdOut } from './data/datasets/dataset.js';
+export { openDataset } from './data/datasets/openDataset.js';
+export { decodeImage } from './data/decode.js';
+export { openImageFolder } from './data/imageFolder.js';
 export { createTrainingEngine } from './runtime/engines.js';
 export { parseRecipe, type Recipe } from './training/recipe.js';
 export { openRecipe, recipeNames } from './training/recipeFiles.js';

@@ -3,8 +3,8 @@
  * everything, so that pressing the tabulator starts no Node.
  */
 import type { Command, Option } from 'commander';
+import { modelNames } from '../api/shippedModels.js';
 import { energyTable } from '../energy/constants.js';
-import { modelNames } from '../library/registry.js';
 import { recipeNames } from '../training/recipeFiles.js';
 
 export const shells = ['bash', 'zsh', 'fish'] as const;

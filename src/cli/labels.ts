@@ -4,8 +4,8 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import type { Model } from '../api/model.js';
 import { UsageError } from '../errors.js';
-import type { Model } from '../library/model.js';
 
 /** What `--labels` takes for the list that comes with the program. */
 export const imagenet = 'imagenet';

@@ -1,5 +1,5 @@
 /** How a model is spoken of wherever its answers are shown, in JSON and in words. */
-import type { Model } from '../library/model.js';
+import type { Model } from '../api/model.js';
 import type { Io } from './io.js';
 import { oneLine } from './text.js';
 

@@ -4,8 +4,8 @@
  */
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { defaultModelName, modelNames } from '../api/shippedModels.js';
 import { UsageError } from '../errors.js';
-import { defaultModelName, modelNames } from '../library/registry.js';
 import { maximumThreads } from '../runtime/engines.js';
 
 /** An option was typed wrong: the help of the command says how it is typed right. */

@@ -1,9 +1,9 @@
 /** What the energy report says of when, how and where it was made. Paths lose their folders: a report is handed on. */
 import { availableParallelism, cpus } from 'node:os';
-import type { ReportOrigin } from '../library/energyReportOrigin.js';
-import { baseName } from '../library/energyReportText.js';
-import { modelFingerprint } from '../library/fingerprint.js';
-import type { Model } from '../library/model.js';
+import { modelFingerprint } from '../api/fingerprint.js';
+import type { Model } from '../api/model.js';
+import type { ReportOrigin } from '../energy/reportOrigin.js';
+import { baseName } from '../energy/reportText.js';
 
 /**
  * @param options Of the command, as they were given or are by default.

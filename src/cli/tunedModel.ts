@@ -1,6 +1,6 @@
 /** A model as commands load it: with what `tune` measured for it, if anything. */
-import { choicesFolder, formsOf, ratesOf, savedChoices } from '../library/choices.js';
-import type { Model } from '../library/model.js';
+import { choicesFolder, formsOf, ratesOf, savedChoices } from '../api/choices.js';
+import type { Model } from '../api/model.js';
 import type { Io } from './io.js';
 import { oneLine } from './text.js';
 

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { modelNames } from '../../src/library/registry.js';
+import { modelNames } from '../../src/api/shippedModels.js';
 import { recipeNames } from '../../src/training/recipeFiles.js';
 import { repository, spikeformer } from './support.js';
 

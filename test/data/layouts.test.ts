@@ -8,12 +8,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openEvaluationData } from '../../src/api/evaluationData.js';
 import type { Dataset } from '../../src/data/datasets/dataset.js';
 import { openDataset } from '../../src/data/datasets/openDataset.js';
 import { decodeName, locate, systemPath } from '../../src/data/fileNames.js';
 import { memoryBudget, setMemoryBudget } from '../../src/data/memoryBudget.js';
 import { compareCodePoints, splitName } from '../../src/data/names.js';
-import { openEvaluationData } from '../../src/library/evaluationData.js';
 
 let root: string;
 let number = 0;

@@ -1,11 +1,11 @@
 /** Energy figures against the paper's, and counted operations against plain loops over every output, tap and channel. */
 import { describe, expect, it } from 'vitest';
+import type { SpikeRecord } from '../../src/api/model.js';
 import { defaultEnergyConstants } from '../../src/energy/constants.js';
 import { type CountedLayer, countedLayers } from '../../src/energy/layers.js';
+import { EnergyMeter } from '../../src/energy/meter.js';
 import { paperEnergy, parseRates } from '../../src/energy/paperConvention.js';
 import { metaSpikeformer, metaSpikeformerSizes, resolveConfiguration } from '../../src/index.js';
-import { EnergyMeter } from '../../src/library/energy.js';
-import type { SpikeRecord } from '../../src/library/model.js';
 import { batch, configuration, height, smallModel, timeSteps, unpacked, width } from './support.js';
 
 type Size = keyof typeof metaSpikeformerSizes;

@@ -1,5 +1,6 @@
 /** NeuroBench's counts against plain loops over every output, tap and channel of a network with pruned weights; sums of memory by hand. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { FieldTensor, Model, RunResult } from '../../src/api/model.js';
 import {
   defaultEnergyConstants,
   energyConstantsShape,
@@ -15,9 +16,8 @@ import {
   energyOfAccesses,
   sumOfAccesses,
 } from '../../src/energy/memoryAccesses.js';
+import { type EnergyMeasurement, EnergyMeter } from '../../src/energy/meter.js';
 import { metaSpikeformer } from '../../src/index.js';
-import { type EnergyMeasurement, EnergyMeter } from '../../src/library/energy.js';
-import type { FieldTensor, Model, RunResult } from '../../src/library/model.js';
 import { demonstrationParameters } from '../../src/models/initialise.js';
 import { seededRandom } from '../../src/random.js';
 import { batch, configuration, height, smallModel, timeSteps, unpacked, width } from './support.js';

@@ -1,4 +1,6 @@
 /** A small network with odd maps, strides, borders and heads, and images for it. */
+
+import type { FieldTensor, SpikeRecord } from '../../src/api/model.js';
 import { plainPreprocessing } from '../../src/data/preprocess.js';
 import type { Parameters } from '../../src/graph/graph.js';
 import {
@@ -8,7 +10,6 @@ import {
   metaSpikeformer,
   resolveConfiguration,
 } from '../../src/index.js';
-import type { FieldTensor, SpikeRecord } from '../../src/library/model.js';
 import { demonstrationParameters } from '../../src/models/initialise.js';
 import { seededRandom } from '../../src/random.js';
 import { createEngine } from '../../src/runtime/engines.js';

@@ -2,11 +2,12 @@
  * The account of energy from recorded spikes, image by image in TypeScript: what the engines' counting has to equal to the unit. It shares neither classes of pixels nor
  * kernels with them.
  */
+
+import type { FieldTensor, Model, PackedSpikes } from '../../src/api/model.js';
 import { type CountedLayer, countedLayers } from '../../src/energy/layers.js';
 import { channelsByTap, weightsOf } from '../../src/energy/neuroBench.js';
 import { type ConvolutionGeometry, spikeWords } from '../../src/engines/kernels.js';
 import { metaSpikeformer } from '../../src/index.js';
-import type { FieldTensor, Model, PackedSpikes } from '../../src/library/model.js';
 import { bitCount, countSpikes } from '../../src/runtime/layout.js';
 
 /** Windows over each row of pixels (or column). */

@@ -1,10 +1,10 @@
 /** Every spike as the authors' module gives it: both engines, every thread count, with and without each rewriting of the network. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Model, type RunResult } from '../../src/api/model.js';
 import { imagenetPreprocessing } from '../../src/data/preprocess.js';
 import type { Engine } from '../../src/engines/kernels.js';
 import { createReferenceEngine } from '../../src/engines/reference/index.js';
 import { createWasmEngine } from '../../src/engines/wasm/index.js';
-import { Model, type RunResult } from '../../src/library/model.js';
 import type { PrepareOptions } from '../../src/runtime/prepare.js';
 import { type GoldenCase, goldenPath, loadGolden } from './support.js';
 

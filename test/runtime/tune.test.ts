@@ -1,9 +1,9 @@
 /** Merging by an engine against merging by plain loops in float64, and the choice that follows from measured times. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Model } from '../../src/api/model.js';
 import { imagenetPreprocessing } from '../../src/data/preprocess.js';
 import type { Engine, Program } from '../../src/engines/kernels.js';
 import { createWasmEngine, type InstructionTiming } from '../../src/engines/wasm/index.js';
-import { Model } from '../../src/library/model.js';
 import { resolveConfiguration } from '../../src/models/configurations.js';
 import { demonstrationParameters } from '../../src/models/initialise.js';
 import { metaSpikeformer } from '../../src/models/metaSpikeformer.js';

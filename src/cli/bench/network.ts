@@ -1,11 +1,11 @@
 /** The network of a race, written once for all contestants: in our format, and as ONNX with the same weights. */
 import { join } from 'node:path';
+import { descriptionOf, stateOf } from '../../api/exportModel.js';
+import { Model } from '../../api/model.js';
 import { imagenetPreprocessing } from '../../data/preprocess.js';
 import type { Graph, Parameters } from '../../graph/graph.js';
 import { loadModel, writeOnnx, writeSafetensors } from '../../index.js';
 import { describedBy } from '../../interop/loadParameters.js';
-import { descriptionOf, stateOf } from '../../library/exportModel.js';
-import { Model } from '../../library/model.js';
 import { metaSpikeformerSizes, resolveConfiguration } from '../../models/configurations.js';
 import { initialiseParameters } from '../../models/initialise.js';
 import { graphOf } from '../../models/registry.js';

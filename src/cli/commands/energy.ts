@@ -2,6 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { openEvaluationData } from '../../api/evaluationData.js';
+import type { Model } from '../../api/model.js';
 import {
   defaultEnergyConstants,
   type EnergyConstants,
@@ -9,24 +11,16 @@ import {
   energyTable,
   parseEnergyConstants,
 } from '../../energy/constants.js';
+import { countsOf, type EnergyDocument, type EnergySubject, energyCsv, energyDocument } from '../../energy/document.js';
 import { type FormProof, formNames, proveSpikeDriven } from '../../energy/edges.js';
 import { countedLayers } from '../../energy/layers.js';
+import { type EnergyMeasurement, EnergyMeter } from '../../energy/meter.js';
 import { paperEnergy, parseRates } from '../../energy/paperConvention.js';
+import { energyReport } from '../../energy/report.js';
+import { joules, operations } from '../../energy/reportText.js';
 import { UsageError } from '../../errors.js';
 import { loadModel } from '../../index.js';
 import { writeNodeFile } from '../../interop/nodeFile.js';
-import { type EnergyMeasurement, EnergyMeter } from '../../library/energy.js';
-import {
-  countsOf,
-  type EnergyDocument,
-  type EnergySubject,
-  energyCsv,
-  energyDocument,
-} from '../../library/energyDocument.js';
-import { energyReport } from '../../library/energyReport.js';
-import { joules, operations } from '../../library/energyReportText.js';
-import { openEvaluationData } from '../../library/evaluationData.js';
-import type { Model } from '../../library/model.js';
 import { metaSpikeformerSizes, resolveConfiguration } from '../../models/configurations.js';
 import { graphOf } from '../../models/registry.js';
 import type { Io } from '../io.js';

@@ -1,12 +1,12 @@
 /** `eval`: how often a model is right about labelled images, in one piece or in shards that add up exactly. */
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { type Evaluation, evaluate, type LabelledBatch, matchClasses } from '../../api/evaluate.js';
+import { type EvaluationData, openEvaluationData } from '../../api/evaluationData.js';
+import { modelFingerprint } from '../../api/fingerprint.js';
+import type { Model } from '../../api/model.js';
 import type { Shard } from '../../data/imageFolder.js';
 import { loadModel } from '../../index.js';
-import { type Evaluation, evaluate, type LabelledBatch, matchClasses } from '../../library/evaluate.js';
-import { type EvaluationData, openEvaluationData } from '../../library/evaluationData.js';
-import { modelFingerprint } from '../../library/fingerprint.js';
-import type { Model } from '../../library/model.js';
 import { type EvaluationDocument, evaluationDocument, mergeEvaluations } from '../evaluationDocument.js';
 import type { Io } from '../io.js';
 import { classNames, imagenet } from '../labels.js';

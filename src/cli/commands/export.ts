@@ -1,10 +1,10 @@
 /** `export`: a model's weights in another format: ONNX, safetensors, PyTorch's. */
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { descriptionOf, stateOf } from '../../api/exportModel.js';
+import type { Model } from '../../api/model.js';
 import { loadModel, writeOnnx, writePth, writeSafetensors } from '../../index.js';
 import { describedBy } from '../../interop/loadParameters.js';
-import { descriptionOf, stateOf } from '../../library/exportModel.js';
-import type { Model } from '../../library/model.js';
 import { printWarnings } from '../modelNote.js';
 import {
   addNetworkOptions,

@@ -2,11 +2,11 @@
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { defaultModelName, registeredModel, weightsAddress } from '../../api/shippedModels.js';
+import { trainedAt, warningsOf } from '../../inference/warnings.js';
+import { type NetworkSummary, summarise } from '../../insight/summary.js';
 import { openCheckpointFile } from '../../interop/checkpointFiles.js';
 import { type CheckpointOptions, type ChosenWeights, recogniseCheckpoint } from '../../interop/loadParameters.js';
-import { defaultModelName, registeredModel, weightsAddress } from '../../library/registry.js';
-import { type NetworkSummary, summarise } from '../../library/summary.js';
-import { trainedAt, warningsOf } from '../../library/warnings.js';
 import {
   metaSpikeformerSizes,
   publishedSize,

@@ -1,11 +1,11 @@
 /** `predict`: what a model sees in images, one after the other, and what its network did on the first of them. */
 import type { Command } from 'commander';
 import { z } from 'zod';
+import type { Model, Prediction } from '../../api/model.js';
 import { MetaSpikeformerError } from '../../errors.js';
 import { formatShape, type Shape } from '../../graph/shape.js';
 import { loadModel } from '../../index.js';
-import type { Model, Prediction } from '../../library/model.js';
-import { type StageActivity, stageActivity } from '../../library/stageActivity.js';
+import { type StageActivity, stageActivity } from '../../insight/stageActivity.js';
 import type { Io } from '../io.js';
 import { type ClassNames, classNames, imagenet } from '../labels.js';
 import { type ModelNote, modelNote, printModelNote, printWarnings } from '../modelNote.js';

@@ -4,12 +4,12 @@
  */
 import type { Command } from 'commander';
 import { z } from 'zod';
+import type { FieldTensor, Model, RunOptions, RunResult } from '../../api/model.js';
 import { MetaSpikeformerError, UsageError } from '../../errors.js';
 import { formatShape } from '../../graph/shape.js';
 import { loadModel, openCheckpointFile, writeSafetensors } from '../../index.js';
 import { CheckpointError } from '../../interop/errors.js';
 import type { TensorData } from '../../interop/tensorData.js';
-import type { FieldTensor, Model, RunOptions, RunResult } from '../../library/model.js';
 import type { Io } from '../io.js';
 import { printWarnings } from '../modelNote.js';
 import {

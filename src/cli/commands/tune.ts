@@ -4,9 +4,6 @@
 import { cpus } from 'node:os';
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { decodeImage } from '../../data/decode.js';
-import { UsageError } from '../../errors.js';
-import { loadModel } from '../../index.js';
 import {
   type Choices,
   checkFolder,
@@ -15,8 +12,11 @@ import {
   forgetChoices,
   saveChoices,
   savedChoices,
-} from '../../library/choices.js';
-import type { FieldTensor, Model } from '../../library/model.js';
+} from '../../api/choices.js';
+import type { FieldTensor, Model } from '../../api/model.js';
+import { decodeImage } from '../../data/decode.js';
+import { UsageError } from '../../errors.js';
+import { loadModel } from '../../index.js';
 import { createEngine } from '../../runtime/engines.js';
 import { defaultTuneRounds } from '../../runtime/tune.js';
 import type { Io } from '../io.js';

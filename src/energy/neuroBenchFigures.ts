@@ -1,9 +1,10 @@
 /** NeuroBench's figures of a model, from what was counted while images flowed. */
-import { countedLayers } from '../energy/layers.js';
-import { connectionSparsity, footprintBytes, type NeuroBenchOperations } from '../energy/neuroBench.js';
-import { multiplicationsOfConvolution } from '../energy/synapticOperations.js';
+
+import type { RunnableModel } from '../inference/modelTypes.js';
 import { graphOf } from '../models/registry.js';
-import type { Model } from './model.js';
+import { countedLayers } from './layers.js';
+import { connectionSparsity, footprintBytes, type NeuroBenchOperations } from './neuroBench.js';
+import { multiplicationsOfConvolution } from './synapticOperations.js';
 
 export interface NeuroBenchFigures {
   readonly footprintBytes: number;
@@ -24,6 +25,9 @@ export interface NeuroBenchSums {
   readonly attentionAdditions: number;
 }
 
+/** Whose figures are told. */
+type MeasuredWeights = Pick<RunnableModel, 'configuration' | 'parameters'>;
+
 /** What of the figures follows from the weights alone. */
 interface Fixed {
   readonly size: string;
@@ -33,9 +37,9 @@ interface Fixed {
 }
 
 /** Looking at all weights takes longer than a small network; a page shows these figures with every frame. */
-const lastFixed = new WeakMap<Model, Fixed>();
+const lastFixed = new WeakMap<object, Fixed>();
 
-function fixedOf(model: Model, [height, width]: readonly [number, number]): Fixed {
+function fixedOf(model: MeasuredWeights, [height, width]: readonly [number, number]): Fixed {
   const size = `${height} × ${width}`;
   const known = lastFixed.get(model);
   if (known?.size === size) return known;
@@ -55,7 +59,7 @@ function fixedOf(model: Model, [height, width]: readonly [number, number]): Fixe
 }
 
 export function neuroBenchFigures(
-  model: Model,
+  model: MeasuredWeights,
   size: readonly [number, number],
   { images, firingRate, effectiveAcs, effectiveMacs, attentionAdditions }: NeuroBenchSums,
 ): NeuroBenchFigures {

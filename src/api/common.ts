@@ -14,13 +14,21 @@ export {
   energyTable,
   parseEnergyConstants,
 } from '../energy/constants.js';
+export { type EnergyDocument, energyCsv, energyDocument } from '../energy/document.js';
 export { type FormProof, proveSpikeDriven } from '../energy/edges.js';
 export { countedLayers } from '../energy/layers.js';
+export { type EnergyMeasurement, EnergyMeter } from '../energy/meter.js';
 export { type PaperEnergy, paperEnergy, parseRates } from '../energy/paperConvention.js';
+export { energyReport } from '../energy/report.js';
+export type { ReportOrigin } from '../energy/reportOrigin.js';
 export type { NeuronActivity, SpikeCounts } from '../energy/spikeCounting.js';
 export { MetaSpikeformerError, UsageError } from '../errors.js';
 export type { Graph, Node, ParameterSpec } from '../graph/graph.js';
 export type { Shape, ValueKind } from '../graph/shape.js';
+export { type AttentionHead, type AttentionSpikes, attentionHeads } from '../insight/attention.js';
+export { type MembraneTrace, membraneTrace, type NeuronInput, type NeuronPlace } from '../insight/membrane.js';
+export { type NeuronLayer, neuronLayers } from '../insight/neuronLayers.js';
+export { type NetworkSummary, type StageSummary, summarise } from '../insight/summary.js';
 export type { Checkpoint, CheckpointTensor, TensorSet } from '../interop/checkpoint.js';
 export type { CheckpointOptions, ChosenWeights } from '../interop/loadParameters.js';
 export type { OnnxOptions } from '../interop/onnx/exportOnnx.js';
@@ -39,14 +47,7 @@ export { createEngine, type EngineOptions } from '../runtime/engines.js';
 export { countSpikes } from '../runtime/layout.js';
 export type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
 export type { RepConvChoice, TuneOptions, Tuning } from '../runtime/tune.js';
-export { type AttentionHead, type AttentionSpikes, attentionHeads } from './attention.js';
-export type { CheckpointSource, LoadOptions, ModelSource } from './buildModel.js';
-export { type EnergyMeasurement, EnergyMeter } from './energy.js';
-export { type EnergyDocument, energyCsv, energyDocument } from './energyDocument.js';
-export { energyReport } from './energyReport.js';
-export type { ReportOrigin } from './energyReportOrigin.js';
 export { onnxParts } from './exportModel.js';
-export { type MembraneTrace, membraneTrace, type NeuronInput, type NeuronPlace } from './membrane.js';
 export {
   type FieldTensor,
   type ImageSource,
@@ -60,6 +61,5 @@ export {
   type StepResult,
 } from './model.js';
 export type * from './namedTypes.js';
-export { type NeuronLayer, neuronLayers } from './neuronLayers.js';
-export { defaultModelName, modelNames, weightsAddress } from './registry.js';
-export { type NetworkSummary, type StageSummary, summarise } from './summary.js';
+export type { CheckpointSource, LoadOptions, ModelSource } from './openModel.js';
+export { defaultModelName, modelNames, weightsAddress } from './shippedModels.js';

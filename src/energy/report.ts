@@ -2,12 +2,13 @@
  * The energy report: one HTML file that needs nothing beside it, made from an `EnergyDocument` alone, so that the same document gives the same report. It is to be read
  * on paper and on a phone too. No script; charts are boxes whose widths are data.
  */
-import { type FormProof, formNames } from '../energy/edges.js';
-import { countsOf, type EnergyDocument } from './energyDocument.js';
-import { citation, originSection, type ReportOrigin } from './energyReportOrigin.js';
-import { style } from './energyReportStyle.js';
-import { baseName, definitionList, escaped, joules, operations, percent } from './energyReportText.js';
-import { warningsOf } from './warnings.js';
+
+import { warningsOf } from '../inference/warnings.js';
+import { countsOf, type EnergyDocument } from './document.js';
+import { type FormProof, formNames } from './edges.js';
+import { citation, originSection, type ReportOrigin } from './reportOrigin.js';
+import { style } from './reportStyle.js';
+import { baseName, definitionList, escaped, joules, operations, percent } from './reportText.js';
 
 /**
  * @param version Of this program, for whoever reproduces the figures.

@@ -2,6 +2,8 @@
 import { readdirSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { evaluate, matchClasses } from '../../src/api/evaluate.js';
+import { openEvaluationData } from '../../src/api/evaluationData.js';
 import { elementCount } from '../../src/graph/shape.js';
 import {
   createEngine,
@@ -13,8 +15,6 @@ import {
   UsageError,
   weightsAddress,
 } from '../../src/index.js';
-import { evaluate, matchClasses } from '../../src/library/evaluate.js';
-import { openEvaluationData } from '../../src/library/evaluationData.js';
 import { sharedPath } from '../shared.js';
 
 const photograph = (name: string) => fileURLToPath(new URL(`../../assets/photographs/${name}`, import.meta.url));

@@ -10,11 +10,11 @@ import {
   openCheckpoint,
   UsageError,
 } from '../../src/index.js';
+import { stageActivity } from '../../src/insight/stageActivity.js';
 import { openCheckpointFile } from '../../src/interop/checkpointFiles.js';
 import { CheckpointError } from '../../src/interop/errors.js';
 import { loadParameters } from '../../src/interop/loadParameters.js';
 import type { TensorData } from '../../src/interop/tensorData.js';
-import { stageActivity } from '../../src/library/stageActivity.js';
 
 const fixture = (path: string) => fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url));
 const checkpoint = fixture('golden/infer_T4_kd.pth');

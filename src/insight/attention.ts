@@ -4,8 +4,8 @@
  */
 import { UsageError } from '../errors.js';
 import { formatShape } from '../graph/shape.js';
+import type { PackedSpikes } from '../inference/modelTypes.js';
 import { fires } from '../runtime/layout.js';
-import type { PackedSpikes } from './model.js';
 
 /** One head at one time step. Tokens are numbered row by row; channels are the head's own. */
 export interface AttentionHead {

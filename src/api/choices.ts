@@ -6,12 +6,12 @@ import { access, constants, mkdir, readdir, readFile, rm, stat } from 'node:fs/p
 import { join } from 'node:path';
 import { z } from 'zod';
 import { UsageError } from '../errors.js';
+import { checkForms, checkRates } from '../inference/forms.js';
 import { writeNodeFile } from '../interop/nodeFile.js';
 import { graphOf } from '../models/registry.js';
 import type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
 import type { Tuning } from '../runtime/tune.js';
 import { modelFingerprint } from './fingerprint.js';
-import { checkForms, checkRates } from './forms.js';
 import type { Model } from './model.js';
 
 const format = 'meta-spikeformer choices 1';

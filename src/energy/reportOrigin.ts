@@ -1,6 +1,6 @@
 /** Where an energy report comes from: what a reader needs to make it again, and how to cite it. Dates and machines are the caller's to tell; without them the section says less. */
-import type { EnergyDocument } from './energyDocument.js';
-import { baseName, definitionList, escaped } from './energyReportText.js';
+import type { EnergyDocument } from './document.js';
+import { baseName, definitionList, escaped } from './reportText.js';
 
 export interface ReportOrigin {
   /** When it was made. */

@@ -1,10 +1,11 @@
 /** The counting that a model's runs have asked for: plans by image size, and which recording counts what. */
-import { type CountingPlan, countingPlan } from '../energy/countingPlan.js';
-import { SpikeCounting, type SpikeCounts } from '../energy/spikeCounting.js';
+
 import type { Parameters } from '../graph/graph.js';
 import type { Shape } from '../graph/shape.js';
 import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
 import type { Executable } from '../runtime/compile.js';
+import { type CountingPlan, countingPlan } from './countingPlan.js';
+import { SpikeCounting, type SpikeCounts } from './spikeCounting.js';
 
 /** As many sizes as a model keeps recordings of. */
 const mostPlans = 4;

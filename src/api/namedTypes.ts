@@ -1,9 +1,12 @@
 /** Types that the public signatures name beside those that `common.ts` exports, so that whoever uses a signature can name its parts. */
 export type { MemoryConstants } from '../energy/constants.js';
+export type { EnergyFindings, EnergySource, EnergySubject } from '../energy/document.js';
 export type { Edge, FedLayer, NetworkForm } from '../energy/edges.js';
 export type { CountedLayer } from '../energy/layers.js';
 export type { MemoryAccesses } from '../energy/memoryAccesses.js';
+export type { AnnMemory, LayerOperations } from '../energy/meter.js';
 export type { NeuroBenchOperations } from '../energy/neuroBench.js';
+export type { NeuroBenchFigures } from '../energy/neuroBenchFigures.js';
 export type { PaperLayer } from '../energy/paperConvention.js';
 export type * from '../engines/kernels.js';
 export type {
@@ -14,6 +17,7 @@ export type {
   ParameterRole,
   Parameters,
 } from '../graph/graph.js';
+export type { ModelParts, RunnableModel } from '../inference/modelTypes.js';
 export type { DType } from '../interop/dtype.js';
 export type { TensorData } from '../interop/tensorData.js';
 export type { Architecture, ParameterShapes, Variant } from '../models/architecture.js';
@@ -28,7 +32,3 @@ export type { EngineName } from '../runtime/engines.js';
 export type { MergedRepConv } from '../runtime/passes/mergeRepConv.js';
 export type { PrepareOptions } from '../runtime/prepare.js';
 export type { TunedForm } from '../runtime/tune.js';
-export type { AnnMemory, LayerOperations } from './energy.js';
-export type { EnergyFindings, EnergySource, EnergySubject } from './energyDocument.js';
-export type { ModelParts } from './modelTypes.js';
-export type { NeuroBenchFigures } from './neuroBenchFigures.js';

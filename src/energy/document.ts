@@ -1,15 +1,16 @@
 /**
  * What `energy` found, as one plain object: what `--json` prints, and all that the HTML report and the CSV table are made from. Its form is public (docs/cli.md).
  */
-import { type EnergyConstants, parseEnergyConstants } from '../energy/constants.js';
-import { type CountedLayer, countedLayers } from '../energy/layers.js';
-import type { PaperEnergy } from '../energy/paperConvention.js';
+
 import { UsageError } from '../errors.js';
+import { stageOf } from '../insight/summary.js';
 import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
 import { graphOf } from '../models/registry.js';
 import { checkOptionNames, described } from '../optionNames.js';
-import type { EnergyMeasurement } from './energy.js';
-import { stageOf } from './summary.js';
+import { type EnergyConstants, parseEnergyConstants } from './constants.js';
+import { type CountedLayer, countedLayers } from './layers.js';
+import type { EnergyMeasurement } from './meter.js';
+import type { PaperEnergy } from './paperConvention.js';
 
 export interface EnergySubject {
   readonly name: string;

@@ -2,8 +2,11 @@
  * The energy of a model on images that flow through it: spikes and operations counted layer by layer and step by step, then joules in several
  * conventions. What is counted and how is `energy/`'s business; here spikes meet layers. Platform-neutral.
  */
-import { type EnergyConstants, parseEnergyConstants } from '../energy/constants.js';
-import { type CountedLayer, countedLayers } from '../energy/layers.js';
+
+import { UsageError } from '../errors.js';
+import type { FieldTensor, RunnableModel } from '../inference/modelTypes.js';
+import { type EnergyConstants, parseEnergyConstants } from './constants.js';
+import { type CountedLayer, countedLayers } from './layers.js';
 import {
   accessesOfAnnLayer,
   accessesOfLayer,
@@ -12,13 +15,11 @@ import {
   energyOfAccesses,
   type MemoryAccesses,
   sumOfAccesses,
-} from '../energy/memoryAccesses.js';
-import { type PaperEnergy, paperEnergy } from '../energy/paperConvention.js';
-import type { NeuronActivity, SpikeCounts } from '../energy/spikeCounting.js';
-import { multiplicationsOfConvolution } from '../energy/synapticOperations.js';
-import { UsageError } from '../errors.js';
-import type { FieldTensor, Model } from './model.js';
+} from './memoryAccesses.js';
 import { type NeuroBenchFigures, neuroBenchFigures } from './neuroBenchFigures.js';
+import { type PaperEnergy, paperEnergy } from './paperConvention.js';
+import type { NeuronActivity, SpikeCounts } from './spikeCounting.js';
+import { multiplicationsOfConvolution } from './synapticOperations.js';
 
 export interface LayerOperations {
   readonly name: string;
@@ -63,7 +64,7 @@ export interface EnergyMeasurement {
 
 /** Adds up what batches caused. */
 export class EnergyMeter {
-  readonly #model: Model;
+  readonly #model: RunnableModel;
   readonly #constants: EnergyConstants;
   readonly #neurons = new Map<string, MeteredNeurons>();
   readonly #operations = new Map<string, LayerOperations>();
@@ -73,7 +74,7 @@ export class EnergyMeter {
   #size: readonly number[] = [];
 
   /** @throws UsageError naming the field of the constants that is wrong or unknown. */
-  constructor(model: Model, constants: EnergyConstants) {
+  constructor(model: RunnableModel, constants: EnergyConstants) {
     this.#model = model;
     this.#constants = parseEnergyConstants(constants, 'EnergyMeter: constants');
   }

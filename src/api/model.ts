@@ -5,10 +5,30 @@
 
 import type { RgbImage } from '../data/image.js';
 import { type PreprocessSettings, preprocessedLength, preprocessInto } from '../data/preprocess.js';
+import { Countings } from '../energy/countings.js';
 import type { Engine } from '../engines/kernels.js';
 import { UsageError } from '../errors.js';
 import type { Graph, Parameters } from '../graph/graph.js';
 import { formatShape, type Shape } from '../graph/shape.js';
+import { readAnswer } from '../inference/answer.js';
+import { checkForms, checkRates } from '../inference/forms.js';
+import { checkRunOptions, checkTop, measuredLayers, neuronNode } from '../inference/modelChecks.js';
+import type {
+  FieldTensor,
+  ImageSource,
+  ModelParts,
+  PackedSpikes,
+  Prediction,
+  Provenance,
+  RunOptions,
+  RunResult,
+  SpikeRecord,
+  StepResult,
+  Stream,
+} from '../inference/modelTypes.js';
+import { checkImages, type TakenInput, takeImages, takeInput } from '../inference/takenInput.js';
+import { warningsOf } from '../inference/warnings.js';
+import type { NeuronInput } from '../insight/membrane.js';
 import { resolveConfiguration, type UnseenOptions, unseenOptionNames } from '../models/configurations.js';
 import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
 import { architectureOf, graphOf } from '../models/registry.js';
@@ -22,28 +42,8 @@ import type { Network } from '../runtime/passes/pass.js';
 import { type PrepareOptions, prepareNetwork } from '../runtime/prepare.js';
 import { spikeValues } from '../runtime/spikeValues.js';
 import { type TuneOptions, type Tuning, tuneRepConvs } from '../runtime/tune.js';
-import { readAnswer } from './answer.js';
-import { Countings } from './countings.js';
-import { checkForms, checkRates } from './forms.js';
-import type { NeuronInput } from './membrane.js';
-import { checkRunOptions, checkTop, measuredLayers, neuronNode } from './modelChecks.js';
-import type {
-  FieldTensor,
-  ImageSource,
-  ModelParts,
-  PackedSpikes,
-  Prediction,
-  Provenance,
-  RunOptions,
-  RunResult,
-  SpikeRecord,
-  StepResult,
-  Stream,
-} from './modelTypes.js';
-import { checkImages, type TakenInput, takeImages, takeInput } from './takenInput.js';
-import { warningsOf } from './warnings.js';
 
-export type * from './modelTypes.js';
+export type * from '../inference/modelTypes.js';
 
 /** Compiled input shapes kept at once: a person who varies the image size should not pay for all of them. */
 const maximumExecutables = 4;

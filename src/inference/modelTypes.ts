@@ -1,15 +1,15 @@
-/** What goes into a model and what comes out of it, as types: the vocabulary of `model.ts`. */
+/** What goes into a model and what comes out of it, as types: the vocabulary of whoever runs a network. */
 import type { RgbImage } from '../data/image.js';
 import type { PreprocessSettings } from '../data/preprocess.js';
 import type { SpikeCounts } from '../energy/spikeCounting.js';
 import type { Engine } from '../engines/kernels.js';
-import type { Parameters } from '../graph/graph.js';
+import type { Graph, Parameters } from '../graph/graph.js';
 import type { Shape } from '../graph/shape.js';
+import type { NeuronInput } from '../insight/membrane.js';
 import type { ChosenWeights } from '../interop/loadParameters.js';
 import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
 import type { Executable } from '../runtime/compile.js';
 import type { PrepareOptions } from '../runtime/prepare.js';
-import type { NeuronInput } from './membrane.js';
 
 /** Where a model's weights come from; printed wherever its answers are. */
 export interface Provenance {
@@ -104,6 +104,16 @@ export interface RunResult {
   readonly layerMilliseconds?: ReadonlyMap<string, number>;
   /** Wall-clock time of the network itself, without decoding and layout. */
   readonly milliseconds: number;
+}
+
+/** What must be known of a model to run it and to tell what its runs cost; every `Model` is one. */
+export interface RunnableModel {
+  readonly configuration: MetaSpikeformerConfiguration;
+  /** The network as its architecture defines it. */
+  readonly graph: Graph;
+  /** By their names in the authors' `state_dict`. */
+  readonly parameters: Parameters;
+  run(input: FieldTensor, options?: RunOptions): Promise<RunResult>;
 }
 
 export interface Prediction {

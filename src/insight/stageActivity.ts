@@ -3,10 +3,10 @@
  * layer by layer and measures nothing itself.
  */
 import { elementCount, type Shape } from '../graph/shape.js';
+import type { RunResult } from '../inference/modelTypes.js';
 import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
 import { graphOf } from '../models/registry.js';
 import { inferShapes } from '../operators/registry.js';
-import type { RunResult } from './model.js';
 import { stageOf, summarise } from './summary.js';
 
 export interface StageActivity {

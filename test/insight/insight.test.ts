@@ -3,10 +3,10 @@
  * engines computed from the same three layers.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Model, type RunResult } from '../../src/api/model.js';
 import { imagenetPreprocessing } from '../../src/data/preprocess.js';
 import { UsageError } from '../../src/errors.js';
 import { attentionHeads, membraneTrace, neuronLayers } from '../../src/index.js';
-import { Model, type RunResult } from '../../src/library/model.js';
 import { createEngine } from '../../src/runtime/engines.js';
 import { type GoldenCase, loadGolden } from '../golden/support.js';
 import { readFixtureJson, readFixtureTensors } from '../support/safetensors.js';

@@ -1,6 +1,6 @@
 /** The summary of a network against operation counts computed elsewhere from the paper's energy convention. */
 import { describe, expect, it } from 'vitest';
-import { summarise } from '../../src/library/summary.js';
+import { summarise } from '../../src/insight/summary.js';
 import { metaSpikeformerSizes, resolveConfiguration } from '../../src/models/configurations.js';
 import { metaSpikeformer } from '../../src/models/metaSpikeformer.js';
 

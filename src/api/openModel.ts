@@ -8,6 +8,7 @@ import {
 } from '../data/preprocess.js';
 import type { Engine } from '../engines/kernels.js';
 import { MetaSpikeformerError, UsageError } from '../errors.js';
+import { trainedAt } from '../inference/warnings.js';
 import type { Checkpoint } from '../interop/checkpoint.js';
 import { type CheckpointOptions, checkpointOptionNames, loadParameters } from '../interop/loadParameters.js';
 import { resolveConfiguration, type UnseenOptions } from '../models/configurations.js';
@@ -18,8 +19,7 @@ import { createEngine, type EngineOptions, engineOptionNames } from '../runtime/
 import { repConvForms } from '../runtime/passes/mergeRepConv.js';
 import type { PrepareOptions } from '../runtime/prepare.js';
 import { type ImageSource, Model, type ModelParts } from './model.js';
-import { defaultModelName, movedWeightsHint, registeredModel, weightsAddress } from './registry.js';
-import { trainedAt } from './warnings.js';
+import { defaultModelName, movedWeightsHint, registeredModel, weightsAddress } from './shippedModels.js';
 
 /**
  * Where a checkpoint is: a path (in a browser an address), an address (`file:` too, in Node), a file that a person chose, or its bytes.
