@@ -23,8 +23,8 @@ const preparations: readonly (readonly [string, Omit<PrepareOptions, 'input'>])[
   ['as it runs by default', {}],
 ];
 
-describe.each(['infer_T1', 'infer_T4', 'infer_T4_kd'])('%s', (name) => {
-  const present = goldenPath(`${name}.pth`) !== undefined;
+describe.each(['plain_T1', 'infer_T1', 'infer_T4', 'infer_T4_kd'])('%s', (name) => {
+  const present = goldenPath(`${name}.json`) !== undefined;
   const suffix = present ? '' : ' (skipped: the shared golden files are absent)';
   let golden: GoldenCase;
 
@@ -55,6 +55,30 @@ describe.each(['infer_T1', 'infer_T4', 'infer_T4_kd'])('%s', (name) => {
     });
   });
 });
+
+// Neurons begin with no charge, and nothing looks ahead in time: the first of four steps is the network at T = 1, by the authors' module.
+it.each(engines)(
+  'gives the first of the authors’ four time steps at T = 1, on the %s engine',
+  async (_name, createEngine) => {
+    const golden = await loadGolden('infer_T4_kd');
+    const configuration = { ...golden.loaded.configuration, timeSteps: 1 };
+    const atOneStep = { ...golden, loaded: { ...golden.loaded, configuration } };
+    const engine = await createEngine();
+    const { spikes, activations } = await modelOf(atOneStep, engine, {}).run(golden.input, {
+      record: { spikes: true, activations: true },
+    });
+    await engine.dispose();
+    expect([...spikes!.keys()].sort()).toEqual([...golden.spikes.keys()].sort());
+    // Every layer has a multiple of eight neurons here, so a step is a whole number of bytes.
+    const wrong = [...golden.spikes].filter(
+      ([name, bits]) => !Buffer.from(bits.subarray(0, bits.length / 4)).equals(Buffer.from(spikes!.get(name)!.bits)),
+    );
+    expect(wrong.map(([name]) => name)).toEqual([]);
+    expect(activations!.size).toBe(golden.activations.size);
+    for (const [name, values] of golden.activations)
+      expect(largestDifference(activations!.get(name)!.data, values.subarray(0, values.length / 4))).toBeLessThan(1e-4);
+  },
+);
 
 it('gives both heads of a network with a distillation head, as they follow from the authors’ last spikes', async () => {
   const golden = await loadGolden('infer_T4_kd');

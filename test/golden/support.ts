@@ -1,6 +1,7 @@
 /**
- * Golden inference files: values computed with the authors' own module (PyTorch 1.13.1, CPU), seeds chosen so that an exact float32
- * implementation reproduces every spike. One set travels with the repository; the others lie in the shared folder.
+ * Golden inference files (PyTorch 1.13.1, CPU), seeds chosen so that an exact float32 implementation reproduces every spike. Those called
+ * `infer_…` were computed with the authors' own module: one at T = 4 travels with the repository, the others lie in the shared folder.
+ * `plain_T1` travels too: the same weights at T = 1, from plain PyTorch modules that have every spike of all authors' files.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -31,7 +32,7 @@ export function goldenPath(file: string): string | undefined {
 
 export async function loadGolden(name: string): Promise<GoldenCase> {
   const json = JSON.parse(readFileSync(goldenPath(`${name}.json`)!, 'utf8'));
-  const checkpoint = await openCheckpointFile(goldenPath(`${name}.pth`)!);
+  const checkpoint = await openCheckpointFile(goldenPath(json.weights ?? `${name}.pth`)!);
   const loaded = await loadParameters(checkpoint, { heads: json.num_heads, timeSteps: json.T });
   await checkpoint.close();
   const values = await openSafetensors(fileFromBytes(readFileSync(goldenPath(`${name}.safetensors`)!), name));

@@ -44,8 +44,8 @@ function packed(spikes: Float32Array): Uint8Array {
   return bytes;
 }
 
-describe.each(['infer_T4_kd', 'infer_T1', 'infer_T4'])('%s as ONNX', (name) => {
-  const present = goldenPath(`${name}.pth`) !== undefined;
+describe.each(['infer_T4_kd', 'plain_T1', 'infer_T1', 'infer_T4'])('%s as ONNX', (name) => {
+  const present = goldenPath(`${name}.json`) !== undefined;
   const forms: readonly (readonly [string, Partial<OnnxOptions>, Level])[] = [
     ['folded', {}, 'all'],
     ['folded, as written', {}, 'disabled'],
