@@ -46,7 +46,7 @@ module.exports = {
         path: '^(src|lab|bench|examples)/',
         pathNot: '^src/(engines/|cli/|index[^/]*\\.ts$|runtime/engines\\.ts$)',
       },
-      to: { path: '^src/engines/', pathNot: '^src/engines/(kernels|trainingKernels|errors)\\.ts$' },
+      to: { path: '^src/engines/', pathNot: '^src/engines/(kernels|trainingKernels|neuronDynamics|errors)\\.ts$' },
     },
     {
       name: 'lab-knows-the-browser-entry',

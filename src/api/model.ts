@@ -28,7 +28,7 @@ import type {
 } from '../inference/modelTypes.js';
 import { checkImages, type TakenInput, takeImages, takeInput } from '../inference/takenInput.js';
 import { warningsOf } from '../inference/warnings.js';
-import type { NeuronInput } from '../insight/membrane.js';
+import { constantsOf, type NeuronInput } from '../insight/membrane.js';
 import { resolveConfiguration, type UnseenOptions, unseenOptionNames } from '../models/configurations.js';
 import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
 import { architectureOf, graphOf } from '../models/registry.js';
@@ -390,10 +390,11 @@ export class Model {
     const layerMilliseconds = timings ? await measuredLayers(executable.program) : undefined;
     const currents = new Map<string, NeuronInput>();
     for (const layer of inputCurrents ?? []) {
-      const { attributes, inputs } = neuronNode(executable.graph, layer);
+      const node = neuronNode(executable.graph, layer);
+      const { inputs } = node;
       const values = await executable.program.read(executable.tensor(inputs[0]!));
       const input = realToChannelsFirst(values, executable.shapes.get(inputs[0]!)!, timeSteps);
-      currents.set(layer, { ...input, tau: attributes.tau, threshold: attributes.threshold });
+      currents.set(layer, { ...input, ...constantsOf(node) });
     }
     const stages = new Map<string, FieldTensor>();
     if (activations) {

@@ -18,6 +18,8 @@ export interface Node<A extends Attributes = Attributes> {
   readonly inputs: readonly string[];
   /** Parameters are called `${parameterPrefix}.weight` and so on; the node's name unless the authors nest differently. */
   readonly parameterPrefix: string;
+  /** The authors' module that people see as one layer, of which this node is a part: a RepConv's `block3.0.attn.q_conv`. */
+  readonly module?: string;
 }
 
 /** How a parameter starts before training. */
@@ -78,6 +80,7 @@ export class GraphBuilder {
   readonly #known = new Set<string>();
   readonly #outputs = new Map<string, GraphOutput>();
   readonly #stages = new Map<string, string>();
+  #module: string | undefined;
 
   constructor(name: string, inputChannels: number, input = 'input') {
     this.#name = name;
@@ -110,8 +113,17 @@ export class GraphBuilder {
       attributes: node.attributes ?? {},
       inputs: node.inputs,
       parameterPrefix: node.parameterPrefix ?? node.name,
+      ...(this.#module === undefined ? {} : { module: this.#module }),
     });
     return node.name;
+  }
+
+  /** The nodes that `build` appends are parts of one of the authors' modules. */
+  module<T>(name: string, build: () => T): T {
+    this.#module = name;
+    const built = build();
+    this.#module = undefined;
+    return built;
   }
 
   /** Makes a value known as the output of one of the authors' modules. */

@@ -4,7 +4,7 @@ import { UsageError } from '../errors.js';
 import type { Graph, Node } from '../graph/graph.js';
 import { formatShape, type Shape } from '../graph/shape.js';
 import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
-import type { LifAttributes } from '../operators/lif.js';
+import { spikingNeurons } from '../operators/registry.js';
 import { checkOptionNames, described } from '../optionNames.js';
 import { firstNonFinite } from '../runtime/layout.js';
 import type { FieldTensor, ImageSource, RunOptions } from './modelTypes.js';
@@ -103,9 +103,8 @@ export async function measuredLayers(program: Program): Promise<ReadonlyMap<stri
 }
 
 /** @throws UsageError when no neuron layer is called so. */
-export function neuronNode(graph: Graph, layer: string): Node<LifAttributes> {
-  const node = graph.nodes.find(({ name, operator }) => name === layer && operator === 'lif');
+export function neuronNode(graph: Graph, layer: string): Node {
+  const node = spikingNeurons(graph).find(({ name }) => name === layer);
   if (!node) throw new UsageError(`record: ${layer}: this network has no neuron layer of that name`);
-  // The operator of that name has these attributes.
-  return node as Node<LifAttributes>;
+  return node;
 }

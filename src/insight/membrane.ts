@@ -1,10 +1,12 @@
 /**
  * What one neuron did, step by step, told from the current that flowed into it. The engine keeps membranes in registers and writes only spikes
- * down; they are computed again here, by the neuron's formula (`operators/lif.ts`) with the rounding of the engines, so that the trace and
+ * down; they are computed again here, by the same function of one step that the reference engine runs, so that the trace and
  * the recorded spikes agree.
  */
 import { UsageError } from '../errors.js';
+import type { Node } from '../graph/graph.js';
 import { elementCount, formatShape, type Shape } from '../graph/shape.js';
+import { neuronNamed, operatorOf } from '../operators/registry.js';
 import { checkOptionNames, described } from '../optionNames.js';
 
 /** Input of a neuron layer over all time steps, and the constants of its neurons. */
@@ -16,6 +18,8 @@ export interface NeuronInput {
   readonly tau: number;
   /** θ: the membrane at which the neuron fires. */
   readonly threshold: number;
+  /** The name of the neurons' operator; `lif` when not given. */
+  readonly neuron?: string;
 }
 
 export interface MembraneTrace {
@@ -25,7 +29,7 @@ export interface MembraneTrace {
   readonly steps: readonly {
     /** x: what flows in. */
     readonly current: number;
-    /** h = v + (x − v)/τ: the membrane before a reset. */
+    /** h: the membrane before a reset; of leaky neurons v + (x − v)/τ. */
     readonly charged: number;
     /** Whether h reached θ. */
     readonly spike: boolean;
@@ -42,6 +46,11 @@ export interface NeuronPlace {
   readonly position: number;
 }
 
+/** What a trace needs to know of a node of neurons beside its input. */
+export function constantsOf(node: Node): Pick<NeuronInput, 'tau' | 'threshold' | 'neuron'> {
+  return { ...operatorOf(node).neuron!.constants(node.attributes), neuron: node.operator };
+}
+
 /** @throws UsageError when there is no such neuron, and for a constant or a part of the place that is unknown or no number. */
 export function membraneTrace(input: NeuronInput, place: NeuronPlace): MembraneTrace {
   checkTraceInput(input, place);
@@ -53,21 +62,29 @@ export function membraneTrace(input: NeuronInput, place: NeuronPlace): MembraneT
     throw new UsageError(
       `neuron: image ${image}, channel ${channel}, position ${position} is not in ${formatShape(input.shape)}`,
     );
-  const tau = Math.fround(input.tau);
-  const threshold = Math.fround(input.threshold);
+  const { neuron: name = 'lif', tau, threshold } = input;
+  const neuron = neuronNamed(name);
+  if (!neuron) throw new UsageError(`membraneTrace: neuron: found ${described(name)}, expected the name of a neuron`);
+  const dynamics = neuron.dynamics({ tau, threshold });
   let membrane = 0;
   const steps = Array.from({ length: timeSteps }, (_, t) => {
     const current = input.data[((t * images + image) * channels + channel) * positions + position]!;
-    const charged = Math.fround(membrane + Math.fround(Math.fround(current - membrane) / tau));
-    const spike = charged >= threshold;
-    membrane = spike ? 0 : charged;
+    const charged = dynamics.charge(membrane, current);
+    const spike = dynamics.output(charged) > 0;
+    membrane = dynamics.after(charged);
     return { current, charged, spike, membrane };
   });
-  return { tau: input.tau, threshold: input.threshold, steps };
+  return { tau, threshold, steps };
 }
 
 function checkTraceInput(input: NeuronInput | undefined, place: NeuronPlace | undefined): void {
-  checkOptionNames<NeuronInput>('membraneTrace', input, { shape: true, data: true, tau: true, threshold: true });
+  checkOptionNames<NeuronInput>('membraneTrace', input, {
+    shape: true,
+    data: true,
+    tau: true,
+    threshold: true,
+    neuron: true,
+  });
   checkOptionNames<NeuronPlace>('membraneTrace', place, { image: true, channel: true, position: true });
   const numbers = { tau: input?.tau, threshold: input?.threshold, channel: place?.channel, position: place?.position };
   for (const [name, value] of Object.entries(numbers)) {

@@ -4,9 +4,9 @@
  * spikes really cause is counted by energy measurement, not here.
  */
 
-import type { Graph, Node } from '../graph/graph.js';
+import type { Graph } from '../graph/graph.js';
 import { elementCount, type Shape } from '../graph/shape.js';
-import { inferKinds, inferShapes, operatorOf, parametersOf } from '../operators/registry.js';
+import { inferKinds, inferShapes, operatorOf, parametersOf, shownOnce } from '../operators/registry.js';
 
 export interface StageSummary {
   /** The authors' module: `downsample1_1`, `block3.0`, `head`. */
@@ -37,7 +37,8 @@ export interface NetworkSummary {
 /** @param size Height and width of the input image. */
 export function summarise(graph: Graph, size: readonly [number, number]): NetworkSummary {
   const input: Shape = [1, 1, size[0], size[1], graph.inputChannels];
-  const once: Graph = { ...graph, nodes: graph.nodes.map(oneStep) };
+  // Counts are per time step.
+  const once = shownOnce(graph);
   const shapes = inferShapes(once, input);
   const kinds = inferKinds(once);
   const parameters = parameterCounts(once);
@@ -48,9 +49,9 @@ export function summarise(graph: Graph, size: readonly [number, number]): Networ
     if (stage === undefined) continue;
     const output = shapes.get(node.name)!;
     const inputs = node.inputs.map((value) => shapes.get(value)!);
-    const { multiplyAccumulates, spikeInputs } = operatorOf(node).cost(node, inputs, output);
-    const spikeFed =
-      spikeInputs.length > 0 && spikeInputs.every((index) => kinds.get(node.inputs[index]!) === 'binary');
+    const { multiplyAccumulates } = operatorOf(node).cost(node, inputs, output);
+    const selectors = operatorOf(node).energy?.selectors ?? [];
+    const spikeFed = selectors.length > 0 && selectors.every((index) => kinds.get(node.inputs[index]!) === 'binary');
     const entry = stages.get(stage) ?? { last: output, parameters: 0, spikeFed: 0, realFed: 0 };
     entry.last = output.length === 5 ? output : entry.last;
     entry.parameters += parameters.get(node.name) ?? 0;
@@ -68,11 +69,6 @@ export function summarise(graph: Graph, size: readonly [number, number]): Networ
     realFedOperations: sum(rows, (row) => row.realFedOperations),
     realFedLayers,
   };
-}
-
-/** Counts are per time step. */
-function oneStep(node: Node): Node {
-  return node.operator === 'repeatTime' ? { ...node, attributes: { timeSteps: 1 } } : node;
 }
 
 function stageRow(

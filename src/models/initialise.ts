@@ -3,9 +3,9 @@
  * authors' code sets them, from one seed. The generator is our own small one: the same seed gives the same network on
  * every machine; it is not PyTorch's stream of numbers.
  */
-import type { Graph, Initialiser, Parameters } from '../graph/graph.js';
+import { consumersOf, type Graph, type Initialiser, type Node, type Parameters } from '../graph/graph.js';
 import { elementCount } from '../graph/shape.js';
-import { parametersOf } from '../operators/registry.js';
+import { inferKinds, operatorOf, parametersOf } from '../operators/registry.js';
 import { type Random, seededRandom } from '../random.js';
 
 /** Fresh parameters for every trainable weight and running statistic of a graph. */
@@ -46,23 +46,34 @@ const assumedFiringRate = 0.25;
 export function demonstrationParameters(graph: Graph, seed: number): Parameters {
   const parameters = new Map(initialiseParameters(graph, seed));
   const producers = new Map(graph.nodes.map((node) => [node.name, node]));
+  const consumers = consumersOf(graph);
+  const kinds = inferKinds(graph);
   /** E[x²] of a value, as far as it is known. */
   const power = new Map<string, number>([[graph.input, 1]]);
   const powerOf = (value: string) => power.get(value) ?? 1;
   for (const node of graph.nodes) {
     const source = node.inputs[0]!;
-    if (node.operator === 'lif') power.set(node.name, assumedFiringRate);
-    else if (node.operator === 'conv2d' || node.operator === 'linear') power.set(node.name, powerOf(source) / 3);
-    else if (node.operator === 'batchNorm') {
-      const first = producers.get(source);
-      const inner = node.name.includes('.body.');
-      const mean = inner ? 0 : demonstrationBias;
-      parameters
-        .get(`${node.parameterPrefix}.running_var`)!
-        .fill(first?.operator === 'batchNorm' ? 1 : powerOf(source));
+    const { neuron, affine, normalisation } = operatorOf(node);
+    // A number that is not negative keeps half of its power in the mean.
+    if (neuron) power.set(node.name, kinds.get(node.name) === 'binary' ? assumedFiringRate : powerOf(source) / 2);
+    else if (affine) power.set(node.name, powerOf(source) / 3);
+    else if (normalisation) {
+      const before = producers.get(source);
+      const mean = isInner(node, consumers) ? 0 : demonstrationBias;
+      const isNormalised = before && operatorOf(before).normalisation;
+      parameters.get(`${node.parameterPrefix}.running_var`)!.fill(isNormalised ? 1 : powerOf(source));
       parameters.get(`${node.parameterPrefix}.bias`)!.fill(mean);
       power.set(node.name, 1 + mean * mean);
     } else power.set(node.name, powerOf(source));
   }
   return parameters;
+}
+
+/** Only further linear layers and their normalisations read it: it stands inside a chain without neurons, such as a RepConv. */
+function isInner(normalisation: Node, consumers: ReadonlyMap<string, readonly Node[]>): boolean {
+  const readers = consumers.get(normalisation.name) ?? [];
+  return readers.every((reader) => {
+    const { affine, normalisation: again } = operatorOf(reader);
+    return affine !== undefined || again !== undefined;
+  });
 }

@@ -181,6 +181,10 @@ class MetaSpikeformerBuilder {
 
   /** RepConv and the batch normalisation outside it: linear as a whole, one 3×3 convolution at inference (`passes/mergeRepConv`). */
   #repConvolution(name: string, input: string, channels: number): string {
+    return this.#graph.module(name, () => this.#repConvolutionLayers(name, input, channels));
+  }
+
+  #repConvolutionLayers(name: string, input: string, channels: number): string {
     const pointwise = { inputChannels: channels, outputChannels: channels, kernel: 1 };
     let y = conv2d(this.#graph, `${name}.0.body.0`, input, pointwise);
     y = batchNorm(this.#graph, `${name}.0.body.1`, y, channels, { padding: 1, parameterPrefix: `${name}.0.body.1.bn` });

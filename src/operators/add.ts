@@ -5,6 +5,7 @@ import { noCost, type Operator, passingGradient, shapeError } from './operator.j
 
 export const addOperator: Operator = {
   name: 'add',
+  isSum: true,
   infer: (node, inputs) => {
     const [a, b] = inputs;
     const fits =

@@ -5,7 +5,7 @@
  * it sees the border that a 3×3 convolution on the spikes would see. Here with running statistics, as in evaluation.
  */
 import type { Kernels } from '../engines/kernels.js';
-import type { Attributes, GraphBuilder } from '../graph/graph.js';
+import type { Attributes, GraphBuilder, Node } from '../graph/graph.js';
 import { channelsOf, elementCount } from '../graph/shape.js';
 import {
   type Call,
@@ -26,7 +26,7 @@ export interface BatchNormAttributes extends Attributes {
 }
 
 /** The affine map that batch normalisation with fixed statistics is: `y = scale · x + shift`, computed in float64. */
-export function affineOf(
+function affineOf(
   parameter: (localName: string) => Float32Array,
   epsilon: number,
 ): { readonly scale: Float64Array; readonly shift: Float64Array } {
@@ -116,6 +116,14 @@ const training: TrainingRules<BatchNormAttributes> = {
     }),
 };
 
+function withoutBorder(node: Node<BatchNormAttributes>): readonly [Node, Node] | undefined {
+  const { padding, channels, epsilon } = node.attributes;
+  if (padding === 0) return undefined;
+  const plain = { ...node, name: `${node.name}.unpadded`, attributes: { ...node.attributes, padding: 0 } };
+  const border = { channels, epsilon, padding };
+  return [plain, { ...node, operator: 'statisticsPad', attributes: border, inputs: [plain.name] }];
+}
+
 export const batchNormOperator: Operator<BatchNormAttributes> = {
   name: 'batchNorm',
   infer: (node, inputs) => {
@@ -128,6 +136,8 @@ export const batchNormOperator: Operator<BatchNormAttributes> = {
     return [input[0]!, input[1]!, input[2]! + 2 * padding, input[3]! + 2 * padding, channels];
   },
   kind: () => 'real',
+  normalisation: { affine: ({ epsilon }, parameter) => affineOf(parameter, epsilon), withoutBorder },
+  border: ({ padding }) => padding,
   parameters,
   forward,
   toOnnx: (builder, { node, attributes, inputs, parameter }) => {

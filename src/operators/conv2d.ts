@@ -7,17 +7,9 @@ import type { Attributes, GraphBuilder, Node } from '../graph/graph.js';
 import { elementCount, formatShape, type Shape } from '../graph/shape.js';
 import { convolutionTraining } from './convolutionTraining.js';
 import { type Call, kaimingUniform, type LocalParameter, type Operator, shapeError } from './operator.js';
+import type { ConvolutionWindow } from './traits.js';
 
-export interface Conv2dAttributes extends Attributes {
-  readonly inputChannels: number;
-  readonly outputChannels: number;
-  /** Height, width. */
-  readonly kernel: readonly [number, number];
-  readonly stride: readonly [number, number];
-  readonly padding: readonly [number, number];
-  readonly groups: number;
-  readonly bias: boolean;
-}
+export interface Conv2dAttributes extends Attributes, ConvolutionWindow {}
 
 function geometryOf(attributes: Conv2dAttributes, input: Shape): ConvolutionGeometry {
   const [timeSteps, batch, inputHeight, inputWidth, inputChannels] = input as [number, number, number, number, number];
@@ -97,6 +89,13 @@ export const conv2dOperator: Operator<Conv2dAttributes> = {
   name: 'conv2d',
   infer,
   kind: () => 'real',
+  affine: { hasBias: ({ bias }) => bias, withBias: (attributes) => ({ ...attributes, bias: true }) },
+  takesResidual: true,
+  convolution: (attributes) => attributes,
+  energy: {
+    selectors: [0],
+    layer: (attributes, [input]) => ({ kind: 'convolution', geometry: geometryOf(attributes, input!) }),
+  },
   parameters,
   forward,
   toOnnx: (builder, { node, attributes, inputs, parameter }) => {
@@ -111,10 +110,7 @@ export const conv2dOperator: Operator<Conv2dAttributes> = {
   training: convolutionTraining(geometryOf),
   cost: (node, _inputs, output) => {
     const { inputChannels, kernel, groups } = node.attributes;
-    return {
-      multiplyAccumulates: elementCount(output) * (inputChannels / groups) * kernel[0] * kernel[1],
-      spikeInputs: [0],
-    };
+    return { multiplyAccumulates: elementCount(output) * (inputChannels / groups) * kernel[0] * kernel[1] };
   },
 };
 

@@ -5,6 +5,7 @@
  * and `timeSteps` says for how long it is shown.
  */
 import type { LeakyIntegrateAndFireCall } from '../engines/kernels.js';
+import { leakyIntegrateAndFireDynamics } from '../engines/neuronDynamics.js';
 import type { Attributes, GraphBuilder } from '../graph/graph.js';
 import { channelsOf, elementCount } from '../graph/shape.js';
 import { onnxScalar } from './onnxBuilder.js';
@@ -82,6 +83,13 @@ export const lifOperator: Operator<LifAttributes> = {
     return [timeSteps, ...input.slice(1)];
   },
   kind: () => 'binary',
+  neuron: {
+    dynamics: leakyIntegrateAndFireDynamics,
+    constants: ({ tau, threshold }) => ({ tau, threshold }),
+    hasState: true,
+    shownFor: ({ timeSteps }) => Math.max(1, timeSteps),
+    showFor: (attributes, timeSteps) => ({ ...attributes, timeSteps }),
+  },
   parameters: () => [],
   forward: (kernels, call) =>
     kernels.leakyIntegrateAndFire({

@@ -93,6 +93,12 @@ export const linearOperator: Operator<LinearAttributes> = {
     return output;
   },
   kind: () => 'real',
+  affine: { hasBias: ({ bias }) => bias, withBias: (attributes) => ({ ...attributes, bias: true }) },
+  takesResidual: true,
+  energy: {
+    selectors: [0],
+    layer: (attributes, [input]) => ({ kind: 'linear', geometry: geometryOf(attributes, input!) }),
+  },
   parameters,
   forward,
   toOnnx: (builder, { node, attributes, inputs, inputShapes, parameter }) => {
@@ -108,7 +114,6 @@ export const linearOperator: Operator<LinearAttributes> = {
   training: convolutionTraining(trainingGeometryOf),
   cost: (node, _inputs, output) => ({
     multiplyAccumulates: elementCount(output) * node.attributes.inputChannels,
-    spikeInputs: [0],
   }),
 };
 

@@ -16,6 +16,7 @@ function timeSize(call: Sized) {
 
 export const spatialMeanOperator: Operator = {
   name: 'spatialMean',
+  meanOver: 'space',
   infer: (node, inputs) => {
     const input = inputs[0]!;
     if (input.length !== 5) throw shapeError(node, inputs, 'feature maps [T, B, H, W, C]');
@@ -45,6 +46,7 @@ export const spatialMeanOperator: Operator = {
 
 export const timeMeanOperator: Operator = {
   name: 'timeMean',
+  meanOver: 'time',
   infer: (node, inputs) => {
     if (inputs[0]!.length < 2) throw shapeError(node, inputs, 'a value with time in front');
     return inputs[0]!.slice(1);

@@ -8,6 +8,7 @@ import { GraphError } from '../graph/errors.js';
 import type { Attributes, Initialiser, Node, ParameterRole } from '../graph/graph.js';
 import { formatShape, type Shape, type ValueKind } from '../graph/shape.js';
 import type { ToOnnx } from './onnxBuilder.js';
+import type { OperatorTraits } from './traits.js';
 
 /** A parameter as its operator knows it: by its local name. */
 export interface LocalParameter {
@@ -37,8 +38,6 @@ export interface Call<A extends Attributes> {
 export interface Cost {
   /** Multiply-accumulates a dense implementation does for this call: T·B images. */
   readonly multiplyAccumulates: number;
-  /** Inputs that, when they carry spikes, turn those multiply-accumulates into additions. */
-  readonly spikeInputs: readonly number[];
 }
 
 /** How neurons pass gradients; the same for all neurons of a network. */
@@ -96,10 +95,8 @@ export interface TrainingRules<A extends Attributes = Attributes> {
   again?(kernels: TrainingKernels, call: TrainingCall<A>): void;
 }
 
-export interface Operator<A extends Attributes = Attributes> {
+export interface Operator<A extends Attributes = Attributes> extends OperatorTraits<A> {
   readonly name: string;
-  /** The result has its input's memory: nothing runs. */
-  readonly isView?: boolean;
   /** Shape out of shapes; throws GraphError naming the node, the shapes found, and what would fit. */
   infer(node: Node<A>, inputs: readonly Shape[]): Shape;
   /** What the result carries, given what the inputs carry. */
@@ -114,7 +111,7 @@ export interface Operator<A extends Attributes = Attributes> {
   readonly training?: TrainingRules<A>;
 }
 
-export const noCost: Cost = { multiplyAccumulates: 0, spikeInputs: [] };
+export const noCost: Cost = { multiplyAccumulates: 0 };
 
 /** Complains of a shape in the one form all operators use. */
 export function shapeError(node: Node, found: readonly Shape[], expected: string): GraphError {

@@ -3,7 +3,7 @@
  * normalisation when its scale is folded into the convolution before it.
  */
 import type { Kernels } from '../engines/kernels.js';
-import type { Attributes } from '../graph/graph.js';
+import type { Attributes, Node } from '../graph/graph.js';
 import { type Call, noCost, type Operator, shapeError } from './operator.js';
 
 export interface PadAttributes extends Attributes {
@@ -37,9 +37,16 @@ export const padOperator: Operator<PadAttributes> = {
     return [input[0]!, input[1]!, input[2]! + 2 * padding, input[3]! + 2 * padding, channels];
   },
   kind: () => 'real',
+  border: ({ padding }) => padding,
   parameters: (attributes) => [
     { name: 'values', shape: [attributes.channels], role: 'bias', initial: { kind: 'constant', value: 0 } },
   ],
   forward,
   cost: () => noCost,
 };
+
+/** The border alone of a normalisation that has one, in its place; its parameter `values` is called after the node. */
+export function padNode(normalisation: Node, padding: number): Node {
+  const { channels } = normalisation.attributes as { readonly channels: number };
+  return { ...normalisation, operator: 'pad', attributes: { channels, padding }, parameterPrefix: normalisation.name };
+}

@@ -15,6 +15,7 @@ import { repeatTimeOperator } from './repeatTime.js';
 import { mapToTokensOperator, tokensToMapOperator } from './reshape.js';
 import { spikeAttentionOperator } from './spikeAttention.js';
 import { statisticsPadOperator } from './statisticsPad.js';
+import type { NeuronTraits } from './traits.js';
 
 const operators = new Map<string, Operator>();
 
@@ -49,6 +50,11 @@ export function operatorOf(node: Node): Operator {
   return operator;
 }
 
+/** What neurons of an operator's name do; undefined when there are none of that name. */
+export function neuronNamed(name: string): NeuronTraits | undefined {
+  return operators.get(name)?.neuron;
+}
+
 export function operatorNames(): readonly string[] {
   return [...operators.keys()];
 }
@@ -75,6 +81,26 @@ export function inferKinds(graph: Graph): ReadonlyMap<string, ValueKind> {
     kinds.set(node.name, operatorOf(node).kind(node.inputs.map((value) => kinds.get(value)!)));
   }
   return kinds;
+}
+
+/** The neuron layers that give out spikes, in the order of the graph: those whose zeros and ones are recorded. */
+export function spikingNeurons(graph: Graph): readonly Node[] {
+  const kinds = inferKinds(graph);
+  return graph.nodes.filter((node) => operatorOf(node).neuron && kinds.get(node.name) === 'binary');
+}
+
+/** The neuron layers whose states last from step to step: those that have a membrane. */
+export function neuronsWithState(graph: Graph): readonly Node[] {
+  return graph.nodes.filter((node) => operatorOf(node).neuron?.hasState);
+}
+
+/** The graph with inputs shown once, however often it shows them: one time step of it. */
+export function shownOnce(graph: Graph): Graph {
+  const nodes = graph.nodes.map((node) => {
+    const repetition = operatorOf(node).timeRepetition;
+    return repetition ? { ...node, attributes: repetition.withTimeSteps(node.attributes, 1) } : node;
+  });
+  return { ...graph, nodes };
 }
 
 /** Every parameter of the graph with its `state_dict` name, in the order of the nodes. */

@@ -21,6 +21,10 @@ export const repeatTimeOperator: Operator<RepeatTimeAttributes> = {
     return [timeSteps, ...input.slice(1)];
   },
   kind: (inputs) => inputs[0]!,
+  timeRepetition: {
+    timeSteps: ({ timeSteps }) => timeSteps,
+    withTimeSteps: (_attributes, timeSteps) => ({ timeSteps }),
+  },
   parameters: () => [],
   forward: (kernels, call) => {
     const input = call.inputs[0]!;

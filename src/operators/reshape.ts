@@ -25,6 +25,7 @@ export const mapToTokensOperator: Operator = {
 export const tokensToMapOperator: Operator = {
   name: 'tokensToMap',
   isView: true,
+  viewedBackBy: 'mapToTokens',
   toOnnx: (_builder, { inputs }) => inputs[0]!,
   infer: (node, inputs) => {
     const [tokens, like] = inputs;

@@ -63,6 +63,14 @@ export const spikeAttentionOperator: Operator<SpikeAttentionAttributes> = {
   },
   // Q (Kᵀ V) is an integer times the scale; people ask whether an edge is real, and for a power of two the answer is a shift.
   kind: (inputs) => (inputs.every((kind) => kind === 'binary') ? 'integer' : 'real'),
+  attention: ({ heads, scale }) => ({ heads, scale }),
+  energy: {
+    selectors: [0, 1, 2],
+    layer: ({ channels, heads }, _inputs, output) => ({
+      kind: 'attention',
+      attention: { tokens: output[2]!, channels, heads },
+    }),
+  },
   parameters: () => [],
   forward: (kernels, call) => kernels.spikeAttention(attentionCall(call)),
   // Per head, channels by tokens: (V Kᵀ) Q is the transpose of Q (Kᵀ V).
@@ -90,7 +98,7 @@ export const spikeAttentionOperator: Operator<SpikeAttentionAttributes> = {
     const [timeSteps, batch, tokens, channels] = output as [number, number, number, number];
     const headChannels = channels / node.attributes.heads;
     // Two products per head, N·d·d each.
-    return { multiplyAccumulates: 2 * timeSteps * batch * tokens * channels * headChannels, spikeInputs: [0, 1, 2] };
+    return { multiplyAccumulates: 2 * timeSteps * batch * tokens * channels * headChannels };
   },
 };
 

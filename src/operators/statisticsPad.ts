@@ -67,6 +67,7 @@ export const statisticsPadOperator: Operator<StatisticsPadAttributes> = {
     return [input[0]!, input[1]!, input[2]! + 2 * padding, input[3]! + 2 * padding, channels];
   },
   kind: () => 'real',
+  border: ({ padding }) => padding,
   // Its parameters belong to the normalisation before it.
   parameters: () => [],
   forward: (_kernels, call) => {

@@ -5,9 +5,10 @@
  * the layers behind make up for that, so that the mean over all layers is the rate asked for.
  */
 import type { Engine } from '../engines/kernels.js';
+import type { NeuronDynamics } from '../engines/neuronDynamics.js';
 import type { Node, Parameters } from '../graph/graph.js';
 import { elementCount, type Shape } from '../graph/shape.js';
-import { inferShapes } from '../operators/registry.js';
+import { inferShapes, operatorOf, spikingNeurons } from '../operators/registry.js';
 import { fires } from './layout.js';
 import { hoistTime } from './passes/hoistTime.js';
 import type { Network } from './passes/pass.js';
@@ -26,8 +27,7 @@ interface Drive {
   readonly steps: number;
   readonly timeSteps: number;
   readonly neurons: number;
-  readonly tau: number;
-  readonly threshold: number;
+  readonly dynamics: NeuronDynamics;
 }
 
 /**
@@ -46,7 +46,7 @@ export async function calibrateFiringRates(
   const shape = [1, ...input.shape];
   const shapes = inferShapes(graph, shape);
   const producers = new Map(graph.nodes.map((node) => [node.name, node]));
-  const layers = graph.nodes.filter((node) => node.operator === 'lif');
+  const layers = spikingNeurons(graph);
   const found = new Map<string, number>();
   const runs = new PrefixRuns(engine, graph, parameters, shapes, input.data);
 
@@ -60,10 +60,11 @@ export async function calibrateFiringRates(
   };
   const driveOf = (node: Node, values: Float32Array): Drive => {
     const valueShape = shapes.get(node.inputs[0]!)!;
-    const attributes = node.attributes as { tau: number; threshold: number; timeSteps: number };
+    const neuron = operatorOf(node).neuron!;
     const steps = valueShape[0]!;
-    const timeSteps = Math.max(steps, attributes.timeSteps);
-    return { ...attributes, values, steps, timeSteps, neurons: elementCount(valueShape) / steps };
+    const timeSteps = Math.max(steps, neuron.shownFor(node.attributes));
+    const dynamics = neuron.dynamics(node.attributes);
+    return { values, steps, timeSteps, neurons: elementCount(valueShape) / steps, dynamics };
   };
 
   for (const node of layers) {
@@ -72,9 +73,9 @@ export async function calibrateFiringRates(
     const wanted = Math.min(0.95, 2 * rate, Math.max(rate / 2, share));
     const norm = normBefore(node.inputs[0]!, producers);
     const attention = producers.get(node.inputs[0]!);
-    const attends = attention?.operator === 'spikeAttention';
-    if (!norm && !attends) continue;
-    const [query, key, value] = attends ? attention.inputs.map((name) => producers.get(name)!) : [];
+    const product = attention && operatorOf(attention).attention?.(attention.attributes);
+    if (!norm && !product) continue;
+    const [query, key, value] = product ? attention.inputs.map((name) => producers.get(name)!) : [];
     const read = value ? value.inputs[0]! : node.inputs[0]!;
     const kept = query && key ? [query.name, key.name, read] : [read];
     const { values, querySpikes, keySpikes } = await runs.upTo(node, kept, async ({ program, tensor }) => ({
@@ -87,10 +88,10 @@ export async function calibrateFiringRates(
       const shift = bisect((moved) => rateAt(drive, moved), wanted, bisections);
       move(norm, shift);
       found.set(node.name, rateAt(drive, shift));
-    } else if (querySpikes && keySpikes && value) {
+    } else if (product && querySpikes && keySpikes && value) {
       const drive = driveOf(value, values);
       const [, images, tokens, channels] = shapes.get(attention!.name)! as [number, number, number, number];
-      const { heads, scale } = attention!.attributes as unknown as { heads: number; scale: number };
+      const { heads, scale } = product;
       const sizes = { images: drive.timeSteps * images, tokens, channels, heads };
       const packed = { query: querySpikes, key: keySpikes };
       const sums = (moved: number) => attend(sizes, packed, firing(drive, moved), scale);
@@ -106,23 +107,23 @@ export async function calibrateFiringRates(
   return parameters;
 }
 
-/** The batch norm that was added to a value last: through views, sums and the pooling. */
+/** The normalisation that was added to a value last: through views, sums and the pooling. */
 function normBefore(value: string, producers: ReadonlyMap<string, Node>): Node | undefined {
   const node = producers.get(value);
-  if (!node || node.operator === 'lif' || node.operator === 'spikeAttention') return undefined;
-  return node.operator === 'batchNorm' ? node : normBefore(node.inputs[0]!, producers);
+  if (!node) return undefined;
+  const { neuron, attention, normalisation } = operatorOf(node);
+  if (neuron || attention) return undefined;
+  return normalisation ? node : normBefore(node.inputs[0]!, producers);
 }
 
 /** One neuron over all time steps, with `shift` added to all that flows in; `fire` is told the steps at which it fires. */
 function integrate(drive: Drive, neuron: number, shift: number, fire: (timeStep: number) => void): void {
-  const { values, steps, timeSteps, neurons, tau, threshold } = drive;
-  let membrane = 0;
+  const { values, steps, timeSteps, neurons, dynamics } = drive;
+  let state = 0;
   for (let t = 0; t < timeSteps; t++) {
-    const x = values[(steps === 1 ? 0 : t) * neurons + neuron]! + shift;
-    membrane += (x - membrane) / tau;
-    if (membrane < threshold) continue;
-    fire(t);
-    membrane = 0;
+    const charged = dynamics.charge(state, values[(steps === 1 ? 0 : t) * neurons + neuron]! + shift);
+    if (dynamics.output(charged) > 0) fire(t);
+    state = dynamics.after(charged);
   }
 }
 

@@ -97,7 +97,7 @@ export function compile(
     if (operatorOf(node).isView) continue;
     const source = node.inputs[0]!;
     const firingRate = options.firingRates?.get(roots.get(source) ?? source);
-    const keepsMembrane = options.membranes === true && node.operator === 'lif';
+    const keepsMembrane = options.membranes === true && operatorOf(node).neuron?.hasState === true;
     operatorOf(node).forward(kernels, {
       node,
       attributes: node.attributes,
@@ -166,7 +166,7 @@ function lifetimesOf(
     for (const value of node.inputs) last.set(roots.get(value) ?? value, step);
     // Neurons may fire while the layer in front of them is still at work (the wasm engine does both at once), so what it reads must outlive them.
     const before = graph.nodes[step - 1];
-    if (node.operator === 'lif' && before !== undefined && before.name === node.inputs[0])
+    if (operatorOf(node).neuron && before !== undefined && before.name === node.inputs[0])
       for (const value of before.inputs) last.set(roots.get(value) ?? value, step);
     if (roots.has(node.name)) return;
     first.set(node.name, step);

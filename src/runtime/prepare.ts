@@ -1,11 +1,19 @@
 /**
  * From the network as the authors define it to the one that runs: which passes, in which order, and the form of each RepConv.
  */
+import type { Graph } from '../graph/graph.js';
+import { parametersOf } from '../operators/registry.js';
 import { absorbBorder } from './passes/absorbBorder.js';
 import { foldBatchNorm } from './passes/foldBatchNorm.js';
 import { fuseResidual } from './passes/fuseResidual.js';
 import { hoistTime } from './passes/hoistTime.js';
-import { type MergedRepConv, mergeRepConv, type RepConv, type RepConvForm } from './passes/mergeRepConv.js';
+import {
+  findRepConvs,
+  type MergedRepConv,
+  mergeRepConv,
+  type RepConv,
+  type RepConvForm,
+} from './passes/mergeRepConv.js';
 import type { Network, Pass } from './passes/pass.js';
 
 export interface PrepareOptions {
@@ -30,6 +38,17 @@ export function prepareNetwork(network: Network, options: PrepareOptions = {}): 
     if (options.fuse ?? true) passes.push(fuseResidual);
   }
   return passes.reduce((current, pass) => pass(current), network);
+}
+
+/** The graph alone, as `prepareNetwork` rewrites it: what is asked of its structure needs no weights. */
+export function prepareGraph(graph: Graph, options: Omit<PrepareOptions, 'merged'> = {}): Graph {
+  const none = new Float32Array(0);
+  const network = { graph, parameters: new Map(parametersOf(graph).map(({ name }) => [name, none])) };
+  // Known kernels are not computed.
+  const merged = new Map(
+    findRepConvs(foldBatchNorm(network).graph).map(({ name }) => [name, { weight: none, bias: none }]),
+  );
+  return prepareNetwork(network, { ...options, merged }).graph;
 }
 
 function chooser(form: NonNullable<PrepareOptions['repConv']>): (repConv: RepConv) => RepConvForm {

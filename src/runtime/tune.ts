@@ -6,6 +6,7 @@ import type { Engine, Program } from '../engines/kernels.js';
 import { UsageError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
 import { elementCount, formatShape, type Shape } from '../graph/shape.js';
+import { operatorOf } from '../operators/registry.js';
 import { compile, type Executable } from './compile.js';
 import { countSpikes } from './layout.js';
 import { medianOf } from './median.js';
@@ -138,7 +139,7 @@ function measuring({ program }: Executable): MeasuringProgram {
 function neuronsBefore(graph: Graph, { pointwise1 }: RepConv): string {
   const producers = new Map(graph.nodes.map((node) => [node.name, node]));
   let node = producers.get(pointwise1.inputs[0]!);
-  while (node && node.operator !== 'lif') node = producers.get(node.inputs[0]!);
+  while (node && !operatorOf(node).neuron) node = producers.get(node.inputs[0]!);
   return node!.name;
 }
 

@@ -1,11 +1,11 @@
 /**
  * Leaky integrate-and-fire neurons, step by step in time, and their gradient by a surrogate. Not trainable themselves: τ and θ
  * are constants. Formula: `MultiStepLIFNode` of spikingjelly 0.0.0.0.12 with `decay_input` and hard reset to zero. Membranes
- * are rounded to float32 after each operation, in PyTorch's order, because one that lands exactly on the threshold must
- * fire here as it does there; gradients are float64, rounded once.
+ * are float32 after each operation (`neuronDynamics.ts`); gradients are float64, rounded once.
  */
 import { EngineError } from '../errors.js';
 import { type LeakyIntegrateAndFireCall, spikeWords } from '../kernels.js';
+import { leakyIntegrateAndFireDynamics } from '../neuronDynamics.js';
 import type {
   LeakyIntegrateAndFireGradientCall,
   Surrogate,
@@ -22,8 +22,7 @@ export function leakyIntegrateAndFire(call: TrainableLeakyIntegrateAndFireCall):
   const input = realView(call.name, call.input);
   const output = spikeView(call.name, call.output);
   const words = spikeWords(channels);
-  const tau = Math.fround(call.tau);
-  const threshold = Math.fround(call.threshold);
+  const dynamics = leakyIntegrateAndFireDynamics(call);
   const neurons = positions * channels;
   const normalise = normaliseOf(call);
   const membrane = call.membrane ? realView(call.name, call.membrane) : new Float32Array(neurons);
@@ -34,11 +33,9 @@ export function leakyIntegrateAndFire(call: TrainableLeakyIntegrateAndFireCall):
     for (let step = 0; step < timeSteps; step++) {
       for (let neuron = 0; neuron < neurons; neuron++) {
         const x = normalise(input[(step * neurons + neuron) % input.length]!, neuron % channels);
-        const v = membrane[neuron]!;
-        const h = charge(v, x, tau);
-        const fires = h >= threshold;
-        membrane[neuron] = fires ? 0 : h;
-        if (!fires) continue;
+        const h = dynamics.charge(membrane[neuron]!, x);
+        membrane[neuron] = dynamics.after(h);
+        if (dynamics.output(h) === 0) continue;
         const channel = neuron % channels;
         const position = step * positions + (neuron - channel) / channels;
         const word = position * words + (channel >>> 5);
@@ -53,11 +50,6 @@ function normaliseOf(call: TrainableLeakyIntegrateAndFireCall | LeakyIntegrateAn
   return call.normalisation ? normalisation(call.name, call.normalisation) : (value: number) => value;
 }
 
-/** The membrane before the reset, `v + (x − v)/τ`, as float32 arithmetic makes it. */
-function charge(v: number, x: number, tau: number): number {
-  return Math.fround(v + Math.fround(Math.fround(x - v) / tau));
-}
-
 /** Checks the call and returns what runs it: forwards through time for the membranes, then backwards. Throws EngineError. */
 export function leakyIntegrateAndFireGradient(call: LeakyIntegrateAndFireGradientCall): () => void {
   checkNeuronGradient(call);
@@ -67,6 +59,7 @@ export function leakyIntegrateAndFireGradient(call: LeakyIntegrateAndFireGradien
   const inputGradient = realView(call.name, call.inputGradient);
   const tau = Math.fround(call.tau);
   const threshold = Math.fround(call.threshold);
+  const dynamics = leakyIntegrateAndFireDynamics(call);
   const derivative = surrogateDerivative(call.surrogate);
   const neurons = call.positions * call.channels;
   const membranes = new Float32Array(timeSteps);
@@ -76,9 +69,9 @@ export function leakyIntegrateAndFireGradient(call: LeakyIntegrateAndFireGradien
     for (let neuron = 0; neuron < neurons; neuron++) {
       let v = 0;
       for (let step = 0; step < timeSteps; step++) {
-        const h = charge(v, normalise(input[step * neurons + neuron]!, neuron % call.channels), tau);
+        const h = dynamics.charge(v, normalise(input[step * neurons + neuron]!, neuron % call.channels));
         membranes[step] = h;
-        v = h >= threshold ? 0 : h;
+        v = dynamics.after(h);
       }
       let afterReset = 0;
       for (let step = timeSteps - 1; step >= 0; step--) {

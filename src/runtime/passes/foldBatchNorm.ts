@@ -1,12 +1,11 @@
 /**
- * Folds batch normalisation with fixed statistics into the convolution or linear layer before it: `w' = scale · w`,
- * `b' = scale · b + shift`, computed in float64 and rounded once. Of RepConv's padded form a `pad` node with the shift remains.
+ * Folds normalisation with fixed statistics into the layer before it, if that is affine: `w' = scale · w`, `b' = scale · b + shift`, computed in
+ * float64 and rounded once. Of a form with a border (RepConv's) a `pad` node with the shift remains.
  */
 import { consumersOf, type Graph, type Node, namedValues } from '../../graph/graph.js';
-import { affineOf, type BatchNormAttributes } from '../../operators/batchNorm.js';
-import { type Network, type Pass, parameterOf, rewriteNodes } from './pass.js';
-
-const foldable = new Set(['conv2d', 'linear']);
+import { padNode } from '../../operators/pad.js';
+import { operatorOf } from '../../operators/registry.js';
+import { type Network, type Pass, parameterOf, renameValues, rewriteNodes } from './pass.js';
 
 export const foldBatchNorm: Pass = (network) => {
   let current = network;
@@ -27,47 +26,42 @@ function foldOnce(network: Network): Network {
     const normalisation = pairs.get(node.name);
     if (normalisation) {
       foldParameters(parameters, node, normalisation);
-      const folded = { ...node, attributes: { ...node.attributes, bias: true } };
-      if (normalisation.attributes.padding === 0) renamed.set(normalisation.name, node.name);
+      const folded = { ...node, attributes: operatorOf(node).affine!.withBias(node.attributes) };
+      if (borderOf(normalisation) === 0) renamed.set(normalisation.name, node.name);
       return [folded];
     }
     if (renamed.has(node.name)) return [];
-    return [pairedPadding(pairs, node) ?? node];
+    // A normalisation with a border whose layer took its scale and shift.
+    return [pairs.get(node.inputs[0]!) === node ? padNode(node, borderOf(node)) : node];
   });
   return { graph: renameValues(graph, renamed), parameters };
 }
 
-/** Convolutions whose only reader is a batch normalisation: convolution's name → normalisation. */
+/** Affine layers whose only reader is a normalisation: layer's name → normalisation. */
 function foldablePairs(graph: Graph): ReadonlyMap<string, Node> {
   const consumers = consumersOf(graph);
   const named = namedValues(graph);
   const pairs = new Map<string, Node>();
   for (const node of graph.nodes) {
     const readers = consumers.get(node.name) ?? [];
-    const reader = readers[0];
-    const fits =
-      foldable.has(node.operator) &&
-      node.inputs.length === 1 &&
-      readers.length === 1 &&
-      reader?.operator === 'batchNorm';
-    if (fits && !named.has(node.name)) pairs.set(node.name, reader);
+    const [reader] = readers;
+    if (!operatorOf(node).affine || node.inputs.length !== 1 || readers.length !== 1) continue;
+    if (reader && operatorOf(reader).normalisation && !named.has(node.name)) pairs.set(node.name, reader);
   }
   return pairs;
 }
 
-/** The `pad` node that a padded normalisation becomes when its convolution took its scale and shift. */
-function pairedPadding(pairs: ReadonlyMap<string, Node>, node: Node): Node | undefined {
-  if (node.operator !== 'batchNorm' || pairs.get(node.inputs[0]!) !== node) return undefined;
-  const { channels, padding } = node.attributes as BatchNormAttributes;
-  return { ...node, operator: 'pad', attributes: { channels, padding }, parameterPrefix: node.name };
+function borderOf(node: Node): number {
+  return operatorOf(node).border?.(node.attributes) ?? 0;
 }
 
 function foldParameters(parameters: Map<string, Float32Array>, node: Node, normalisation: Node): void {
+  const { normalisation: traits, parameters: own } = operatorOf(normalisation);
   const read = (localName: string) => parameterOf(parameters, `${normalisation.parameterPrefix}.${localName}`);
-  const { epsilon, padding } = normalisation.attributes as BatchNormAttributes;
-  const { scale, shift } = affineOf(read, epsilon);
+  const { scale, shift } = traits!.affine(normalisation.attributes, read);
   const weight = parameterOf(parameters, `${node.parameterPrefix}.weight`);
-  const bias = node.attributes.bias ? parameterOf(parameters, `${node.parameterPrefix}.bias`) : undefined;
+  const hasBias = operatorOf(node).affine!.hasBias(node.attributes);
+  const bias = hasBias ? parameterOf(parameters, `${node.parameterPrefix}.bias`) : undefined;
   const perOutput = weight.length / scale.length;
   const foldedWeight = new Float32Array(weight.length);
   for (const [output, factor] of scale.entries())
@@ -77,23 +71,7 @@ function foldParameters(parameters: Map<string, Float32Array>, node: Node, norma
     `${node.parameterPrefix}.bias`,
     Float32Array.from(shift, (s, c) => s + (bias ? bias[c]! * scale[c]! : 0)),
   );
-  if (padding > 0) parameters.set(`${normalisation.name}.values`, Float32Array.from(shift));
-  for (const local of ['weight', 'bias', 'running_mean', 'running_var']) {
-    parameters.delete(`${normalisation.parameterPrefix}.${local}`);
-  }
-}
-
-/** Every reader of a removed value reads its replacement instead. */
-export function renameValues(graph: Graph, renamed: ReadonlyMap<string, string>): Graph {
-  const name = (value: string): string => {
-    let current = value;
-    for (let next = renamed.get(current); next !== undefined; next = renamed.get(current)) current = next;
-    return current;
-  };
-  return {
-    ...graph,
-    nodes: graph.nodes.map((node) => ({ ...node, inputs: node.inputs.map(name) })),
-    outputs: new Map([...graph.outputs].map(([key, output]) => [key, { ...output, value: name(output.value) }])),
-    stages: new Map([...graph.stages].map(([key, value]) => [key, name(value)])),
-  };
+  if (borderOf(normalisation) > 0) parameters.set(`${normalisation.name}.values`, Float32Array.from(shift));
+  for (const { name, role } of own(normalisation.attributes))
+    if (role !== 'batchCount') parameters.delete(`${normalisation.parameterPrefix}.${name}`);
 }

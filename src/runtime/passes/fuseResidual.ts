@@ -1,10 +1,10 @@
 /**
- * Lets a convolution or linear layer add the residual itself, as it writes its result: one sweep over memory less per block.
+ * Lets a layer that takes a residual add it itself, as it writes its result: one sweep over memory less per block.
  * The sum is the same sum of two float32 numbers.
  */
 import { consumersOf, type Graph, type Node, namedValues } from '../../graph/graph.js';
-import { renameValues } from './foldBatchNorm.js';
-import type { Pass } from './pass.js';
+import { operatorOf } from '../../operators/registry.js';
+import { type Pass, renameValues } from './pass.js';
 
 interface Fusion {
   /** The layer that will add, and the view between it and the sum, if there is one. */
@@ -34,7 +34,7 @@ function fusedNodes({ layer, view, residual }: Fusion): readonly Node[] {
   if (!view) return [{ ...layer, inputs: [layer.inputs[0]!, residual] }];
   const tokens: Node = {
     name: `${layer.name}.residualTokens`,
-    operator: 'mapToTokens',
+    operator: operatorOf(view).viewedBackBy!,
     attributes: {},
     inputs: [residual],
     parameterPrefix: `${layer.name}.residualTokens`,
@@ -53,11 +53,12 @@ function findFusions(graph: Graph): readonly Fusion[] {
   const fusions: Fusion[] = [];
   const taken = new Set<string>();
   for (const layer of graph.nodes) {
-    if ((layer.operator !== 'conv2d' && layer.operator !== 'linear') || layer.inputs.length !== 1) continue;
+    if (!operatorOf(layer).takesResidual || layer.inputs.length !== 1) continue;
     const reader = onlyReader(layer);
-    const view = reader?.operator === 'tokensToMap' && reader.inputs[0] === layer.name ? reader : undefined;
+    const isView = reader && operatorOf(reader).viewedBackBy !== undefined && reader.inputs[0] === layer.name;
+    const view = isView ? reader : undefined;
     const sum = view ? onlyReader(view) : reader;
-    if (sum?.operator !== 'add' || taken.has(sum.name)) continue;
+    if (!sum || !operatorOf(sum).isSum || taken.has(sum.name)) continue;
     const residual = sum.inputs.find((value) => value !== (view ?? layer).name);
     // The residual must exist before the layer runs.
     if (residual === undefined || (order.get(residual) ?? -1) > order.get(layer.name)!) continue;

@@ -3,20 +3,20 @@
  * and the neurons (and sums with them) spread them over time. Only for still images: frames differ from step to step.
  */
 
-import { renameValues } from './foldBatchNorm.js';
-import { type Pass, rewriteNodes } from './pass.js';
+import { operatorOf } from '../../operators/registry.js';
+import { type Pass, renameValues, rewriteNodes } from './pass.js';
 
 export const hoistTime: Pass = ({ graph, parameters }) => {
   const renamed = new Map<string, string>();
   let timeSteps = 0;
   const hoisted = rewriteNodes(graph, (node) => {
-    if (node.operator === 'repeatTime') {
-      timeSteps = node.attributes.timeSteps as number;
+    const { timeRepetition, neuron } = operatorOf(node);
+    if (timeRepetition) {
+      timeSteps = timeRepetition.timeSteps(node.attributes);
       renamed.set(node.name, node.inputs[0]!);
       return [];
     }
-    if (node.operator === 'lif' && timeSteps > 0) return [{ ...node, attributes: { ...node.attributes, timeSteps } }];
-    return [node];
+    return [neuron && timeSteps > 0 ? { ...node, attributes: neuron.showFor(node.attributes, timeSteps) } : node];
   });
   return { graph: renameValues(hoisted, renamed), parameters };
 };

@@ -5,7 +5,8 @@
  * and cheap depthwise, then the dense 1×1. What is faster depends on the firing rate, the engine, and how often it runs.
  */
 import { consumersOf, type Graph, type Node, namedValues } from '../../graph/graph.js';
-import type { Conv2dAttributes } from '../../operators/conv2d.js';
+import { operatorOf } from '../../operators/registry.js';
+import type { ConvolutionWindow } from '../../operators/traits.js';
 import { type Network, type Pass, parameterOf } from './pass.js';
 
 export const repConvForms = ['none', 'first', 'full'] as const;
@@ -50,7 +51,11 @@ export function mergeRepConv(
       if (form === 'full') removed.add(depthwise.name);
       const whole = form === 'full' ? merged.get(repConv.name) : undefined;
       const { weight, bias } = whole ?? mergedBy(network, repConv, form);
-      replaced.set(target.name, { ...target, inputs: pointwise1.inputs, attributes: mergedAttributes(channels) });
+      replaced.set(target.name, {
+        ...target,
+        inputs: pointwise1.inputs,
+        attributes: { ...target.attributes, ...mergedWindow(channels) },
+      });
       for (const node of [pointwise1, depthwise, ...(form === 'full' ? [pointwise2] : [])])
         deleteParameters(parameters, node);
       parameters.delete(`${pad.parameterPrefix}.values`);
@@ -76,29 +81,35 @@ export function findRepConvs(graph: Graph): readonly RepConv[] {
   for (const pointwise1 of graph.nodes) {
     if (!isPointwise(pointwise1)) continue;
     const pad = next(pointwise1);
-    if (pad?.operator !== 'pad' || pad.attributes.padding !== 1) continue;
+    if (!pad || operatorOf(pad).normalisation || operatorOf(pad).border?.(pad.attributes) !== 1) continue;
     const depthwise = next(pad);
     if (!depthwise || !isValidDepthwise(depthwise)) continue;
     const pointwise2 = next(depthwise);
     if (!pointwise2 || !isPointwise(pointwise2)) continue;
-    const { inputChannels, outputChannels } = pointwise1.attributes as Conv2dAttributes;
-    const { outputChannels: last } = pointwise2.attributes as Conv2dAttributes;
+    const { inputChannels, outputChannels } = windowOf(pointwise1)!;
+    const { outputChannels: last } = windowOf(pointwise2)!;
     if (inputChannels !== outputChannels || last !== inputChannels) continue;
-    const name = pointwise1.name.replace(/\.0\.body\.0$/, '');
+    const name = pointwise1.module ?? pointwise1.name;
     found.push({ name, pointwise1, pad, depthwise, pointwise2, channels: inputChannels });
   }
   return found;
 }
 
+function windowOf(node: Node): ConvolutionWindow | undefined {
+  return operatorOf(node).convolution?.(node.attributes);
+}
+
 function isPointwise(node: Node): boolean {
-  if (node.operator !== 'conv2d') return false;
-  const { kernel, stride, padding, groups, bias } = node.attributes as Conv2dAttributes;
+  const window = windowOf(node);
+  if (!window) return false;
+  const { kernel, stride, padding, groups, bias } = window;
   return bias && [...kernel, ...stride].every((n) => n === 1) && padding.every((n) => n === 0) && groups === 1;
 }
 
 function isValidDepthwise(node: Node): boolean {
-  if (node.operator !== 'conv2d') return false;
-  const { kernel, stride, padding, groups, inputChannels, bias } = node.attributes as Conv2dAttributes;
+  const window = windowOf(node);
+  if (!window) return false;
+  const { kernel, stride, padding, groups, inputChannels, bias } = window;
   return (
     !bias &&
     kernel.every((n) => n === 3) &&
@@ -108,7 +119,7 @@ function isValidDepthwise(node: Node): boolean {
   );
 }
 
-function mergedAttributes(channels: number): Conv2dAttributes {
+function mergedWindow(channels: number): ConvolutionWindow {
   return {
     inputChannels: channels,
     outputChannels: channels,
