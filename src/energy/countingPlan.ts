@@ -3,9 +3,11 @@
  * position; what a spike of a class causes in each layer is known beforehand.
  */
 import type { ConvolutionGeometry } from '../engines/kernels.js';
-import type { Parameters } from '../graph/graph.js';
+import type { Graph, Parameters } from '../graph/graph.js';
 import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
 import { graphOf } from '../models/registry.js';
+import { operatorOf } from '../operators/registry.js';
+import { spikeValues } from '../runtime/spikeValues.js';
 import { type CountedLayer, countedLayers } from './layers.js';
 import { channelsByTap, connectionsByTap, weightsOf } from './neuroBench.js';
 import {
@@ -45,14 +47,23 @@ export interface SourcePlan {
   readonly reached: readonly ReachedMap[];
 }
 
+/** What is counted of numbers that are not zero. */
+export interface NumbersPlan {
+  /** They are activations of neurons. */
+  readonly areNeurons: boolean;
+  /** Weights that are not zero that a number meets. */
+  readonly tables: readonly ConnectionTable[];
+  readonly reached: readonly ReachedMap[];
+}
+
 export interface CountingPlan {
   readonly size: readonly [number, number];
   readonly timeSteps: number;
   /** By neuron layer. */
   readonly sources: ReadonlyMap<string, SourcePlan>;
   readonly attentions: readonly CountedLayer[];
-  /** Weights that are not zero that a pixel meets. */
-  readonly pixels: readonly ConnectionTable[];
+  /** By value that holds numbers: the graph's input, and neurons that give out numbers. */
+  readonly numbers: ReadonlyMap<string, NumbersPlan>;
   /** Multiplications of the trained network's layers whose inputs are never zero, per image and time step. */
   readonly always: number;
 }
@@ -69,21 +80,25 @@ export function countingPlan(
   const byName = new Map(trained.map((layer) => [layer.name, layer]));
   const connections = (layer: CountedLayer, which: 'existing' | 'missing') =>
     connectionTable(layer.geometry!, connectionsByTap(layer.geometry!, weightsOf(layer, parameters)!, which));
-  const reached = new Map<string, ReachedMap[]>();
-  const pixels: ConnectionTable[] = [];
+  const neurons = spikeValues(graph);
+  const numbers = new Map<string, Mutable>([[graph.input, { areNeurons: false, tables: [], reached: [] }]]);
+  for (const node of graph.nodes)
+    if (operatorOf(node).neuron && !neurons.includes(node.name))
+      numbers.set(node.name, { areNeurons: true, tables: [], reached: [] });
+  const reached = new Map(neurons.map((name): [string, ReachedMap[]] => [name, []]));
   let always = 0;
   for (const layer of trained.filter(({ spikeFed }) => !spikeFed)) {
     const table = connections(layer, 'existing');
-    const [source] = layer.sources;
     const before = byName.get(layer.input);
-    if (source === undefined) pixels.push(table);
-    else if (before?.spikeFed && before.geometry!.groups > 1) {
+    const direct = numbers.get(sourceOf(graph, layer.input));
+    const behind = before && reachedFrom(numbers.get(sourceOf(graph, before.input))?.reached, reached, before);
+    if (direct) direct.tables.push(table);
+    else if (behind && before.geometry!.groups > 1) {
       const geometry = before.geometry!;
       const masks = channelsByTap(geometry, weightsOf(before, parameters)!);
-      reached.set(source, [...(reached.get(source) ?? []), { geometry, masks, connections: table }]);
+      behind.push({ geometry, masks, connections: table });
     } else always += sumOverPositions(table, layer.geometry!.inputChannels);
   }
-  const neurons = graph.nodes.filter(({ operator }) => operator === 'lif').map(({ name }) => name);
   const sources = neurons.map((source): [string, SourcePlan] => {
     const reads = ({ spikeFed, geometry, sources: [first] }: CountedLayer) =>
       spikeFed && geometry !== undefined && first === source;
@@ -94,12 +109,33 @@ export function countingPlan(
       {
         maps: countedMaps(merged.filter(reads), readers),
         missing: tablesByMap(missing),
-        reached: reached.get(source) ?? [],
+        reached: reached.get(source)!,
       },
     ];
   });
-  const attentions = merged.filter(({ attention }) => attention);
-  return { size, timeSteps: configuration.timeSteps, sources: new Map(sources), attentions, pixels, always };
+  const attentions = merged.filter(({ attention, spikeFed }) => attention && spikeFed);
+  return { size, timeSteps: configuration.timeSteps, sources: new Map(sources), attentions, numbers, always };
+}
+
+interface Mutable extends NumbersPlan {
+  readonly tables: ConnectionTable[];
+  readonly reached: ReachedMap[];
+}
+
+/** Where the map behind a depthwise convolution is counted: with the numbers it reads or with the neurons whose spikes it reads. */
+function reachedFrom(
+  ofNumbers: ReachedMap[] | undefined,
+  ofSpikes: ReadonlyMap<string, ReachedMap[]>,
+  { spikeFed, sources: [source] }: CountedLayer,
+): ReachedMap[] | undefined {
+  return spikeFed ? ofSpikes.get(source!) : ofNumbers;
+}
+
+/** What a value is a view or a repetition of. */
+function sourceOf(graph: Graph, value: string): string {
+  const node = graph.nodes.find(({ name }) => name === value);
+  if (!node || !(operatorOf(node).isView || operatorOf(node).timeRepetition)) return value;
+  return sourceOf(graph, node.inputs[0]!);
 }
 
 /** How many connections the channels of an image have whose numbers are all not zero. */

@@ -4,11 +4,9 @@
  */
 import type { ConvolutionGeometry } from '../engines/kernels.js';
 import type { Graph, Node } from '../graph/graph.js';
-import type { Shape } from '../graph/shape.js';
-import type { Conv2dAttributes } from '../operators/conv2d.js';
-import type { LinearAttributes } from '../operators/linear.js';
-import { inferShapes, operatorOf } from '../operators/registry.js';
-import type { SpikeAttentionAttributes } from '../operators/spikeAttention.js';
+import type { Shape, ValueKind } from '../graph/shape.js';
+import { inferKinds, inferShapes, operatorOf, shownOnce } from '../operators/registry.js';
+import type { AttentionSize } from '../operators/traits.js';
 
 export interface CountedLayer {
   /** The authors' module; of a merged RepConv the module around it. */
@@ -16,7 +14,10 @@ export interface CountedLayer {
   readonly kind: 'convolution' | 'linear' | 'attention';
   /** Its weights are called `${parameterPrefix}.weight`; of a merged RepConv those of its last convolution. */
   readonly parameterPrefix: string;
-  /** Neuron layers whose spikes come first on the way back from the input; none for the first convolution. Of attention: query, key, value. */
+  /**
+   * Neuron layers whose spikes come first on the way back from the input; none for the first convolution and behind neurons that give out numbers. Of
+   * attention: query, key, value.
+   */
   readonly sources: readonly string[];
   /** The value that it reads; of attention the query. Of a merged RepConv what its first convolution reads. */
   readonly input: string;
@@ -26,12 +27,14 @@ export interface CountedLayer {
   readonly operations: number;
   /** Of one image; a linear layer is a 1×1 convolution of its tokens. Absent for attention. */
   readonly geometry?: ConvolutionGeometry;
-  readonly attention?: { readonly tokens: number; readonly channels: number; readonly heads: number };
+  readonly attention?: AttentionSize;
 }
 
-interface Origin {
-  readonly spikes: boolean;
-  readonly source: string | undefined;
+/** What is known of a graph that is looked at for one image and time step. */
+interface Known {
+  readonly shapes: ReadonlyMap<string, Shape>;
+  readonly kinds: ReadonlyMap<string, ValueKind>;
+  readonly producers: ReadonlyMap<string, Node>;
 }
 
 /**
@@ -44,35 +47,36 @@ export function countedLayers(
   size: readonly [number, number],
   form: 'merged' | 'trained' = 'merged',
 ): readonly CountedLayer[] {
-  const once = { ...graph, nodes: graph.nodes.map(shownOnce) };
-  const shapes = inferShapes(once, [1, 1, ...size, graph.inputChannels]);
-  const producers = new Map(once.nodes.map((node) => [node.name, node]));
-  const inner = form === 'merged' ? repConvParts(once, producers) : new Map<string, never>();
+  const once = shownOnce(graph);
+  const known: Known = {
+    shapes: inferShapes(once, [1, 1, ...size, graph.inputChannels]),
+    kinds: inferKinds(once),
+    producers: new Map(once.nodes.map((node) => [node.name, node])),
+  };
+  const inner = form === 'merged' ? repConvParts(once, known) : new Map<string, never>();
   const layers: CountedLayer[] = [];
   for (const node of once.nodes) {
     const part = inner.get(node.name);
     if (part === 'inside') continue;
-    const layer = part ? mergedLayer(node, part, shapes, producers) : plainLayer(node, shapes, producers);
+    const layer = part ? mergedLayer(node, part, known) : plainLayer(node, known);
     if (layer) layers.push(layer);
   }
   return layers;
 }
 
-function shownOnce(node: Node): Node {
-  return node.operator === 'repeatTime' ? { ...node, attributes: { timeSteps: 1 } } : node;
+/** The neurons that come first on the way back from a value, if they spike: views, sums and linear layers are passed. */
+function spikesBefore(value: string, { producers, kinds }: Known): string | undefined {
+  let node = producers.get(value);
+  while (node && !operatorOf(node).neuron) node = producers.get(node.inputs[0]!);
+  return node && kinds.get(node.name) === 'binary' ? node.name : undefined;
 }
 
-/** Where a value comes from: views and linear layers are passed on the way back. */
-function originOf(value: string, producers: ReadonlyMap<string, Node>): Origin {
-  let current = value;
-  let spikes = true;
-  for (;;) {
-    const node = producers.get(current);
-    if (!node) return { spikes: false, source: undefined };
-    if (node.operator === 'lif') return { spikes, source: node.name };
-    if (!operatorOf(node).isView) spikes = false;
-    current = node.inputs[0]!;
-  }
+/** The neuron layers in front of the values that select, and whether all of those are spikes. */
+function fedBy(values: readonly string[], known: Known): Pick<CountedLayer, 'sources' | 'spikeFed'> {
+  return {
+    sources: values.map((value) => spikesBefore(value, known)).filter((source) => source !== undefined),
+    spikeFed: values.every((value) => known.kinds.get(value) === 'binary'),
+  };
 }
 
 interface RepConvEnds {
@@ -81,11 +85,12 @@ interface RepConvEnds {
 }
 
 /** The last convolution of every RepConv with its ends; the ones before it are `inside`. */
-function repConvParts(graph: Graph, producers: ReadonlyMap<string, Node>): Map<string, RepConvEnds | 'inside'> {
+function repConvParts(graph: Graph, { producers }: Known): Map<string, RepConvEnds | 'inside'> {
   const parts = new Map<string, RepConvEnds | 'inside'>();
   const readers = new Map(graph.nodes.map((node) => [node.inputs[0]!, node]));
   for (const border of graph.nodes) {
-    if (border.operator !== 'batchNorm' || border.attributes.padding !== 1) continue;
+    const { normalisation, border: padding } = operatorOf(border);
+    if (!normalisation || padding?.(border.attributes) !== 1) continue;
     const pointwise = producers.get(border.inputs[0]!)!;
     const depthwise = readers.get(border.name)!;
     const last = readers.get(depthwise.name)!;
@@ -94,121 +99,59 @@ function repConvParts(graph: Graph, producers: ReadonlyMap<string, Node>): Map<s
   return parts;
 }
 
-function plainLayer(
-  node: Node,
-  shapes: ReadonlyMap<string, Shape>,
-  producers: ReadonlyMap<string, Node>,
-): CountedLayer | undefined {
-  const inputs = node.inputs.map((value) => shapes.get(value)!);
-  const output = shapes.get(node.name)!;
-  const { multiplyAccumulates: operations } = operatorOf(node).cost(node, inputs, output);
-  if (operations === 0) return undefined;
-  if (node.operator === 'spikeAttention') {
-    const { channels, heads } = node.attributes as SpikeAttentionAttributes;
-    const origins = node.inputs.map((value) => originOf(value, producers));
-    const sources = origins.map(({ source }) => source!);
-    const spikeFed = origins.every(({ spikes }) => spikes);
-    const attention = { tokens: output[2]!, channels, heads };
-    return {
-      name: node.name,
-      kind: 'attention',
-      parameterPrefix: node.parameterPrefix,
-      input: node.inputs[0]!,
-      sources,
-      spikeFed,
-      operations,
-      attention,
-    };
-  }
-  const { spikes, source } = originOf(node.inputs[0]!, producers);
-  const sources = source === undefined ? [] : [source];
-  const linear = node.operator === 'linear';
-  const geometry = linear ? linearGeometry(node, inputs[0]!) : convolutionGeometry(node, inputs[0]!, output);
+function plainLayer(node: Node, known: Known): CountedLayer | undefined {
+  const { cost, energy } = operatorOf(node);
+  if (!energy) return undefined;
+  const inputs = node.inputs.map((value) => known.shapes.get(value)!);
+  const output = known.shapes.get(node.name)!;
+  const { multiplyAccumulates: operations } = cost(node, inputs, output);
   return {
     name: node.name,
-    kind: linear ? 'linear' : 'convolution',
+    ...energy.layer(node.attributes, inputs, output),
     parameterPrefix: node.parameterPrefix,
     input: node.inputs[0]!,
-    sources,
-    spikeFed: spikes,
+    ...fedBy(
+      energy.selectors.map((index) => node.inputs[index]!),
+      known,
+    ),
     operations,
-    geometry,
   };
 }
 
 /** `block3.0.attn.q_conv.0.body.2.1` is the last of `block3.0.attn.q_conv`. */
-function mergedLayer(
-  node: Node,
-  { pointwise }: RepConvEnds,
-  shapes: ReadonlyMap<string, Shape>,
-  producers: ReadonlyMap<string, Node>,
-): CountedLayer {
-  const { spikes, source } = originOf(pointwise.inputs[0]!, producers);
-  const input = shapes.get(pointwise.inputs[0]!)!;
-  const { inputChannels } = pointwise.attributes as Conv2dAttributes;
-  const { outputChannels } = node.attributes as Conv2dAttributes;
-  const [height, width] = [input[2]!, input[3]!];
+function mergedLayer(node: Node, { pointwise }: RepConvEnds, known: Known): CountedLayer {
+  const input = pointwise.inputs[0]!;
+  const [, , inputHeight, inputWidth, inputChannels] = known.shapes.get(input) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const outputChannels = known.shapes.get(node.name)!.at(-1)!;
   const geometry = {
-    ...sizesOf(height, width, inputChannels, height, width, outputChannels),
-    kernelHeight: 3,
-    kernelWidth: 3,
-    paddingHeight: 1,
-    paddingWidth: 1,
-  };
-  return {
-    name: node.name.replace(/\.0\.body\.2\.1$/, ''),
-    kind: 'convolution',
-    parameterPrefix: node.parameterPrefix,
-    input: pointwise.inputs[0]!,
-    sources: source === undefined ? [] : [source],
-    spikeFed: spikes,
-    operations: height * width * 9 * inputChannels * outputChannels,
-    geometry,
-  };
-}
-
-function sizesOf(
-  inputHeight: number,
-  inputWidth: number,
-  inputChannels: number,
-  outputHeight: number,
-  outputWidth: number,
-  outputChannels: number,
-): ConvolutionGeometry {
-  return {
     images: 1,
     inputHeight,
     inputWidth,
     inputChannels,
-    outputHeight,
-    outputWidth,
+    outputHeight: inputHeight,
+    outputWidth: inputWidth,
     outputChannels,
-    kernelHeight: 1,
-    kernelWidth: 1,
+    kernelHeight: 3,
+    kernelWidth: 3,
     strideHeight: 1,
     strideWidth: 1,
-    paddingHeight: 0,
-    paddingWidth: 0,
+    paddingHeight: 1,
+    paddingWidth: 1,
     groups: 1,
   };
-}
-
-function convolutionGeometry(node: Node, input: Shape, output: Shape): ConvolutionGeometry {
-  const { inputChannels, outputChannels, kernel, stride, padding, groups } = node.attributes as Conv2dAttributes;
   return {
-    ...sizesOf(input[2]!, input[3]!, inputChannels, output[2]!, output[3]!, outputChannels),
-    kernelHeight: kernel[0],
-    kernelWidth: kernel[1],
-    strideHeight: stride[0],
-    strideWidth: stride[1],
-    paddingHeight: padding[0],
-    paddingWidth: padding[1],
-    groups,
+    name: node.module ?? node.name,
+    kind: 'convolution',
+    parameterPrefix: node.parameterPrefix,
+    input,
+    ...fedBy([input], known),
+    operations: inputHeight * inputWidth * 9 * inputChannels * outputChannels,
+    geometry,
   };
-}
-
-function linearGeometry(node: Node, input: Shape): ConvolutionGeometry {
-  const { inputChannels, outputChannels } = node.attributes as LinearAttributes;
-  const positions = input.length === 4 ? input[2]! : 1;
-  return sizesOf(1, positions, inputChannels, 1, positions, outputChannels);
 }

@@ -12,7 +12,7 @@ import {
 } from '../engines/kernels.js';
 import { elementCount, type Shape } from '../graph/shape.js';
 import type { Observe } from '../runtime/compile.js';
-import type { CountedMap, CountingPlan, ReachedMap } from './countingPlan.js';
+import type { CountedMap, CountingPlan, NumbersPlan, ReachedMap } from './countingPlan.js';
 import type { CountedLayer } from './layers.js';
 import type { ConnectionTable } from './positionClasses.js';
 
@@ -20,7 +20,7 @@ export interface NeuronActivity {
   readonly name: string;
   /** Neurons per image. */
   readonly neurons: number;
-  /** By time step, summed over the images. */
+  /** By time step, summed over the images; of neurons that give out numbers how many are not 0. */
   readonly spikes: readonly number[];
 }
 
@@ -57,7 +57,7 @@ export class SpikeCounting {
   readonly #input: string;
   readonly #readers: Reader[] = [];
   #images = 0;
-  #room: MemoryBlock | undefined;
+  readonly #rooms = new Map<'active' | 'reached', MemoryBlock>();
 
   /** @param input The name of the network's input. */
   constructor(plan: CountingPlan, input: string) {
@@ -67,7 +67,8 @@ export class SpikeCounting {
 
   /** For `compile`: records the calls. */
   readonly observe: Observe = (value, kernels, tensorOf) => {
-    if (value === this.#input) this.#countPixels(kernels, tensorOf(value));
+    const numbers = this.#plan.numbers.get(value);
+    if (numbers) this.#countNumbers(kernels, value, tensorOf(value), numbers);
     const source = this.#plan.sources.get(value);
     if (source) {
       const spikes = tensorOf(value);
@@ -92,27 +93,22 @@ export class SpikeCounting {
     return { ...totals, images, size, neurons: [...totals.neurons.values()] };
   }
 
-  #countPixels(kernels: Kernels, input: Tensor): void {
-    const [steps, images] = input.shape as [number, number];
-    this.#images = images;
-    // An image that is shown at every step counts at every step.
+  #countNumbers(kernels: Kernels, name: string, input: Tensor, { areNeurons, tables, reached }: NumbersPlan): void {
+    const [steps, images, ...rest] = input.shape as [number, number, ...number[]];
+    if (name === this.#input) this.#images = images;
+    if (!areNeurons && tables.length === 0 && reached.length === 0) return;
+    // What is the same at every step counts at every step.
     const shown = this.#plan.timeSteps / steps;
-    for (const table of this.#plan.pixels) {
-      const active = this.#tensor(kernels, input.shape);
-      const channels = input.shape.at(-1)!;
-      const positions = table.classOf.length;
-      kernels.counting.markNonZero({
-        name: this.#input,
-        images: steps * images,
-        positions,
-        channels,
-        input,
-        output: active,
-      });
-      this.#weigh(kernels, this.#input, active, table, (totals, pairs) => {
+    const channels = rest.at(-1)!;
+    const positions = elementCount(rest) / channels;
+    const active = this.#tensor(kernels, input.shape, 'active');
+    kernels.counting.markNonZero({ name, images: steps * images, positions, channels, input, output: active });
+    if (areNeurons) this.#countNeurons(kernels, name, active, []);
+    for (const table of tables)
+      this.#weigh(kernels, name, active, table, (totals, pairs) => {
         totals.effectiveMacs += shown * pairs;
       });
-    }
+    for (const map of reached) this.#countReached(kernels, name, active, map, shown);
   }
 
   #countNeurons(kernels: Kernels, name: string, input: Tensor, maps: readonly CountedMap[]): void {
@@ -135,20 +131,28 @@ export class SpikeCounting {
         const steps = Array.from({ length: timeSteps }, (_, t) => counts.slice(t * classes, (t + 1) * classes));
         const weighed = (perSpike: readonly number[]) =>
           steps.map((step) => sum(step.map((count, index) => count * perSpike[index]!)));
-        totals.neurons.set(name, { name, neurons, spikes: steps.map(sum) });
+        // Neurons without a state answer a still image once for all time steps.
+        const shown = Array.from({ length: this.#plan.timeSteps }, (_, t) => sum(steps[t % timeSteps]!));
+        totals.neurons.set(name, { name, neurons, spikes: shown });
         for (const [layer, perSpike] of additions) totals.additions.set(layer, weighed(perSpike));
         totals.effectiveAcs += sum(weighed(trainedAdditions));
       });
     }
   }
 
-  #countReached(kernels: Kernels, name: string, input: Tensor, { geometry, masks, connections }: ReachedMap): void {
+  #countReached(
+    kernels: Kernels,
+    name: string,
+    input: Tensor,
+    { geometry, masks, connections }: ReachedMap,
+    shown = 1,
+  ): void {
     const { outputHeight, outputWidth, outputChannels } = geometry;
     const images = input.shape[0]! * input.shape[1]!;
-    const output = this.#tensor(kernels, [images, outputHeight, outputWidth, outputChannels]);
+    const output = this.#tensor(kernels, [images, outputHeight, outputWidth, outputChannels], 'reached');
     kernels.counting.reach({ name, geometry: { ...geometry, images }, input, output, masks });
     this.#weigh(kernels, name, output, connections, (totals, pairs) => {
-      totals.effectiveMacs += pairs;
+      totals.effectiveMacs += shown * pairs;
     });
   }
 
@@ -187,9 +191,11 @@ export class SpikeCounting {
   }
 
   /** Spikes that are counted at once and then overwritten by the next. */
-  #tensor(kernels: Kernels, shape: Shape): Tensor {
+  #tensor(kernels: Kernels, shape: Shape, use: 'active' | 'reached'): Tensor {
     const bytes = byteLengthOf(shape, 'spikes');
-    if (!this.#room || this.#room.byteLength < bytes) this.#room = kernels.allocate(bytes);
-    return { shape, storage: 'spikes', block: this.#room, byteOffset: 0 };
+    const known = this.#rooms.get(use);
+    const block = known && known.byteLength >= bytes ? known : kernels.allocate(bytes);
+    this.#rooms.set(use, block);
+    return { shape, storage: 'spikes', block, byteOffset: 0 };
   }
 }

@@ -1,7 +1,14 @@
 /** The proof: what edges carry, against what really flows through them, and against the authors' description of which layers multiply. */
 import { describe, expect, it } from 'vitest';
 import { proveSpikeDriven } from '../../src/energy/edges.js';
+import { GraphBuilder } from '../../src/graph/graph.js';
 import { metaSpikeformer, metaSpikeformerSizes, resolveConfiguration } from '../../src/index.js';
+import { initialiseParameters } from '../../src/models/initialise.js';
+import { batchNorm } from '../../src/operators/batchNorm.js';
+import { conv2d } from '../../src/operators/conv2d.js';
+import { lif } from '../../src/operators/lif.js';
+import { spatialMean } from '../../src/operators/means.js';
+import { prepareGraph, prepareNetwork } from '../../src/runtime/prepare.js';
 import { configuration, smallModel } from './support.js';
 
 const proof = proveSpikeDriven(resolveConfiguration(metaSpikeformerSizes['31M']));
@@ -46,4 +53,38 @@ describe('the proof for 31M', () => {
       expect([stage, carried.get(stages.get(stage)!)]).toEqual([stage, spikes ? 'binary' : 'real']);
     }
   });
+});
+
+describe('the proof for any graph', () => {
+  it('needs no architecture: of two convolutions in a row the second multiplies, and merging is for the network to do', () => {
+    const graph = new GraphBuilder('plain', 3);
+    let x = batchNorm(
+      graph,
+      'bn1',
+      conv2d(graph, 'stem', graph.input, { inputChannels: 3, outputChannels: 4, kernel: 3 }),
+      4,
+    );
+    x = lif(graph, 'spikes', x, { tau: 2, threshold: 1 });
+    x = conv2d(graph, 'depthwise', x, { inputChannels: 4, outputChannels: 4, kernel: 5, groups: 4 });
+    x = conv2d(graph, 'pointwise', x, { inputChannels: 4, outputChannels: 2, kernel: 1 });
+    graph.output('values', spatialMean(graph, 'pool', x));
+    for (const { layers } of proveSpikeDriven(graph.build())) {
+      expect(layers.map(({ name, fedBy }) => [name, fedBy])).toEqual([
+        ['stem', 'real'],
+        ['depthwise', 'binary'],
+        ['pointwise', 'real'],
+      ]);
+      expect(layers[0]!.why).toContain('pixels');
+      expect(layers[2]!.remedy).toContain('5×5');
+    }
+  });
+
+  it.each(['none', 'first', 'full'] as const)(
+    'sees the graph that runs, RepConv %s, without its weights',
+    (repConv) => {
+      const graph = metaSpikeformer(configuration);
+      const parameters = initialiseParameters(graph, 1);
+      expect(prepareGraph(graph, { repConv })).toEqual(prepareNetwork({ graph, parameters }, { repConv }).graph);
+    },
+  );
 });

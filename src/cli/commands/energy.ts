@@ -23,6 +23,7 @@ import { loadModel } from '../../index.js';
 import { writeNodeFile } from '../../interop/nodeFile.js';
 import { metaSpikeformerSizes, resolveConfiguration } from '../../models/configurations.js';
 import { graphOf } from '../../models/registry.js';
+import { spikeValues } from '../../runtime/spikeValues.js';
 import type { Io } from '../io.js';
 import { printWarnings } from '../modelNote.js';
 import {
@@ -181,7 +182,7 @@ async function withoutImages(
   const graph = graphOf(subject);
   if (options.proof) return printProof(session, subject, options.json);
   const layers = countedLayers(graph, subject.imageSize);
-  const neurons = graph.nodes.filter(({ operator }) => operator === 'lif').map(({ name }) => name);
+  const neurons = spikeValues(graph);
   const rates = options.rates!;
   const rateOf = parseRates(await readJson(rates, '{"LIF name": rate, "default": rate}'), neurons, rates);
   const paper = paperEnergy(layers, rateOf, subject.configuration.timeSteps, constants);
