@@ -4,6 +4,7 @@
  */
 import type { Graph } from '../graph/graph.js';
 import { logitsOutput, outputOf, pruned, withOutputs } from '../graph/outputs.js';
+import { operatorOf } from '../operators/registry.js';
 import { TrainingError } from './errors.js';
 import { countCorrect } from './evaluate.js';
 import {
@@ -95,7 +96,7 @@ function temporallyEfficient(
 function logitsOverTime(graph: Graph): Graph {
   const output = outputOf(graph, logitsOutput);
   const node = graph.nodes.find(({ name }) => name === output.value);
-  const value = node?.operator === 'timeMean' ? node.inputs[0]! : output.value;
+  const value = node && operatorOf(node).meanOver === 'time' ? node.inputs[0]! : output.value;
   return pruned({ ...graph, outputs: new Map([[logitsOutput, { ...output, value }]]) });
 }
 

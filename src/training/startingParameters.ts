@@ -16,7 +16,7 @@ export function startingParameters({ model, batchNormBias, branchScale, seed }: 
   const graph = graphOf({ configuration: model });
   const parameters = initialiseParameters(graph, seed);
   const readers = readersOf(graph);
-  const norms = graph.nodes.filter((node) => node.operator === 'batchNorm');
+  const norms = graph.nodes.filter((node) => operatorOf(node).normalisation);
   const kinds = new Map(norms.map((norm) => [norm, kindOf(norm, readers)]));
   const streams = norms.filter((norm) => kinds.get(norm) === 'stream');
   for (const norm of norms) {
@@ -37,9 +37,9 @@ type Kind = 'neurons' | 'stream' | 'branch' | 'inner';
  */
 function kindOf(norm: Node, readers: ReadonlyMap<string, readonly Node[]>): Kind {
   const found = readersBehindViews(norm.name, readers);
-  const neurons = found.some((node) => node.operator === 'lif');
-  const sums = found.some((node) => node.operator === 'add');
-  const pooled = found.some((node) => node.operator === 'spatialMean');
+  const neurons = found.some((node) => operatorOf(node).neuron);
+  const sums = found.some((node) => operatorOf(node).isSum);
+  const pooled = found.some((node) => operatorOf(node).meanOver === 'space');
   if (pooled || (neurons && sums)) return 'stream';
   if (neurons) return 'neurons';
   return sums ? 'branch' : 'inner';

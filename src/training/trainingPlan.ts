@@ -5,35 +5,23 @@
  * Memory is laid out ahead over both segments. Spikes stay as bits; values that are cheap to make again (batch normalisation, RepConv's
  * border) are not kept for the backward pass but written again when it needs them.
  */
-import { byteLengthOf, type Storage, type Tensor, tensorAlignment } from '../engines/kernels.js';
+import { type Storage, type Tensor, tensorAlignment } from '../engines/kernels.js';
 import type { NormalisationTensors, TrainingEngine, TrainingKernels } from '../engines/trainingKernels.js';
 import { GraphError } from '../graph/errors.js';
-import { type Graph, type GraphOutput, type Node, outputValues, type ParameterSpec } from '../graph/graph.js';
+import { type Graph, type GraphOutput, type Node, outputValues } from '../graph/graph.js';
 import { outputOf } from '../graph/outputs.js';
 import { elementCount, type Shape } from '../graph/shape.js';
 import type { GradientTarget, SurrogateSettings, TrainingCall, TrainingRules } from '../operators/operator.js';
 import { inferKinds, inferShapes, operatorOf, parametersOf } from '../operators/registry.js';
-import { type Lifetime, planMemory } from '../runtime/memoryPlan.js';
 import { splitPaddedNorm } from '../runtime/passes/splitPaddedNorm.js';
-import type { ParameterSlot, TrainingOptions, TrainingPlan } from './trainingPlanTypes.js';
+import { spikeValues } from '../runtime/spikeValues.js';
+import { type ActivationLayout, alignedBytes, layActivations, layParameters } from './trainingMemory.js';
+import type { Step, Target, TrainingOptions, TrainingPlan } from './trainingPlanTypes.js';
 
 export type * from './trainingPlanTypes.js';
 
 /** Names of the program's segments. `clear` zeroes the gradients of the parameters; a batch may come in several parts after it. */
 export const trainingSegments = { clear: 'clear', forward: 'forward', backward: 'backward' } as const;
-
-/** One kernel call to be, with the tensors it touches, by id. */
-interface Step {
-  readonly touches: readonly string[];
-  readonly emit: (kernels: TrainingKernels, tensor: (id: string) => Tensor) => void;
-}
-
-interface Target {
-  readonly id: string;
-  readonly accumulate: boolean;
-  /** The gradient that a temporary is added to afterwards. */
-  readonly sumInto?: string;
-}
 
 /**
  * @param inputShape `[T or 1, B, H, W, C]`.
@@ -62,6 +50,8 @@ class TrainingRecorder {
   readonly #storages: ReadonlyMap<string, Storage>;
   readonly #producers: ReadonlyMap<string, Node>;
   readonly #position: ReadonlyMap<string, number>;
+  /** Neuron layers that give out spikes. */
+  readonly #spiking: ReadonlySet<string>;
   /** Batch norms whose output has no memory: all who read it normalise on their own. */
   readonly #unwritten: ReadonlySet<string>;
   /** View → value whose memory it shows. */
@@ -98,6 +88,7 @@ class TrainingRecorder {
     );
     this.#producers = new Map(graph.nodes.map((node) => [node.name, node]));
     this.#position = new Map(graph.nodes.map((node, index) => [node.name, index]));
+    this.#spiking = new Set(spikeValues(graph));
     this.#unwritten = new Set(graph.nodes.map(({ name }) => name).filter((name) => this.#isUnwritten(name)));
   }
 
@@ -105,9 +96,9 @@ class TrainingRecorder {
     const specs = parametersOf(this.#graph);
     const trained = specs.filter((spec) => spec.role === 'weight' || spec.role === 'bias');
     const running = specs.filter((spec) => spec.role === 'runningMean' || spec.role === 'runningVariance');
-    const values = this.#layParameters(trained, this.#parameters);
-    const gradients = this.#layParameters(trained, this.#parameterGradients);
-    const buffers = this.#layParameters(running, this.#parameters);
+    const values = layParameters(this.#kernels, trained, this.#parameters);
+    const gradients = layParameters(this.#kernels, trained, this.#parameterGradients);
+    const buffers = layParameters(this.#kernels, running, this.#parameters);
     this.#layStatistics();
     for (const [value, shape] of this.#shapes)
       this.#declared.set(value, { shape, storage: this.#storages.get(value)! });
@@ -125,7 +116,6 @@ class TrainingRecorder {
       ([name, { value }]) => [name, { value: tensor(value), gradient: tensor(gradientId(value)) }] as const,
     );
     const observed = [...this.#observed].map(([name, { value }]) => [name, tensor(value)] as const);
-    const neurons = this.#graph.nodes.filter((node) => node.operator === 'lif');
     return {
       graph: this.#graph,
       program: this.#kernels.finish(),
@@ -134,36 +124,17 @@ class TrainingRecorder {
       observed: new Map(observed),
       trainable: { slots: values.slots, values: values.tensor, gradients: gradients.tensor },
       buffers: { slots: buffers.slots, values: buffers.tensor },
-      spikes: new Map(neurons.map((node) => [node.name, tensor(node.name)])),
+      spikes: new Map([...this.#spiking].map((name) => [name, tensor(name)])),
       batchStatistics: this.#batchStatistics,
       spikeOffsets: this.#spikeOffsets,
       activationBytes: byteLength,
     };
   }
 
-  /** Lays parameters out one after the other in one block. */
-  #layParameters(
-    specs: readonly ParameterSpec[],
-    into: Map<string, Tensor>,
-  ): { slots: ParameterSlot[]; tensor: Tensor } {
-    const slots: ParameterSlot[] = [];
-    let bytes = 0;
-    for (const spec of specs) {
-      const length = elementCount(spec.shape);
-      slots.push({ spec, offset: bytes / 4, length });
-      bytes += aligned(4 * length);
-    }
-    bytes = Math.max(bytes, tensorAlignment);
-    const block = this.#kernels.allocate(bytes);
-    for (const { spec, offset } of slots)
-      into.set(spec.name, { shape: spec.shape, storage: 'real', block, byteOffset: 4 * offset });
-    return { slots, tensor: { shape: [bytes / 4], storage: 'real', block, byteOffset: 0 } };
-  }
-
   #layStatistics(): void {
     for (const node of this.#graph.nodes) {
       for (const { name, shape } of rulesOf(node).statistics?.(node.attributes) ?? []) {
-        const block = this.#kernels.allocate(aligned(4 * elementCount(shape)));
+        const block = this.#kernels.allocate(alignedBytes(4 * elementCount(shape)));
         const tensor: Tensor = { shape, storage: 'real', block, byteOffset: 0 };
         this.#statistics.set(`${node.name} ${name}`, tensor);
         this.#batchStatistics.set(node.name, [...(this.#batchStatistics.get(node.name) ?? []), tensor]);
@@ -237,7 +208,7 @@ class TrainingRecorder {
       for (const index of rules.passesGradient) this.#passGradient(node, node.inputs[index]!, gradient);
       return;
     }
-    if (this.#offsets && node.operator === 'lif') this.#offset(node, gradient);
+    if (this.#offsets && this.#spiking.has(node.name)) this.#offset(node, gradient);
     const normalised = this.#normalised(node);
     const inputs = node.inputs.map((value, index) => {
       if (index === 0 && normalised) return this.#available(normalised.inputs[0]!);
@@ -277,7 +248,9 @@ class TrainingRecorder {
   #normalises(node: Node): boolean {
     const value = node.inputs[0]!;
     const once = this.#shapes.get(value)![0] === 1 && this.#shapes.get(node.name)![0] === 1;
-    return once && this.#producers.get(value)?.operator === 'batchNorm' && rulesOf(node).normalises === true;
+    const before = this.#producers.get(value);
+    const normalises = before !== undefined && operatorOf(before).normalisation !== undefined;
+    return once && normalises && rulesOf(node).normalises === true;
   }
 
   #normalisation(node: Node): NormalisationTensors {
@@ -304,7 +277,8 @@ class TrainingRecorder {
 
   /** The input, and what only repeats it, have no use for a gradient. */
   #wantsGradient(value: string): boolean {
-    return value !== this.#graph.input && this.#producers.get(value)?.operator !== 'repeatTime';
+    const producer = this.#producers.get(value);
+    return producer !== undefined && !operatorOf(producer).timeRepetition;
   }
 
   /** Where an operator writes the gradient of an input: a new tensor, the existing one, or a temporary that is added to it. */
@@ -384,40 +358,23 @@ class TrainingRecorder {
     return id;
   }
 
-  /** Lifetimes over forward and backward, then one arena. */
-  #layActivations(): { readonly tensor: (id: string) => Tensor; readonly byteLength: number } {
-    const first = new Map<string, number>();
-    const last = new Map<string, number>();
-    const touch = (id: string, step: number) => {
-      const root = this.#rootOf(id);
-      first.set(root, Math.min(first.get(root) ?? step, step));
-      last.set(root, Math.max(last.get(root) ?? step, step));
-    };
-    touch(this.#graph.input, 0);
-    [...this.#forward, ...this.#backward].forEach((step, index) => {
-      for (const id of step.touches) touch(id, index);
-    });
+  /** One arena for what lives in forward and backward. */
+  #layActivations(): ActivationLayout {
+    const end = this.#forward.length + this.#backward.length;
     // Between the segments the caller reads outputs and spikes and writes gradients.
     const between = this.#forward.length;
-    for (const value of outputValues(this.#graph)) touch(value, between);
-    for (const { value } of this.#trained.values()) touch(gradientId(value), between - 1);
-    // Spikes stay to the end: they are few bits, and firing rates are read after the step.
-    const end = this.#forward.length + this.#backward.length;
-    for (const node of this.#graph.nodes) if (node.operator === 'lif') touch(node.name, end);
-    const lifetimes: Lifetime[] = [...first].map(([id, step]) => {
-      const { shape, storage } = this.#declared.get(id)!;
-      return { name: id, byteLength: byteLengthOf(shape, storage), first: step, last: last.get(id)! };
+    return layActivations(this.#kernels, {
+      steps: [...this.#forward, ...this.#backward].map(({ touches }) => touches),
+      touchedBesides: [
+        [this.#graph.input, 0],
+        ...[...outputValues(this.#graph)].map((value) => [value, between] as const),
+        ...[...this.#trained.values()].map(({ value }) => [gradientId(value), between - 1] as const),
+        // Spikes stay to the end: they are few bits, and firing rates are read after the step.
+        ...[...this.#spiking].map((value) => [value, end] as const),
+      ],
+      declared: this.#declared,
+      rootOf: (id) => this.#rootOf(id),
     });
-    const plan = planMemory(lifetimes);
-    const block = this.#kernels.allocate(plan.byteLength);
-    return {
-      byteLength: plan.byteLength,
-      tensor: (id) => {
-        const { shape, storage } = this.#declared.get(id)!;
-        // What no step touches has a shape and no place: an engine refuses to read it.
-        return { shape, storage, block, byteOffset: plan.offsets.get(this.#rootOf(id)) ?? Number.NaN };
-      },
-    };
   }
 }
 
@@ -429,8 +386,4 @@ function rulesOf(node: Node): TrainingRules {
 
 function gradientId(value: string): string {
   return `gradient ${value}`;
-}
-
-function aligned(bytes: number): number {
-  return Math.ceil(bytes / tensorAlignment) * tensorAlignment;
 }

@@ -1,6 +1,6 @@
 /** What a recorded training step consists of: where parameters, outputs and their gradients lie, and the program that fills them. */
 import type { Tensor } from '../engines/kernels.js';
-import type { TrainingProgram } from '../engines/trainingKernels.js';
+import type { TrainingKernels, TrainingProgram } from '../engines/trainingKernels.js';
 import type { Graph, ParameterSpec } from '../graph/graph.js';
 
 /** Where a parameter lies in the vector of all parameters of its kind. */
@@ -39,4 +39,18 @@ export interface TrainingOptions {
   readonly spikeOffsets?: boolean;
   /** Names of outputs that are read and have no gradient. */
   readonly observed?: readonly string[];
+}
+
+/** One kernel call to be, with the tensors it touches, by id. */
+export interface Step {
+  readonly touches: readonly string[];
+  readonly emit: (kernels: TrainingKernels, tensor: (id: string) => Tensor) => void;
+}
+
+/** Where the gradient of an input goes. */
+export interface Target {
+  readonly id: string;
+  readonly accumulate: boolean;
+  /** The gradient that a temporary is added to afterwards. */
+  readonly sumInto?: string;
 }

@@ -13,6 +13,7 @@ import { inferShapes, operatorOf } from '../../operators/registry.js';
 import type { RepConvForm } from '../../runtime/passes/mergeRepConv.js';
 import type { Network } from '../../runtime/passes/pass.js';
 import { prepareNetwork } from '../../runtime/prepare.js';
+import { spikeValues } from '../../runtime/spikeValues.js';
 import type { Encoded } from '../protobufWriter.js';
 import { type OnnxAxis, OnnxFile } from './onnxFile.js';
 
@@ -95,10 +96,13 @@ class Exporter {
     this.#names.set(this.#graph.input, this.#input());
     for (const node of this.#graph.nodes) this.#append(node);
     for (const [name, output] of this.#graph.outputs) this.#output(name, output);
-    for (const { name, operator } of this.#graph.nodes) {
-      if (operator !== 'lif') continue;
-      if (this.options.spikes) this.#file.output(this.#names.get(name)!, this.#axesOf(name, this.timeSteps));
-      if (this.options.step) this.#file.output(`${name}.membrane_next`, this.#axesOf(name, 1));
+    const spiking = new Set(spikeValues(this.#graph));
+    for (const node of this.#graph.nodes) {
+      const { name } = node;
+      if (this.options.spikes && spiking.has(name))
+        this.#file.output(this.#names.get(name)!, this.#axesOf(name, this.timeSteps));
+      if (this.options.step && operatorOf(node).neuron?.hasState)
+        this.#file.output(`${name}.membrane_next`, this.#axesOf(name, 1));
     }
     return this.#file.encode(this.#graph.name, metadata);
   }
@@ -117,7 +121,7 @@ class Exporter {
     const { toOnnx } = operatorOf(node);
     if (!toOnnx) throw new GraphError(`node ${node.name} (${node.operator}): it cannot be written as ONNX`);
     const membrane =
-      this.options.step && node.operator === 'lif'
+      this.options.step && operatorOf(node).neuron?.hasState
         ? {
             before: this.#file.input(`${node.name}.membrane`, this.#axesOf(node.name, 1)),
             after: `${node.name}.membrane_next`,
