@@ -29,6 +29,10 @@ export const checks = [
     command: () => [process.execPath, 'node_modules/typescript/bin/tsc', '-p', 'lab/tsconfig.json'],
   },
   {
+    title: 'no operator is known by its name (operatorNames)',
+    command: () => [process.execPath, 'scripts/operatorNames.mjs'],
+  },
+  {
     title: 'arrows between folders (dependency-cruiser)',
     command: () => [
       process.execPath,

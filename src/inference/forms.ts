@@ -2,13 +2,14 @@
 import { UsageError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
 import { type RepConvForm, repConvForms } from '../runtime/passes/mergeRepConv.js';
+import { repConvNames } from '../runtime/prepare.js';
 import { spikeValues } from '../runtime/spikeValues.js';
 
 /** @throws UsageError for a name that no RepConv has, or a form that there is not. */
 export function checkForms(graph: Graph, forms: ReadonlyMap<string, RepConvForm>): void {
-  const layers = new Set(graph.nodes.map(({ name }) => name));
+  const repConvs = new Set(repConvNames(graph));
   for (const [name, form] of forms) {
-    if (!layers.has(`${name}.0.body.0`))
+    if (!repConvs.has(name))
       throw new UsageError(
         `forms: ${name}: this network has no RepConv of that name; expected a name such as block3.0.attn.q_conv`,
       );

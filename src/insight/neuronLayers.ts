@@ -3,14 +3,19 @@
 import type { Graph } from '../graph/graph.js';
 import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
 import { graphOf } from '../models/registry.js';
+import { layerTitle, stageTitle } from '../models/titles.js';
 import { inferShapes, operatorOf, spikingNeurons } from '../operators/registry.js';
 import { stageOf } from './summary.js';
 
 export interface NeuronLayer {
   /** The authors' module: `block3.0.attn.q_lif`; the name under which runs record it. */
   readonly name: string;
+  /** The name as people say it: `block3.0.attn.q`. */
+  readonly title: string;
   /** `downsample1_1`, `block3.0`, …; `classifier` after the last block. */
   readonly stage: string;
+  /** The stage where there is little room: `3.0`. */
+  readonly stageTitle: string;
   readonly channels: number;
   /** Height and width of the map that its tokens make; 1 × 1 after the pool. */
   readonly size: readonly [height: number, width: number];
@@ -42,7 +47,9 @@ export function neuronLayers(
     const role = attention?.roles.get(name);
     return {
       name,
+      title: layerTitle(name),
       stage,
+      stageTitle: stageTitle(stage),
       channels: shape.at(-1)!,
       size: [height!, width!],
       threshold: operatorOf(node).neuron!.constants(attributes).threshold,

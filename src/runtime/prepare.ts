@@ -42,13 +42,20 @@ export function prepareNetwork(network: Network, options: PrepareOptions = {}): 
 
 /** The graph alone, as `prepareNetwork` rewrites it: what is asked of its structure needs no weights. */
 export function prepareGraph(graph: Graph, options: Omit<PrepareOptions, 'merged'> = {}): Graph {
-  const none = new Float32Array(0);
-  const network = { graph, parameters: new Map(parametersOf(graph).map(({ name }) => [name, none])) };
   // Known kernels are not computed.
-  const merged = new Map(
-    findRepConvs(foldBatchNorm(network).graph).map(({ name }) => [name, { weight: none, bias: none }]),
-  );
-  return prepareNetwork(network, { ...options, merged }).graph;
+  const merged = new Map(repConvNames(graph).map((name) => [name, { weight: none, bias: none }]));
+  return prepareNetwork(withoutWeights(graph), { ...options, merged }).graph;
+}
+
+/** What the RepConvs of a graph are called, as `PrepareOptions.repConv` names them. */
+export function repConvNames(graph: Graph): readonly string[] {
+  return findRepConvs(foldBatchNorm(withoutWeights(graph)).graph).map(({ name }) => name);
+}
+
+const none = new Float32Array(0);
+
+function withoutWeights(graph: Graph): Network {
+  return { graph, parameters: new Map(parametersOf(graph).map(({ name }) => [name, none])) };
 }
 
 function chooser(form: NonNullable<PrepareOptions['repConv']>): (repConv: RepConv) => RepConvForm {

@@ -37,8 +37,9 @@ export const Attention = memo(function Attention(props: {
   change(change: Partial<View>): void;
 }) {
   const { model, attention, input, view, theme, change } = props;
-  const blocks = [...new Set((model?.layers ?? []).flatMap(({ attention: name }) => name ?? []))];
-  if (model && blocks.length === 0) return null;
+  const blocks = new Map<string, string>();
+  for (const { attention: name, stage } of model?.layers ?? []) if (name !== undefined) blocks.set(name, stage);
+  if (model && blocks.size === 0) return null;
   const step = Math.min(view.step, attention?.steps.length ?? 1);
   const heads = attention?.steps[step - 1] ?? [];
   const head = Math.min(view.head, Math.max(1, heads.length));
@@ -53,9 +54,9 @@ export const Attention = memo(function Attention(props: {
           value={attention?.name ?? ''}
           onChange={({ target }) => change({ attention: target.value })}
         >
-          {blocks.map((name) => (
+          {[...blocks].map(([name, stage]) => (
             <option key={name} value={name}>
-              {name.replace(/\.attn$/, '')}
+              {stage}
             </option>
           ))}
         </select>

@@ -5,12 +5,13 @@
 import { type KeyboardEvent, memo, useEffect, useId, useMemo, useRef } from 'react';
 import type { FrameView, ModelInfo } from '../engine/messages.js';
 import { Card } from './Card.js';
-import { layerTitle, percent } from './text.js';
+import { percent } from './text.js';
 import { useScrollEdges } from './useMeasure.js';
 
 interface Bar {
   readonly index: number;
   readonly name: string;
+  readonly title: string;
   readonly mean: number;
   /** At the time step that is shown. */
   readonly now: number;
@@ -18,6 +19,7 @@ interface Bar {
 
 interface Stage {
   readonly name: string;
+  readonly title: string;
   readonly bars: readonly Bar[];
 }
 
@@ -72,7 +74,7 @@ export const FiringChart = memo(function FiringChart(props: {
       aside={
         selected && (
           <span className="fact">
-            {layerTitle(selected.name)} {percent(barAt(stages, chosen)?.mean ?? 0)}
+            {selected.title} {percent(barAt(stages, chosen)?.mean ?? 0)}
           </span>
         )
       }
@@ -96,7 +98,7 @@ export const FiringChart = memo(function FiringChart(props: {
           {stages.map((stage) => (
             <div key={stage.name} className="stage-bars" style={{ flexGrow: stage.bars.length }}>
               <div className="stage-row">
-                {stage.bars.map(({ index, name, mean, now }) => (
+                {stage.bars.map(({ index, name, title, mean, now }) => (
                   <div
                     key={name}
                     id={`${id}-${index}`}
@@ -104,8 +106,8 @@ export const FiringChart = memo(function FiringChart(props: {
                     role="option"
                     tabIndex={-1}
                     aria-selected={index === chosen}
-                    aria-label={`${layerTitle(name)}, ${percent(mean)}`}
-                    title={`${layerTitle(name)}: ${percent(mean)} fire`}
+                    aria-label={`${title}, ${percent(mean)}`}
+                    title={`${title}: ${percent(mean)} fire`}
                     onPointerDown={() => props.onLayer(name)}
                   >
                     <span className="bar-fill" style={{ transform: `scaleY(${Math.min(1, mean / top)})` }} />
@@ -116,7 +118,7 @@ export const FiringChart = memo(function FiringChart(props: {
                 ))}
               </div>
               <span className="stage-label" aria-hidden="true">
-                {shortStage(stage.name)}
+                {stage.title}
               </span>
             </div>
           ))}
@@ -135,31 +137,22 @@ function barAt(stages: readonly Stage[], index: number): Bar | undefined {
 }
 
 function stagesOf(model: ModelInfo | null, frame: FrameView | null, step: number): readonly Stage[] {
-  const stages = new Map<string, Bar[]>();
+  const stages = new Map<string, { title: string; bars: Bar[] }>();
   const timeSteps = model?.timeSteps ?? 1;
   // Rates of another configuration would be read at the wrong places.
   const rates = model && frame?.rates.length === model.layers.length * timeSteps ? frame.rates : undefined;
-  model?.layers.forEach(({ name, stage }, index) => {
+  model?.layers.forEach(({ name, title, stage, stageTitle }, index) => {
     const own = rates?.subarray(index * timeSteps, (index + 1) * timeSteps);
     const mean = own ? own.reduce((a, b) => a + b, 0) / timeSteps : 0;
-    const bars = stages.get(stage) ?? [];
-    bars.push({ index, name, mean, now: own?.[Math.min(step, timeSteps) - 1] ?? 0 });
-    stages.set(stage, bars);
+    const known = stages.get(stage) ?? { title: stageTitle, bars: [] };
+    known.bars.push({ index, name, title, mean, now: own?.[Math.min(step, timeSteps) - 1] ?? 0 });
+    stages.set(stage, known);
   });
-  return [...stages].map(([name, bars]) => ({ name, bars }));
+  return [...stages].map(([name, { title, bars }]) => ({ name, title, bars }));
 }
 
 /** The least of a few round shares that holds all bars. */
 function axisTop(stages: readonly Stage[]): number {
   const most = Math.max(0, ...stages.flatMap(({ bars }) => bars.flatMap(({ mean, now }) => [mean, now])));
   return [0.1, 0.2, 0.4, 0.6, 0.8].find((top) => top >= most) ?? 1;
-}
-
-function shortStage(name: string): string {
-  return name
-    .replace(/^downsample.*/, '↓')
-    .replace(/^ConvBlock(\d_\d)\.0$/, '$1')
-    .replace(/^ConvBlock/, '')
-    .replace(/^block/, '')
-    .replace('classifier', 'out');
 }

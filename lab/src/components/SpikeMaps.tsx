@@ -7,7 +7,6 @@ import type { FocusView, ModelInfo } from '../engine/messages.js';
 import type { View } from '../state/view.js';
 import { Card } from './Card.js';
 import { drawPixels, drawSoon, fires, resized, themeColour } from './canvas.js';
-import { layerTitle } from './text.js';
 import { useWidth } from './useMeasure.js';
 
 /** Tiles at once, by the longer side of a map: as many as fit a screen and can be drawn between two frames. */
@@ -78,9 +77,9 @@ export const SpikeMaps = memo(function SpikeMaps(props: {
       className="spikes"
       aside={
         <select aria-label="Layer" value={layerName ?? ''} onChange={({ target }) => change({ layer: target.value })}>
-          {(model?.layers ?? []).map(({ name }) => (
+          {(model?.layers ?? []).map(({ name, title }) => (
             <option key={name} value={name}>
-              {layerTitle(name)}
+              {title}
             </option>
           ))}
         </select>
@@ -202,7 +201,7 @@ function Tiles(props: {
     <canvas
       ref={canvas}
       role="img"
-      aria-label={`Spikes of ${layerTitle(focus.layer)} at time step ${step}: one tile for each of the channels ${first} to ${first + tiles - 1}`}
+      aria-label={`Spikes of ${focus.title} at time step ${step}: one tile for each of the channels ${first} to ${first + tiles - 1}`}
       style={{ width: layout.width, height: layout.height }}
       onPointerDown={choose}
     />

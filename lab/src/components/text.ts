@@ -28,8 +28,3 @@ export function perSecond(milliseconds: number): string {
   const rate = 1000 / milliseconds;
   return rate >= 100 ? rate.toFixed(0) : rate.toFixed(1);
 }
-
-/** `block3.0.attn.q_lif` as people say it. */
-export function layerTitle(name: string): string {
-  return name.replace(/_lif$/, '').replace(/\.Conv\./, '.sepconv.');
-}

@@ -89,6 +89,8 @@ export interface AttentionView {
 
 export interface FocusView {
   readonly layer: string;
+  /** The layer's name as people say it. */
+  readonly title: string;
   /** All time steps, channels last, 32 to a word; see `PackedSpikes` of the library. */
   readonly words: Uint32Array;
   readonly timeSteps: number;

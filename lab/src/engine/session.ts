@@ -285,6 +285,7 @@ export class Session {
     };
     return {
       layer: layer.name,
+      title: layer.title,
       // The run keeps its own: messages give arrays away.
       words: spikes.words.slice(),
       timeSteps: spikes.shape[0]!,
@@ -297,19 +298,19 @@ export class Session {
 
   #attentionView(): AttentionView | null {
     const wanted = this.#focus.attention;
-    const query = this.#layers.find(({ name }) => name === `${wanted}.q_lif`) ?? this.#firstQuery();
+    const queries = this.#layers.filter(({ role }) => role === 'query');
+    const query = queries.find(({ attention }) => attention === wanted) ?? queries[0];
     const spikes = this.#last?.result.spikeWords;
     if (!query?.attention || !spikes) return null;
     const name = query.attention;
-    const of = (letter: string) => spikes.get(`${name}.${letter}_lif`)!;
+    const of = (wantedRole: NeuronLayer['role']) => {
+      const layer = this.#layers.find(({ attention, role }) => attention === name && role === wantedRole);
+      return spikes.get(layer!.name)!;
+    };
     const { timeSteps, heads } = this.#model!.configuration;
-    const three = { query: of('q'), key: of('k'), value: of('v') };
+    const three = { query: of('query'), key: of('key'), value: of('value') };
     const steps = Array.from({ length: timeSteps }, (_, timeStep) => attentionHeads(three, heads, { timeStep }));
     return { name, size: query.size, steps };
-  }
-
-  #firstQuery(): NeuronLayer | undefined {
-    return this.#layers.find(({ name }) => name.endsWith('.q_lif'));
   }
 
   /** What the last run caused, counted while it ran. */

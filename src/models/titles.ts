@@ -1,0 +1,16 @@
+/** How people say the names of the authors' modules, where there is little room. A name that nothing is known of is its own title. */
+
+/** `block3.0.attn.q_lif` is `block3.0.attn.q`. */
+export function layerTitle(name: string): string {
+  return name.replace(/_lif$/, '').replace(/\.Conv\./, '.sepconv.');
+}
+
+/** `ConvBlock1_2.0` is `1_2`, `block3.4` is `3.4`, a downsampling is an arrow. */
+export function stageTitle(name: string): string {
+  return name
+    .replace(/^downsample.*/, '↓')
+    .replace(/^ConvBlock(\d_\d)\.0$/, '$1')
+    .replace(/^ConvBlock/, '')
+    .replace(/^block/, '')
+    .replace('classifier', 'out');
+}
