@@ -1,6 +1,6 @@
 /**
  * The one-way arrows between the folders, as rules: cli, lab, bench → api → training, energy, insight, inference, interop, data, runtime, metrics →
- * models → operators → graph. Engines are reached through the interface in engines/kernels.ts. Type-only imports count:
+ * models → operators → graph. Tasks stand beside training: it asks the registry for them, and they use its losses. Engines are reached through the interface in engines/kernels.ts. Type-only imports count:
  * a type that points the wrong way is a dependency too. test/scripts/dependencies.test.ts shows that each rule can fail.
  */
 
@@ -36,8 +36,28 @@ module.exports = {
     layer('engines', ['engines/', 'graph/']),
     layer('operators', ['operators/', 'graph/', 'engines/']),
     layer('models', ['models/', 'operators/', 'graph/', 'engines/']),
-    layer(middle, [`(${middle})/`, 'models/', 'operators/', 'graph/', 'engines/']),
-    layer('api', ['api/', `(${middle})/`, 'models/', 'operators/', 'graph/', 'engines/']),
+    layer(middle, [`(${middle})/`, 'tasks/', 'models/', 'operators/', 'graph/', 'engines/']),
+    layer('tasks', ['tasks/', 'data/', 'metrics/', 'training/(losses/|errors\\.ts$)', 'models/', 'operators/', 'graph/']),
+    {
+      name: 'what-tasks-use-knows-no-task',
+      severity: 'error',
+      from: { path: '^src/(data|metrics|runtime|training/losses)/' },
+      to: { path: '^src/tasks/' },
+    },
+    {
+      name: 'tasks-behind-their-registry',
+      comment: 'A task is one folder and a line in the registry; nobody asks for one by name.',
+      severity: 'error',
+      from: { path: '^(src|lab|bench|examples)/', pathNot: '^src/tasks/' },
+      to: { path: '^src/tasks/[^/]+/' },
+    },
+    {
+      name: 'tasks-do-not-know-each-other',
+      severity: 'error',
+      from: { path: '^src/tasks/([^/]+)/' },
+      to: { path: '^src/tasks/(?!$1/)[^/]+/' },
+    },
+    layer('api', ['api/', 'tasks/', `(${middle})/`, 'models/', 'operators/', 'graph/', 'engines/']),
     {
       name: 'engines-behind-kernels',
       comment: 'Only those who choose an engine know the engines; all others know the interface.',

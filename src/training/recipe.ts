@@ -6,10 +6,11 @@ import { z } from 'zod';
 import type { AugmentationSettings } from '../data/augment/settings.js';
 import type { PreprocessSettings } from '../data/preprocess.js';
 import { type MetaSpikeformerConfiguration, metaSpikeformerConfigurationSchema } from '../models/metaSpikeformer.js';
+import { type AnyMetric, defaultTask, taskNamed } from '../tasks/registry.js';
 import { TrainingError } from './errors.js';
 import { plainCopy } from './plainData.js';
 import { misfit, problemsIn, type RecipeDraft, type RecipeProblem } from './recipeProblems.js';
-import { recipeSchema } from './recipeSchema.js';
+import { lossSchemaOf, recipeSchema } from './recipeSchema.js';
 import { assign, parseAssignments } from './settings.js';
 
 /** A recipe as its schema gives it, defaults filled in. */
@@ -19,6 +20,11 @@ export interface Recipe extends Omit<ParsedRecipe, 'model' | 'data' | 'augmentat
   readonly model: MetaSpikeformerConfiguration;
   readonly data: Omit<ParsedRecipe['data'], 'preprocessing'> & { readonly preprocessing: PreprocessSettings };
   readonly augmentation: AugmentationSettings;
+}
+
+/** How good a network is at what the recipe asks of it. */
+export function metricOf({ task, model }: Pick<Recipe, 'task' | 'model'>): AnyMetric {
+  return taskNamed(task).metric(model);
 }
 
 /** How images become input in a part of a run. */
@@ -59,6 +65,9 @@ export function recipeOf(draft: RecipeDraft): Recipe {
   return recipe;
 }
 
+/** Fields whose content has a schema that depends on the rest of the recipe. */
+const ownSchemas: ReadonlySet<string> = new Set(['model', 'loss']);
+
 /** All that is wrong with a recipe by itself. */
 export function checkRecipe(value: unknown): {
   readonly recipe?: Recipe;
@@ -68,20 +77,24 @@ export function checkRecipe(value: unknown): {
   const parsed = recipeSchema.safeParse(value);
   const written = isRecord(value) ? value : {};
   const network = metaSpikeformerConfigurationSchema.safeParse(written.model);
+  const task = z.safeParse(recipeSchema.shape.task, written.task).data ?? defaultTask;
+  const loss = lossSchemaOf(taskNamed(task)).prefault({}).safeParse(written.loss);
   const problems = [
-    // What the network is, its own schema says better.
-    ...(parsed.success ? [] : problemsIn(parsed.error, [], written)).filter(({ path }) => path[0] !== 'model'),
+    // What the network is and what its loss says, their own schemas know better.
+    ...(parsed.success ? [] : problemsIn(parsed.error, [], written)).filter(({ path }) => !ownSchemas.has(path[0]!)),
+    ...(loss.success ? [] : problemsIn(loss.error, ['loss'], written.loss)),
     ...(network.success ? [] : problemsIn(network.error, ['model'], written.model)),
   ];
   const partial = {
     ...knownFields(recipeSchema, written),
     data: knownFields(recipeSchema.shape.data, written.data),
     model: knownFields(metaSpikeformerConfigurationSchema, written.model),
+    loss: loss.data,
   } as PartialRecipe;
   const contradictions = contradictionsOf(partial);
-  if (!parsed.success || !network.success || contradictions.length > 0)
+  if (!parsed.success || !network.success || !loss.success || contradictions.length > 0)
     return { partial, problems: [...problems, ...contradictions] };
-  return { recipe: { ...parsed.data, model: network.data }, partial, problems: [] };
+  return { recipe: { ...parsed.data, model: network.data, loss: loss.data }, partial, problems: [] };
 }
 
 /** The fields that are right by themselves. */
@@ -92,30 +105,10 @@ function knownFields({ shape }: z.ZodObject, value: unknown): Record<string, unk
   );
 }
 
-function contradictionsOf({ model, loss, augmentation, smallerFirst }: PartialRecipe): RecipeProblem[] {
-  if (!loss) return [];
-  const problems: RecipeProblem[] = [];
-  const { temporalEfficient, distillation } = loss;
-  if (model?.distillation !== undefined && model.distillation !== (distillation !== null)) {
-    problems.push({
-      path: model.distillation ? ['model', 'distillation'] : ['loss', 'distillation'],
-      message: model.distillation
-        ? 'the network has a second head, but no teacher; set loss.distillation.teacher=FILE or distillation=false'
-        : 'loss.distillation needs a network with a second head; set distillation=true',
-    });
-  }
-  if (distillation !== null && distillation.teacher === null)
-    problems.push({
-      path: ['loss', 'distillation'],
-      message: 'the teacher is missing; set loss.distillation.teacher=FILE',
-    });
+function contradictionsOf({ task, model, loss, augmentation, smallerFirst }: PartialRecipe): RecipeProblem[] {
+  if (!task || !loss) return [];
   const mixes = [augmentation, ...(smallerFirst ?? []).map((part) => part.augmentation)].some((part) => part?.mix);
-  if (mixes && (temporalEfficient || distillation)) {
-    const loser = temporalEfficient ? 'loss.temporalEfficient' : 'loss.distillation';
-    const message = `augmentation.mix makes soft targets, which ${loser} cannot take; leave one of them out`;
-    problems.push({ path: ['augmentation', 'mix'], message });
-  }
-  return problems;
+  return [...taskNamed(task).contradictions(loss, { model, mixes })];
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,10 +1,11 @@
 /**
- * The schema of a recipe: every field with its range and default, and which of them cannot change the weights. What fields mean together is
- * checked in `recipe.ts`.
+ * The schema of a recipe: every field with its range and default, and which of them cannot change the weights. What a task's loss says is the
+ * task's; what fields mean together is checked in `recipe.ts`.
  */
 import { z } from 'zod';
 import { augmentationSchema } from '../data/augment/settings.js';
 import { preprocessSettingsSchema } from '../data/preprocess.js';
+import { type AnyTask, defaultTask, taskNamed, taskNames } from '../tasks/registry.js';
 
 /** Fields that decide how fast or how talkative a run is, never what its weights are: they may change on `--resume`. */
 const withoutEffect = z.registry<{ readonly changesWeights: false }>();
@@ -44,48 +45,29 @@ const scheduleSchema = z.strictObject({
   warmUpEpochs: z.number().min(0).default(0),
 });
 
-const perChannel = z.tuple([z.number(), z.number(), z.number()]);
+/** What every task's `loss` has; the rest is the task's. */
+const lossSchema = z.looseObject({
+  /**
+   * Draws the firing rate of every neuron layer to a target: adds weight · mean over layers of (rate − target)², the rate being the
+   * share of a batch's neurons that fire. Fewer spikes are fewer operations. null: no such loss.
+   */
+  firingRate: z
+    .strictObject({ target: share, weight: z.number().positive().max(1e6) })
+    .nullable()
+    .default(null),
+});
 
-const lossSchema = z
-  .strictObject({
-    labelSmoothing: share.default(0),
-    /**
-     * Draws the firing rate of every neuron layer to a target: adds weight · mean over layers of (rate − target)², the rate being the
-     * share of a batch's neurons that fire. Fewer spikes are fewer operations. null: no such loss.
-     */
-    firingRate: z
-      .strictObject({ target: share, weight: z.number().positive().max(1e6) })
-      .nullable()
-      .default(null),
-    /** TET: every time step's scores answer for themselves; null: their mean over time does. */
-    temporalEfficient: z
-      .strictObject({ regulariserShare: share.default(0), regulariserTarget: z.number().default(1) })
-      .nullable()
-      .default(null),
-    /** A teacher for the network's second head; null: none. */
-    distillation: z
-      .strictObject({
-        /** A checkpoint of ours, or an ONNX file (needs the package onnxruntime-node). */
-        teacher: z.string().min(1).nullable().default(null),
-        /** `hard`: the teacher's likeliest class; `soft`: its probabilities at a temperature. */
-        kind: z.enum(['hard', 'soft']).default('hard'),
-        teacherShare: share.default(0.5),
-        temperature: positive.default(1),
-        /** What the teacher's images are normalised with; by default what its checkpoint says, else the student's. */
-        normalisation: z.strictObject({ mean: perChannel, std: perChannel }).nullable().default(null),
-      })
-      .nullable()
-      .default(null),
-  })
-  .refine(({ temporalEfficient, distillation }) => temporalEfficient === null || distillation === null, {
-    path: ['temporalEfficient'],
-    error: 'temporalEfficient and distillation exclude each other',
-  });
+/** Everything that `loss` may say for a task. */
+export function lossSchemaOf(task: AnyTask) {
+  return z.strictObject({ ...task.settings.shape, ...lossSchema.shape });
+}
 
 export const recipeSchema = z.strictObject({
   name: z.string().min(1).max(100).register(withoutEffect, harmless),
   /** Where its settings come from; in a sentence. */
   provenance: z.string().max(2000).default('').register(withoutEffect, harmless),
+  /** What the network is asked. */
+  task: z.enum(taskNames() as [string, ...string[]]).default(defaultTask),
   model: z.record(z.string(), z.unknown()),
   /**
    * What the biases of batch norms start with; 0 everywhere is PyTorch's. One number for all, or by place: `neurons` in front of
@@ -158,7 +140,10 @@ export const settingsWithoutEffect: readonly string[] = pathsOf(recipeSchema)
   .map(({ path }) => path);
 
 /** Every field that a recipe can have, by its path; those of its network are the network's. */
-export const settingPaths: readonly string[] = pathsOf(recipeSchema).map(({ path }) => path);
+export const settingPaths: readonly string[] = [
+  ...pathsOf(recipeSchema),
+  ...taskNames().flatMap((name) => pathsOf(taskNamed(name).settings, 'loss')),
+].map(({ path }) => path);
 
 function pathsOf(schema: z.core.$ZodType, prefix = ''): { readonly path: string; readonly schema: z.core.$ZodType }[] {
   if (schema instanceof z.ZodDiscriminatedUnion || schema instanceof z.ZodUnion)

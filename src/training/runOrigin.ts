@@ -8,12 +8,20 @@ import { UsageError } from '../errors.js';
 import { changesBetween, fingerprintOf, pack } from './dataFingerprint.js';
 import { TrainingError } from './errors.js';
 import { dataProblems } from './fit.js';
-import { checkRecipe, type Recipe } from './recipe.js';
+import { checkRecipe, metricOf, type Recipe } from './recipe.js';
 import { recipeDifferences } from './recipeDifferences.js';
 import { misfit } from './recipeProblems.js';
 import { settingsWithoutEffect } from './recipeSchema.js';
 import type { RunSettings } from './runSettings.js';
-import { freshProgress, type Progress, type RunRecord, readRecord, type StateOrigin, statePath } from './runState.js';
+import {
+  freshProgress,
+  type Progress,
+  progressOf,
+  type RunRecord,
+  readRecord,
+  type StateOrigin,
+  statePath,
+} from './runState.js';
 
 export interface RunOrigin {
   readonly progress: Progress;
@@ -44,7 +52,9 @@ export async function originOf(settings: RunSettings): Promise<RunOrigin> {
   const dataPath = settings.dataPath ?? record?.dataPath;
   const state = { recipe, dataPath, data: pack(data) };
   const isNews = record?.data === undefined || changes !== undefined || dataPath !== record.dataPath;
-  return { progress: record?.progress ?? freshProgress, resumed: record !== undefined, isNews, state };
+  const metric = metricOf(recipe);
+  const progress = record ? progressOf(record, metric, output) : freshProgress(metric);
+  return { progress, resumed: record !== undefined, isNews, state };
 }
 
 /** @throws UsageError when there is a run that has made steps, unless it may be overwritten. */

@@ -39,22 +39,34 @@ export type ProgressReport =
       readonly totalSteps: number;
       readonly epoch: number;
       readonly loss: number;
-      readonly accuracy: number;
+      /** The figure of the recipe's task over the step's images, and what it is called: of a classifier the accuracy. */
+      readonly figure: number;
+      readonly figureName: string;
+      /** The figure, where it is one. */
+      readonly accuracy?: number;
       readonly imagesPerSecond: number;
     }
   | {
       readonly kind: 'epoch';
       readonly epoch: number;
       readonly loss: number;
-      readonly accuracy: number;
-      readonly heldOutAccuracy: number | undefined;
+      /** As in the report of a step, over the epoch. */
+      readonly figure: number;
+      readonly figureName: string;
+      readonly accuracy?: number;
+      /** On the held-out images; undefined when nothing is held out. */
+      readonly heldOutFigure: number | undefined;
+      readonly heldOutAccuracy?: number | undefined;
     };
 
 export interface RunResult {
   readonly steps: number;
   readonly finished: boolean;
-  /** Of the best weights, on the held-out images; undefined when nothing was held out. */
-  readonly bestAccuracy: number | undefined;
+  /** The figure of the recipe's task on the held-out images, of the best weights; undefined when nothing was held out. */
+  readonly bestFigure: number | undefined;
+  readonly figureName: string;
+  /** The best figure, where it is an accuracy. */
+  readonly bestAccuracy?: number | undefined;
 }
 
 export type CompleteSettings = RunSettings & Required<Pick<RunSettings, 'createEngine'>>;

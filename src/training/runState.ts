@@ -10,41 +10,76 @@ import { CheckpointError } from '../interop/errors.js';
 import { isSystemError } from '../interop/fileReasons.js';
 import { describedBy, type ModelDescription } from '../interop/loadParameters.js';
 import type { TensorData } from '../interop/tensorData.js';
+import type { AnyMetric } from '../tasks/registry.js';
+import type { Sums } from '../tasks/task.js';
 import { type DataFingerprint, type PackedFingerprint, unpack } from './dataFingerprint.js';
 import { TrainingError } from './errors.js';
 import { allFinite, requireFiniteTensors } from './finiteness.js';
 import type { MovingAverage } from './movingAverage.js';
 import type { TrainedNetwork } from './trainingStep.js';
 
-/** Numbers of a run that are not tensors. */
-const progressSchema = z.strictObject({
+const count = z.number().int().min(0);
+
+/** Numbers of a run that are not tensors. Beside these there are the metric's sums over the epoch, such as `epochCorrect`. */
+const progressFields = {
   /** Updates made. */
-  step: z.number().int().min(0),
-  epoch: z.number().int().min(0),
+  step: count,
+  epoch: count,
   /** Batches of the epoch that are done. */
-  batch: z.number().int().min(0),
-  optimizerSteps: z.number().int().min(0),
-  averageUpdates: z.number().int().min(0),
-  best: z.strictObject({ epoch: z.number().int().min(0), accuracy: z.number().min(0).max(1) }).nullable(),
+  batch: count,
+  optimizerSteps: count,
+  averageUpdates: count,
+  /** `{epoch, accuracy}`: the best epoch and the metric's figure under its name. */
+  best: z.object({ epoch: count }).catchall(z.number()).nullable(),
   /** Sums over the epoch so far, for its line of metrics. */
   epochLoss: z.number(),
-  epochCorrect: z.number().int().min(0),
-  epochImages: z.number().int().min(0),
-});
+  epochImages: count,
+} as const;
+const progressSchema = z.object(progressFields).catchall(z.number());
 
-export type Progress = z.output<typeof progressSchema>;
+type ProgressFile = z.output<typeof progressSchema>;
 
-export const freshProgress: Progress = {
-  step: 0,
-  epoch: 0,
-  batch: 0,
-  optimizerSteps: 0,
-  averageUpdates: 0,
-  best: null,
-  epochLoss: 0,
-  epochCorrect: 0,
-  epochImages: 0,
-};
+export interface Progress extends Omit<z.output<z.ZodObject<typeof progressFields>>, 'best'> {
+  readonly best: { readonly epoch: number; readonly figure: number } | null;
+  /** By the names of `Metric.progress`. */
+  readonly epochSums: Sums;
+}
+
+/** The part of a metric that a state names. */
+type NamingMetric = Pick<AnyMetric, 'name' | 'progress'>;
+
+export function freshProgress({ progress: { sums } }: NamingMetric): Progress {
+  return {
+    step: 0,
+    epoch: 0,
+    batch: 0,
+    optimizerSteps: 0,
+    averageUpdates: 0,
+    best: null,
+    epochLoss: 0,
+    epochSums: Object.fromEntries(sums.map((name) => [name, 0])),
+    epochImages: 0,
+  };
+}
+
+function toFile({ epochSums, epochImages, best, ...rest }: Progress, { name }: NamingMetric): object {
+  const sums = Object.entries(epochSums).map(([sum, value]) => [epochName(sum), value] as const);
+  const named = best === null ? null : { epoch: best.epoch, [name]: best.figure };
+  return { ...rest, best: named, ...Object.fromEntries(sums), epochImages };
+}
+
+function fromFile(file: ProgressFile, { name, progress }: NamingMetric): Progress {
+  const { step, epoch, batch, optimizerSteps, averageUpdates, best, epochLoss, epochImages } = file;
+  return {
+    ...{ step, epoch, batch, optimizerSteps, averageUpdates, epochLoss, epochImages },
+    best: best === null ? null : { epoch: best.epoch, figure: z.number().parse(best[name]) },
+    epochSums: Object.fromEntries(progress.sums.map((sum) => [sum, z.number().parse(file[epochName(sum)])])),
+  };
+}
+
+function epochName(sum: string): string {
+  return `epoch${sum.charAt(0).toUpperCase()}${sum.slice(1)}`;
+}
 
 /** The mutable parts of a run. */
 export interface RunParts {
@@ -60,7 +95,8 @@ export function statePath(output: string): string {
 /** What a state says beside numbers: under which recipe and on which data it was made. */
 export interface RunRecord {
   readonly recipe: unknown;
-  readonly progress: Progress;
+  /** As it stands in the state, see `progressOf`. */
+  readonly progress: ProgressFile;
   /** Where the data was; undefined when nobody said. */
   readonly dataPath: string | undefined;
   /** Undefined in states of versions before. */
@@ -77,6 +113,7 @@ export async function saveState(
   output: string,
   parts: RunParts,
   progress: Progress,
+  metric: NamingMetric,
   { recipe, dataPath, data }: StateOrigin,
 ): Promise<void> {
   const { network, averages } = parts;
@@ -93,7 +130,7 @@ export async function saveState(
   tensors.set('data.images', { dtype: 'uint8', shape: [data.text.length], data: data.text });
   tensors.set('data.sums', { dtype: 'uint8', shape: [data.sums.length], data: data.sums });
   await writeSafetensors(statePath(output), tensors, {
-    progress: JSON.stringify(progress),
+    progress: JSON.stringify(toFile(progress, metric)),
     recipe: JSON.stringify(recipe),
     ...(dataPath === undefined ? {} : { dataPath }),
   });
@@ -124,6 +161,21 @@ export async function readRecord(output: string): Promise<RunRecord> {
     return { recipe: parseRecipeText(recipe, path), progress: parseProgress(progress, path), dataPath, data };
   } finally {
     await checkpoint.close();
+  }
+}
+
+/**
+ * How far the run got, in the words of its metric.
+ *
+ * @throws TrainingError when the state is of another metric.
+ */
+export function progressOf({ progress }: RunRecord, metric: NamingMetric, output: string): Progress {
+  try {
+    return fromFile(progress, metric);
+  } catch (cause) {
+    throw new TrainingError(`${statePath(output)}: does not say how far the run got; it is not the state of a run`, {
+      cause,
+    });
   }
 }
 
@@ -178,7 +230,7 @@ export async function saveModel(
   await writeSafetensors(join(output, `${file}.safetensors`), tensors, describedBy(description));
 }
 
-function parseProgress(text: string | undefined, path: string): Progress {
+function parseProgress(text: string | undefined, path: string): ProgressFile {
   try {
     return progressSchema.parse(JSON.parse(text ?? ''));
   } catch (cause) {

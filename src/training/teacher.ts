@@ -9,6 +9,7 @@ import { graphOf } from '../models/registry.js';
 import { compile, type Executable } from '../runtime/compile.js';
 import { toChannelsLast } from '../runtime/layout.js';
 import { prepareNetwork } from '../runtime/prepare.js';
+import type { TeacherRequest } from '../tasks/task.js';
 import { TrainingError } from './errors.js';
 import { logitsOf } from './evaluate.js';
 import type { Recipe } from './recipe.js';
@@ -27,14 +28,19 @@ interface Normalisation {
   readonly std: readonly number[];
 }
 
-type Student = Pick<Recipe, 'model' | 'data' | 'loss'>;
+type Student = Pick<Recipe, 'model' | 'data'> & { readonly teacher: TeacherRequest };
 
 /**
- * @throws TrainingError when the recipe names no teacher, or one that does not fit the student; CheckpointError for a file that is none.
+ * @param teacher Whom the task's objective asks.
+ * @throws TrainingError when the teacher does not fit the student; CheckpointError for a file that is none.
  */
-export async function openTeacher(student: Student, createEngine: () => Promise<Engine>): Promise<Teacher> {
-  const path = student.loss.distillation?.teacher;
-  if (!path) throw new TrainingError('distillation: no teacher is named; set loss.distillation.teacher=FILE');
+export async function openTeacher(
+  teacher: TeacherRequest,
+  recipe: Pick<Recipe, 'model' | 'data'>,
+  createEngine: () => Promise<Engine>,
+): Promise<Teacher> {
+  const { path } = teacher;
+  const student = { ...recipe, teacher };
   return path.toLowerCase().endsWith('.onnx') ? openOnnxTeacher(path, student) : openOwn(path, student, createEngine);
 }
 
@@ -137,11 +143,11 @@ function reasonOf(cause: unknown): string {
 
 /** From the student's normalisation to the teacher's: one scale and shift per channel. */
 function normaliser(
-  { data, loss }: Student,
+  { data, teacher }: Student,
   own: Normalisation | undefined,
 ): (images: Float32Array, channels: number, area: number) => Float32Array {
   const from: Normalisation = data.preprocessing;
-  const to = loss.distillation?.normalisation ?? own ?? from;
+  const to = teacher.normalisation ?? own ?? from;
   const scale = from.std.map((std, c) => std / to.std[c]!);
   const shift = from.mean.map((mean, c) => (mean - to.mean[c]!) / to.std[c]!);
   if (scale.every((value) => value === 1) && shift.every((value) => value === 0)) return (images) => images;

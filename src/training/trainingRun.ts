@@ -13,15 +13,25 @@ import { writeNodeFile } from '../interop/nodeFile.js';
 import { sweepTemporaries } from '../interop/temporaryFiles.js';
 
 import { createTrainingEngine } from '../runtime/engines.js';
-import { evaluateAccuracy } from './evaluate.js';
+import { type AnyMetric, taskNamed } from '../tasks/registry.js';
+import { qualified, type Sums } from '../tasks/task.js';
+import { evaluateFigure } from './evaluate.js';
 import { MetricsLog } from './metricsLog.js';
 import { MovingAverage } from './movingAverage.js';
-import { type Phase, parseRecipe, phasesOf, type Recipe } from './recipe.js';
+import { metricOf, type Phase, parseRecipe, phasesOf, type Recipe } from './recipe.js';
 import { prepareFolder, runFiles } from './runFolder.js';
 import { lockRun, type RunLock } from './runLock.js';
 import { originOf, type RunOrigin } from './runOrigin.js';
 import { type CompleteSettings, checkSettings, type RunResult, type RunSettings } from './runSettings.js';
-import { type Progress, type RunParts, restoreState, saveModel, saveState, statePath } from './runState.js';
+import {
+  freshProgress,
+  type Progress,
+  type RunParts,
+  restoreState,
+  saveModel,
+  saveState,
+  statePath,
+} from './runState.js';
 import { learningRateAt, type Schedule, scheduleOf } from './schedules.js';
 import { openTeacher, type Teacher } from './teacher.js';
 import { TensorBoardLog } from './tensorBoard.js';
@@ -49,7 +59,8 @@ export async function train(settings: RunSettings): Promise<RunResult> {
 
 async function trainLocked(settings: CompleteSettings, lock: RunLock, origin: RunOrigin): Promise<RunResult> {
   const { recipe, createEngine } = settings;
-  const teacher = recipe.loss.distillation ? await openTeacher(recipe, createEngine) : undefined;
+  const asked = taskNamed(recipe.task).teacher(recipe.loss);
+  const teacher = asked ? await openTeacher(asked, recipe, createEngine) : undefined;
   try {
     const engine = await createEngine();
     try {
@@ -74,6 +85,7 @@ interface RunMeans {
 class TrainingRun {
   readonly #settings: CompleteSettings;
   readonly #recipe: Recipe;
+  readonly #metric: AnyMetric;
   readonly #engine: TrainingEngine;
   readonly #teacher: Teacher | undefined;
   readonly #lock: RunLock;
@@ -97,6 +109,7 @@ class TrainingRun {
     const { recipe, dataset } = settings;
     this.#settings = settings;
     this.#recipe = recipe;
+    this.#metric = metricOf(recipe);
     this.#lock = lock;
     this.#origin = origin;
     this.#progress = origin.progress;
@@ -170,7 +183,15 @@ class TrainingRun {
   }
 
   #result(finished: boolean): RunResult {
-    return { steps: this.#progress.step, finished, bestAccuracy: this.#progress.best?.accuracy };
+    const bestFigure = this.#progress.best?.figure;
+    const { name: figureName } = this.#metric;
+    return {
+      steps: this.#progress.step,
+      finished,
+      bestFigure,
+      figureName,
+      [qualified('best', figureName)]: bestFigure,
+    };
   }
 
   async #begin(): Promise<void> {
@@ -235,7 +256,7 @@ class TrainingRun {
     averages?.statistics.update(network.statistics);
     const images = batches.length * this.#recipe.batchSize;
     const loss = results.reduce((sum, result) => sum + result.loss, 0) / results.length;
-    const correct = results.reduce((sum, result) => sum + result.correct, 0);
+    const sums = results.map((result) => result.sums).reduce(added);
     const progress = this.#progress;
     this.#progress = {
       ...progress,
@@ -244,19 +265,20 @@ class TrainingRun {
       optimizerSteps: progress.optimizerSteps + 1,
       averageUpdates: progress.averageUpdates + (averages ? 1 : 0),
       epochLoss: progress.epochLoss + loss * images,
-      epochCorrect: progress.epochCorrect + correct,
+      epochSums: added(progress.epochSums, sums),
       epochImages: progress.epochImages + images,
     };
     this.#imagesSinceReport += images;
-    await this.#report(loss, correct / images, rate, gradientNorm);
+    await this.#report(loss, this.#metric.progress.figure(sums, images), rate, gradientNorm);
   }
 
-  async #taught({ input, labels }: TrainingBatch): Promise<Float32Array | undefined> {
+  async #taught({ input }: TrainingBatch): Promise<Float32Array | undefined> {
     const [height, width] = this.#phase.preprocessing.crop;
-    return this.#teacher?.logits(input, [labels.length, this.#recipe.model.inputChannels, height, width]);
+    const channels = this.#recipe.model.inputChannels;
+    return this.#teacher?.logits(input, [input.length / (channels * height * width), channels, height, width]);
   }
 
-  async #report(loss: number, accuracy: number, learningRate: number, gradientNorm: number): Promise<void> {
+  async #report(loss: number, figure: number, learningRate: number, gradientNorm: number): Promise<void> {
     const { step, epoch } = this.#progress;
     if (step % this.#recipe.logEvery !== 0 && step !== 1) return;
     const now = performance.now();
@@ -264,7 +286,8 @@ class TrainingRun {
     this.#lastReport = now;
     this.#imagesSinceReport = 0;
     const { network } = this.#parts;
-    const numbers = { loss, accuracy, learningRate, gradientNorm, imagesPerSecond };
+    const { name } = this.#metric;
+    const numbers = { loss, [name]: figure, learningRate, gradientNorm, imagesPerSecond };
     const layers = { firingRates: await network.firingRates(), gradientNorms: network.gradientNorms() };
     await this.#log.append({ kind: 'step', step, epoch, ...numbers, time: new Date().toISOString(), ...layers });
     await this.#board.append(step, { train: numbers, ...layers });
@@ -274,30 +297,33 @@ class TrainingRun {
       totalSteps: this.#totalSteps,
       epoch,
       loss,
-      accuracy,
+      figure,
+      figureName: name,
+      [name]: figure,
       imagesPerSecond,
     });
   }
 
   /** @returns false when asked to stop during the evaluation: all of it is then still to be done. */
   async #endEpoch(): Promise<boolean> {
-    const { epoch, step, epochLoss, epochCorrect, epochImages } = this.#progress;
+    const { epoch, step, epochLoss, epochSums, epochImages } = this.#progress;
+    const { name, better, progress } = this.#metric;
     const parameters = this.#shippedParameters();
-    const heldOutAccuracy = await this.#evaluate(parameters);
-    if (this.#validation && heldOutAccuracy === undefined) return false;
+    const heldOut = await this.#evaluate(parameters);
+    if (this.#validation && heldOut === undefined) return false;
     await this.#lock.confirm();
     const loss = epochLoss / epochImages;
-    const accuracy = epochCorrect / epochImages;
+    const figure = progress.figure(epochSums, epochImages);
     const best = this.#progress.best;
-    const improved = heldOutAccuracy !== undefined && (best === null || heldOutAccuracy > best.accuracy);
+    const improved = heldOut !== undefined && (best === null || better(heldOut, best.figure));
     this.#progress = {
       ...this.#progress,
       epoch: epoch + 1,
       batch: 0,
       epochLoss: 0,
-      epochCorrect: 0,
+      epochSums: freshProgress(this.#metric).epochSums,
       epochImages: 0,
-      best: improved ? { epoch, accuracy: heldOutAccuracy } : best,
+      best: improved ? { epoch, figure: heldOut } : best,
     };
     const shapes = new Map(
       [...this.#parts.network.plan.trainable.slots, ...this.#parts.network.plan.buffers.slots].map(({ spec }) => [
@@ -305,24 +331,16 @@ class TrainingRun {
         spec.shape,
       ]),
     );
-    const description = this.#description(heldOutAccuracy, epoch);
+    const description = this.#description(heldOut, epoch);
     await saveModel(this.#settings.output, 'last', parameters, shapes, description);
     if (improved || this.#validation === undefined)
       await saveModel(this.#settings.output, 'best', parameters, shapes, description);
-    await this.#log.append({
-      kind: 'epoch',
-      step,
-      epoch,
-      loss,
-      accuracy,
-      heldOutAccuracy,
-      time: new Date().toISOString(),
-    });
-    await this.#board.append(step, {
-      epoch: { loss, accuracy, ...(heldOutAccuracy === undefined ? {} : { heldOutAccuracy }) },
-    });
+    const figures = { [name]: figure, ...(heldOut === undefined ? {} : { [qualified('heldOut', name)]: heldOut }) };
+    await this.#log.append({ kind: 'epoch', step, epoch, loss, ...figures, time: new Date().toISOString() });
+    await this.#board.append(step, { epoch: { loss, ...figures } });
     await this.#save();
-    this.#settings.onProgress?.({ kind: 'epoch', epoch, loss, accuracy, heldOutAccuracy });
+    const report = { kind: 'epoch', epoch, loss, figure, figureName: name, heldOutFigure: heldOut } as const;
+    this.#settings.onProgress?.({ ...report, ...figures });
     this.#lastReport = performance.now();
     this.#imagesSinceReport = 0;
     return true;
@@ -336,33 +354,37 @@ class TrainingRun {
 
   async #evaluate(parameters: Parameters): Promise<number | undefined> {
     if (!this.#validation) return undefined;
-    return evaluateAccuracy(
+    return evaluateFigure(
       this.#settings.createEngine,
       { configuration: this.#recipe.model, parameters, preprocessing: this.#phase.preprocessing },
       this.#validation,
+      this.#metric,
       () => this.#isStopped(),
     );
   }
 
-  #description(heldOutAccuracy: number | undefined, epoch: number): ModelDescription {
+  #description(heldOut: number | undefined, epoch: number): ModelDescription {
     const { name, model } = this.#recipe;
-    const accuracy =
-      heldOutAccuracy === undefined
-        ? ''
-        : `, ${(100 * heldOutAccuracy).toFixed(2)} % of ${this.#validation!.size} held-out images right`;
+    const { words } = this.#metric;
+    const judged =
+      heldOut === undefined ? '' : `, ${words.described(heldOut, `${this.#validation!.size} held-out images`)}`;
     return {
       configuration: model,
       preprocessing: this.#phase.preprocessing,
       labels: [...this.#settings.dataset.classes],
-      description: `recipe ${name}, ${epoch + 1} epochs${accuracy}`,
+      description: `recipe ${name}, ${epoch + 1} epochs${judged}`,
       trainedTimeSteps: model.timeSteps,
     };
   }
 
   async #save(): Promise<void> {
     await this.#lock.confirm();
-    await saveState(this.#settings.output, this.#parts, this.#progress, this.#origin.state);
+    await saveState(this.#settings.output, this.#parts, this.#progress, this.#metric, this.#origin.state);
   }
+}
+
+function added(a: Sums, b: Sums): Sums {
+  return Object.fromEntries(Object.entries(a).map(([name, value]) => [name, value + b[name]!]));
 }
 
 function averagesOf(network: TrainedNetwork, recipe: Recipe): RunParts['averages'] {

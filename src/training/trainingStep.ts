@@ -7,9 +7,10 @@ import type { Parameters } from '../graph/graph.js';
 import { elementCount } from '../graph/shape.js';
 import { graphOf } from '../models/registry.js';
 import { countSpikes, toChannelsLast } from '../runtime/layout.js';
+import { type AnyObjective, taskNamed } from '../tasks/registry.js';
+import type { Sums } from '../tasks/task.js';
 import { TrainingError } from './errors.js';
 import { requireFinite } from './finiteness.js';
-import { type Objective, objectiveOf } from './objective.js';
 import {
   clipByGlobalNorm,
   createOptimizer,
@@ -23,20 +24,19 @@ import type { Recipe } from './recipe.js';
 import { startingParameters } from './startingParameters.js';
 import { type ParameterSlot, recordTraining, type TrainingPlan, trainingSegments } from './trainingPlan.js';
 
-/** A batch as the loader gives it, channels first. */
+/** A batch as the loader gives it: beside these it has the targets that the recipe's task compares answers with. */
 export interface StepBatch {
+  /** Channels first. */
   readonly input: Float32Array;
-  readonly labels: Int32Array;
-  readonly targets?: Float32Array;
-  /** The teacher's scores `[B, classes]`, when the recipe distils. */
+  /** The teacher's answers, when the objective asks for one. */
   readonly teacher?: Float32Array;
 }
 
 export interface StepResult {
   /** Mean over the batch. */
   readonly loss: number;
-  /** Images whose likeliest class is the label; with mixed images only an indication. */
-  readonly correct: number;
+  /** What the task's metric is told of its progress; with mixed images only an indication. */
+  readonly sums: Sums;
 }
 
 export class TrainedNetwork {
@@ -44,7 +44,7 @@ export class TrainedNetwork {
   readonly optimizer: Optimizer;
   readonly #recipe: Recipe;
   readonly #layout: readonly OptimizedParameter[];
-  readonly #objective: Objective;
+  readonly #objective: AnyObjective;
 
   /** @param imageSize Height and width of the images; the recipe's own by default. */
   constructor(
@@ -55,7 +55,7 @@ export class TrainedNetwork {
     this.#recipe = recipe;
     const [height, width] = imageSize;
     const { surrogate } = recipe;
-    this.#objective = objectiveOf(recipe);
+    this.#objective = taskNamed(recipe.task).objective(recipe.loss, recipe.model);
     this.plan = recordTraining(
       engine,
       this.#objective.prepare(graphOf({ configuration: recipe.model })),
@@ -99,26 +99,25 @@ export class TrainedNetwork {
   }
 
   /** Forward, loss, backward for one batch; gradients are added to those since `clear`. */
-  async accumulate(batch: StepBatch, share: number): Promise<StepResult> {
+  async accumulate<Batch extends StepBatch>(batch: Batch, share: number): Promise<StepResult> {
     const { program, input, outputs, observed } = this.plan;
     const { inputChannels } = this.#recipe.model;
-    // What is read after the first wait is copied: a loader may fill its buffers again. It is a score or less per image and class.
-    const labels = batch.labels.slice();
-    const [targets, teacher] = [batch.targets?.slice(), batch.teacher?.slice()];
-    const size = labels.length;
+    // What is read after the first wait is copied: a loader may fill its buffers again.
+    const { input: images, ...targets } = batch;
+    const compared = Object.fromEntries(Object.entries(targets).map(([name, values]) => [name, ownCopy(values)]));
     const [, , height, width] = input.shape as [number, number, number, number, number];
-    await program.write(input, toChannelsLast(batch.input, size, inputChannels, height * width));
+    const size = images.length / (inputChannels * height * width);
+    await program.write(input, toChannelsLast(images, size, inputChannels, height * width));
     await program.run(trainingSegments.forward);
     const scores = new Map<string, Float32Array>();
     for (const [name, { value }] of outputs) scores.set(name, await program.read(value));
     for (const [name, value] of observed) scores.set(name, await program.read(value));
-    const judged = { labels, ...(targets ? { soft: targets } : {}), ...(teacher ? { teacher } : {}) };
-    const { loss: answers, correct, gradients } = this.#objective.judge(scores, judged, share);
+    const { loss: answers, sums, gradients } = this.#objective.judge(scores, compared, share);
     const loss = answers + (await this.#drawFiringRates(share));
     if (!Number.isFinite(loss)) throw await this.#notFinite(loss);
     for (const [name, gradient] of gradients) await program.write(outputs.get(name)!.gradient, gradient);
     await program.run(trainingSegments.backward);
-    return { loss: loss / share, correct };
+    return { loss: loss / share, sums };
   }
 
   /**
@@ -211,6 +210,11 @@ export class TrainedNetwork {
       `the loss is ${loss}, behind the last batch norm; lower the learning rate or set clipNorm`,
     );
   }
+}
+
+/** Targets are typed arrays, or nothing. */
+function ownCopy(values: unknown): unknown {
+  return ArrayBuffer.isView(values) ? (values as Float32Array).slice() : values;
 }
 
 function fill(slots: readonly ParameterSlot[], vector: Float32Array, parameters: Parameters): void {

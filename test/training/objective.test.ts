@@ -5,6 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { createReferenceEngine } from '../../src/engines/reference/index.js';
 import { seededRandom } from '../../src/random.js';
+import type { ClassBatch } from '../../src/tasks/classification/objective.js';
 import { parseRecipe, type Recipe } from '../../src/training/recipe.js';
 import { type StepBatch, TrainedNetwork } from '../../src/training/trainingStep.js';
 
@@ -40,7 +41,7 @@ function recipeWith(model: object, loss: object): Recipe {
   );
 }
 
-function batchOf(): StepBatch & { readonly teacher: Float32Array } {
+function batchOf(): StepBatch & ClassBatch {
   const random = seededRandom(5);
   return {
     input: Float32Array.from({ length: batchSize * 3 * 64 }, () => random.normal()),
@@ -118,8 +119,8 @@ describe('the objective', () => {
       if (spec.name === 'head_kd.bias') network.weights[offset] = 3;
     }
     const batch = batchOf();
-    const { correct } = await network.accumulate({ ...batch, labels: Int32Array.from([0, 0, 0, 1, 1, 2]) }, 1);
-    expect(correct).toBe(3);
+    const { sums } = await network.accumulate({ ...batch, labels: Int32Array.from([0, 0, 0, 1, 1, 2]) }, 1);
+    expect(sums).toEqual({ correct: 3 });
   });
 
   it('with a target for firing rates adds its square distance, and moves every rate towards it', async () => {

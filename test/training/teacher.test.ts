@@ -7,6 +7,7 @@ import { type Dataset, datasetOf } from '../../src/data/datasets/dataset.js';
 import { createWasmEngine } from '../../src/engines/wasm/index.js';
 import { loadModel, writeOnnx } from '../../src/index.js';
 import { seededRandom } from '../../src/random.js';
+import { taskNamed } from '../../src/tasks/registry.js';
 import { parseRecipe, type Recipe } from '../../src/training/recipe.js';
 import { openTeacher } from '../../src/training/teacher.js';
 import { train } from '../../src/training/trainingRun.js';
@@ -64,6 +65,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+function teacherOf(recipe: Recipe) {
+  return openTeacher(taskNamed(recipe.task).teacher(recipe.loss)!, recipe, createEngine);
+}
+
 async function trainTeacher(): Promise<string> {
   const output = join(folder, 'teacher');
   const truth = halves(64, (index) => index % 2);
@@ -92,7 +97,7 @@ describe('a teacher', () => {
         mean: [mean, mean, mean] as const,
         std: [deviation, deviation, deviation] as const,
       };
-      const teacher = await openTeacher({ ...recipe, data: { ...recipe.data, preprocessing } }, createEngine);
+      const teacher = await teacherOf({ ...recipe, data: { ...recipe.data, preprocessing } });
       const seen = bytes.map((value) => (value - mean) / deviation);
       expect([...(await teacher.logits(seen, [2, 3, 8, 8]))]).toEqual([...expected]);
       await teacher.dispose();
@@ -108,10 +113,7 @@ describe('a teacher', () => {
     const images = Float32Array.from({ length: 3 * 3 * 64 }, () => random.normal());
     const expected = (await model.run({ shape: [3, 3, 8, 8], data: images })).logits.data;
     await model.dispose();
-    const teacher = await openTeacher(
-      recipeWith({ loss: { distillation: { teacher: onnx } } }, { distillation: true }),
-      createEngine,
-    );
+    const teacher = await teacherOf(recipeWith({ loss: { distillation: { teacher: onnx } } }, { distillation: true }));
     const found = await teacher.logits(images, [3, 3, 8, 8]);
     await teacher.dispose();
     expect(Math.max(...found.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThan(1e-5);
@@ -135,15 +137,13 @@ describe('a teacher', () => {
   it('is refused when it has other classes, or is no file, or is an ONNX file that nothing can run', async () => {
     const path = await trainTeacher();
     const loss = { distillation: { teacher: path } };
-    await expect(openTeacher(recipeWith({ loss }, { distillation: true, classes: 5 }), createEngine)).rejects.toThrow(
+    await expect(teacherOf(recipeWith({ loss }, { distillation: true, classes: 5 }))).rejects.toThrow(
       /teacher has 2 classes.*the student 5/,
     );
     const missing = { distillation: { teacher: join(folder, 'none.pth') } };
-    await expect(openTeacher(recipeWith({ loss: missing }, { distillation: true }), createEngine)).rejects.toThrow(
-      /none\.pth/,
-    );
+    await expect(teacherOf(recipeWith({ loss: missing }, { distillation: true }))).rejects.toThrow(/none\.pth/);
     const onnx = { distillation: { teacher: join(folder, 'none.onnx') } };
-    await expect(openTeacher(recipeWith({ loss: onnx }, { distillation: true }), createEngine)).rejects.toThrow(
+    await expect(teacherOf(recipeWith({ loss: onnx }, { distillation: true }))).rejects.toThrow(
       /none\.onnx: (an ONNX teacher needs onnxruntime-node|onnxruntime cannot open it)/,
     );
   });

@@ -8,8 +8,9 @@ import { z } from 'zod';
 import { openDataset } from '../../data/datasets/openDataset.js';
 import { MetaSpikeformerError, UsageError } from '../../errors.js';
 import { createTrainingEngine, maximumThreads } from '../../runtime/engines.js';
+import { type FigureWords, qualified } from '../../tasks/task.js';
 import { dataProblems } from '../../training/fit.js';
-import { checkRecipe, draftOf } from '../../training/recipe.js';
+import { checkRecipe, draftOf, metricOf } from '../../training/recipe.js';
 import { draftRecipe, recipeNames } from '../../training/recipeFiles.js';
 import { misfit, type RecipeDraft } from '../../training/recipeProblems.js';
 import { checkFolder } from '../../training/runFolder.js';
@@ -80,7 +81,8 @@ async function run(session: Session, options: Options): Promise<void> {
   printNotes(io, starting?.notes);
   const abort = new AbortController();
   const ignore = io.onInterrupt(() => abort.abort());
-  const watcher = watch(io);
+  const { words } = metricOf(recipe);
+  const watcher = watch(io, words);
   try {
     const result = await train({
       recipe,
@@ -98,7 +100,7 @@ async function run(session: Session, options: Options): Promise<void> {
     });
     watcher.stop();
     if (!result.finished) session.exitCode = exitCodes.interrupted;
-    print(io, options, result);
+    print(io, options, result, words);
   } finally {
     watcher.stop();
     ignore();
@@ -163,7 +165,10 @@ function revision(): string {
   }
 }
 
-function watch(io: Io): { readonly report: (report: ProgressReport) => void; readonly stop: () => void } {
+function watch(
+  io: Io,
+  words: FigureWords,
+): { readonly report: (report: ProgressReport) => void; readonly stop: () => void } {
   let progress: ReturnType<typeof startProgress> | undefined;
   const stop = () => {
     progress?.stop();
@@ -172,15 +177,16 @@ function watch(io: Io): { readonly report: (report: ProgressReport) => void; rea
   const report = (report: ProgressReport) => {
     if (report.kind === 'epoch') {
       stop();
-      const held = report.heldOutAccuracy === undefined ? '' : `, held out ${percent(report.heldOutAccuracy)}`;
+      const { short } = words;
+      const held = report.heldOutFigure === undefined ? '' : `, held out ${short(report.heldOutFigure)}`;
       io.stderr.write(
-        `epoch ${report.epoch + 1}: loss ${report.loss.toFixed(4)}, training ${percent(report.accuracy)}${held}\n`,
+        `epoch ${report.epoch + 1}: loss ${report.loss.toFixed(4)}, training ${short(report.figure)}${held}\n`,
       );
       return;
     }
-    const { step, totalSteps, loss, accuracy, imagesPerSecond, epoch } = report;
+    const { step, totalSteps, loss, figure, imagesPerSecond, epoch } = report;
     const rate = `${imagesPerSecond.toFixed(1)} images/s`;
-    const note = `epoch ${epoch + 1}, loss ${loss.toFixed(4)}, training ${percent(accuracy)}, ${rate}`;
+    const note = `epoch ${epoch + 1}, loss ${loss.toFixed(4)}, training ${words.short(figure)}, ${rate}`;
     // Lines come as often as metrics; a bar shows the last of them.
     progress ??= startProgress(io, 'train', totalSteps, 'steps', step);
     progress.update(step, note);
@@ -188,24 +194,20 @@ function watch(io: Io): { readonly report: (report: ProgressReport) => void; rea
   return { report, stop };
 }
 
-function print(io: Io, options: Options, result: RunResult): void {
+function print(io: Io, options: Options, result: RunResult, words: FigureWords): void {
   const { output, json } = options;
+  const { steps, finished, figureName, bestFigure = null } = result;
   reportDamaged(io, options);
   if (json) {
     io.stdout.write(
-      `${JSON.stringify({ output, ...result, bestAccuracy: result.bestAccuracy ?? null, ...damagedField(options) }, null, 2)}\n`,
+      `${JSON.stringify({ output, steps, finished, [qualified('best', figureName)]: bestFigure, ...damagedField(options) }, null, 2)}\n`,
     );
     return;
   }
-  const best =
-    result.bestAccuracy === undefined ? '' : `; best weights: ${percent(result.bestAccuracy)} of the held-out images`;
+  const best = bestFigure === null ? '' : `; best weights: ${words.on(bestFigure, 'the held-out images')}`;
   io.stdout.write(
-    result.finished
-      ? `${output}: ${result.steps} steps${best}\n`
-      : `${output}: stopped after ${result.steps} steps; continue with --resume\n`,
+    finished
+      ? `${output}: ${steps} steps${best}\n`
+      : `${output}: stopped after ${steps} steps; continue with --resume\n`,
   );
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(2)} %`;
 }

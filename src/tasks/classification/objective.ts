@@ -1,12 +1,11 @@
 /**
- * What a recipe minimises: from the network's scores and the labels to a loss and the scores' gradients. The losses themselves are in
- * `losses/`; here they meet the outputs of the network.
+ * What training a classifier minimises: from the network's scores and the labels to a loss and the scores' gradients. The losses themselves
+ * are in `training/losses`; here they meet the outputs of the network.
  */
-import type { Graph } from '../graph/graph.js';
-import { logitsOutput, outputOf, pruned, withOutputs } from '../graph/outputs.js';
-import { operatorOf } from '../operators/registry.js';
-import { TrainingError } from './errors.js';
-import { countCorrect } from './evaluate.js';
+import type { Graph } from '../../graph/graph.js';
+import { logitsOutput, outputOf, pruned, withOutputs } from '../../graph/outputs.js';
+import { operatorOf } from '../../operators/registry.js';
+import { TrainingError } from '../../training/errors.js';
 import {
   crossEntropy,
   hardDistillation,
@@ -14,72 +13,54 @@ import {
   softDistillation,
   softTargetCrossEntropy,
   temporalEfficientLoss,
-} from './losses/index.js';
-import type { Recipe } from './recipe.js';
+} from '../../training/losses/index.js';
+import type { AnsweringNetwork, Objective } from '../task.js';
+import { countCorrect } from './metric.js';
+import type { ClassificationSettings } from './settings.js';
 
 /** What the scores are compared with. */
-export interface Targets {
-  /** `[B]` */
+export interface ClassBatch {
+  /** Class numbers `[B]`. */
   readonly labels: Int32Array;
   /** Soft targets of mixed images, `[B, classes]`. */
-  readonly soft?: Float32Array;
+  readonly targets?: Float32Array;
   /** The teacher's scores, `[B, classes]`; needed when the recipe distils. */
   readonly teacher?: Float32Array;
 }
 
-export interface Judgement {
-  /** Mean over the batch, times the share. */
-  readonly loss: number;
-  /** Images whose likeliest class is the label; with mixed images only an indication. */
-  readonly correct: number;
-  /** The loss's gradient for each output that learns. */
-  readonly gradients: ReadonlyMap<string, Float32Array>;
+export function objectiveOf(settings: ClassificationSettings, network: AnsweringNetwork): Objective<ClassBatch> {
+  const { temporalEfficient, distillation } = settings;
+  if (temporalEfficient) return temporallyEfficient(settings, network, temporalEfficient);
+  return distillation ? distilled(settings, network, distillation) : plain(settings, network);
 }
 
-export interface Objective {
-  /** The network with the outputs that `judge` reads, and without what only others need. */
-  prepare(graph: Graph): Graph;
-  /** Those outputs that `judge` only counts by; the others learn. */
-  readonly observed: readonly string[];
-  /** @param share Weight of this batch where several make one update. */
-  judge(outputs: ReadonlyMap<string, Float32Array>, targets: Targets, share: number): Judgement;
-}
-
-export function objectiveOf(recipe: Pick<Recipe, 'model' | 'loss'>): Objective {
-  const { temporalEfficient, distillation } = recipe.loss;
-  if (temporalEfficient) return temporallyEfficient(recipe, temporalEfficient);
-  return distillation ? distilled(recipe, distillation) : plain(recipe);
-}
-
-type Loss = Recipe['loss'];
-
-function plain({ model, loss }: Pick<Recipe, 'model' | 'loss'>): Objective {
-  const { labelSmoothing } = loss;
+function plain({ labelSmoothing }: ClassificationSettings, { classes }: AnsweringNetwork): Objective<ClassBatch> {
   return {
     prepare: (graph) => withOutputs(graph, [logitsOutput]),
     observed: [],
-    judge: (outputs, { labels, soft }, share) => {
+    computedOn: 'host',
+    judge: (outputs, { labels, targets }, share) => {
       const logits = outputs.get(logitsOutput)!;
       const gradient = new Float32Array(logits.length);
-      const shape = { batch: labels.length, classes: model.classes };
-      const value = soft
-        ? softTargetCrossEntropy(logits, soft, shape, gradient, share)
+      const shape = { batch: labels.length, classes };
+      const value = targets
+        ? softTargetCrossEntropy(logits, targets, shape, gradient, share)
         : crossEntropy(logits, labels, shape, gradient, { labelSmoothing, weight: share });
-      const correct = countCorrect(logits, labels, model.classes);
-      return { loss: value, correct, gradients: new Map([[logitsOutput, gradient]]) };
+      const correct = countCorrect(logits, labels, classes);
+      return { loss: value, sums: { correct }, gradients: new Map([[logitsOutput, gradient]]) };
     },
   };
 }
 
 function temporallyEfficient(
-  { model, loss }: Pick<Recipe, 'model' | 'loss'>,
-  settings: NonNullable<Loss['temporalEfficient']>,
-): Objective {
-  const { classes, timeSteps } = model;
-  const { labelSmoothing } = loss;
+  { labelSmoothing }: ClassificationSettings,
+  { classes, timeSteps }: AnsweringNetwork,
+  settings: NonNullable<ClassificationSettings['temporalEfficient']>,
+): Objective<ClassBatch> {
   return {
     prepare: logitsOverTime,
     observed: [],
+    computedOn: 'host',
     judge: (outputs, { labels }, share) => {
       const logits = outputs.get(logitsOutput)!;
       const gradient = new Float32Array(logits.length);
@@ -87,7 +68,7 @@ function temporallyEfficient(
       const options = { ...settings, labelSmoothing, weight: share };
       const value = temporalEfficientLoss(logits, labels, shape, gradient, options);
       const correct = countCorrect(meanOverTime(logits, timeSteps), labels, classes);
-      return { loss: value, correct, gradients: new Map([[logitsOutput, gradient]]) };
+      return { loss: value, sums: { correct }, gradients: new Map([[logitsOutput, gradient]]) };
     },
   };
 }
@@ -107,13 +88,14 @@ function meanOverTime(logits: Float32Array, timeSteps: number): Float32Array {
 }
 
 function distilled(
-  { model, loss }: Pick<Recipe, 'model' | 'loss'>,
-  { kind, teacherShare, temperature }: NonNullable<Loss['distillation']>,
-): Objective {
-  const { labelSmoothing } = loss;
+  { labelSmoothing }: ClassificationSettings,
+  { classes }: AnsweringNetwork,
+  { kind, teacherShare, temperature }: NonNullable<ClassificationSettings['distillation']>,
+): Objective<ClassBatch> {
   return {
     prepare: (graph) => withOutputs(graph, ['head', 'head_kd', logitsOutput]),
     observed: [logitsOutput],
+    computedOn: 'host',
     judge: (outputs, { labels, teacher }, share) => {
       if (!teacher) throw new TrainingError('distillation: the scores of the teacher are missing');
       const head = outputs.get('head')!;
@@ -124,7 +106,7 @@ function distilled(
         distilled: second,
         distilledGradient: new Float32Array(second.length),
       };
-      const shape = { batch: labels.length, classes: model.classes };
+      const shape = { batch: labels.length, classes };
       const options = { teacherShare, labelSmoothing, weight: share };
       let value: number;
       if (kind === 'hard') {
@@ -136,7 +118,8 @@ function distilled(
         ['head', heads.headGradient],
         ['head_kd', heads.distilledGradient],
       ]);
-      return { loss: value, correct: countCorrect(outputs.get(logitsOutput)!, labels, model.classes), gradients };
+      const correct = countCorrect(outputs.get(logitsOutput)!, labels, classes);
+      return { loss: value, sums: { correct }, gradients };
     },
   };
 }

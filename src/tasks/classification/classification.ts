@@ -1,0 +1,18 @@
+/** Classification: which of the classes is in the image? */
+import type { AccuracyCounts } from '../../metrics/accuracy.js';
+import type { Task } from '../task.js';
+import { accuracyMetric } from './metric.js';
+import { type ClassBatch, objectiveOf } from './objective.js';
+import { classificationSettings, contradictions } from './settings.js';
+
+export const classification: Task<typeof classificationSettings.shape, ClassBatch, AccuracyCounts> = {
+  name: 'classification',
+  settings: classificationSettings,
+  contradictions,
+  teacher: ({ distillation }) => {
+    if (distillation === null || distillation.teacher === null) return undefined;
+    return { path: distillation.teacher, normalisation: distillation.normalisation };
+  },
+  objective: objectiveOf,
+  metric: accuracyMetric,
+};

@@ -1,0 +1,47 @@
+/** Accuracy as a task's metric: the share of images whose likeliest class is right. */
+import { logitsOutput } from '../../graph/outputs.js';
+import { AccuracyCounter, type AccuracyCounts, mergeAccuracy } from '../../metrics/accuracy.js';
+import type { AnsweringNetwork, Metric } from '../task.js';
+
+/** What answers are compared with. */
+export interface Labels {
+  /** Class numbers `[B]`. */
+  readonly labels: ArrayLike<number>;
+}
+
+/** Ties count as wrong, so that a network that says nothing is not right by chance of order. */
+export function countCorrect(logits: Float32Array, labels: ArrayLike<number>, classes: number): number {
+  let correct = 0;
+  for (let image = 0; image < labels.length; image++) {
+    const label = labels[image]!;
+    const row = logits.subarray(image * classes, (image + 1) * classes);
+    if (row.every((logit, index) => index === label || logit < row[label]!)) correct++;
+  }
+  return correct;
+}
+
+export function accuracyMetric({ classes }: AnsweringNetwork): Metric<Labels, AccuracyCounts> {
+  return {
+    name: 'accuracy',
+    counter: () => {
+      const counter = new AccuracyCounter(classes);
+      return {
+        add: (outputs, { labels }) => counter.add(outputs.get(logitsOutput)!.data, labels),
+        counts: () => counter.counts(),
+      };
+    },
+    merge: mergeAccuracy,
+    figure: ({ images, top1 }) => (images === 0 ? undefined : top1 / images),
+    better: (a, b) => a > b,
+    progress: { sums: ['correct'], figure: ({ correct = 0 }, images) => correct / images },
+    words: {
+      short: percent,
+      on: (accuracy, images) => `${percent(accuracy)} of ${images}`,
+      described: (accuracy, images) => `${percent(accuracy)} of ${images} right`,
+    },
+  };
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(2)} %`;
+}

@@ -1,0 +1,37 @@
+/** The tasks by name, which is what recipes and checkpoints say. */
+import type { ZodRawShape } from 'zod';
+import { UsageError } from '../errors.js';
+import { classification } from './classification/classification.js';
+import type { Metric, Objective, Task } from './task.js';
+
+/** A task of which nothing is known but that its own settings, batches and counts fit it. */
+// biome-ignore lint/suspicious/noExplicitAny: what its own functions give and take is between them.
+export type AnyTask = Task<ZodRawShape, any, any>;
+
+// biome-ignore lint/suspicious/noExplicitAny: see above.
+export type AnyObjective = Objective<any>;
+// biome-ignore lint/suspicious/noExplicitAny: see above.
+export type AnyMetric = Metric<any, any>;
+
+const tasks = new Map<string, AnyTask>();
+
+/** Each task only ever sees settings, batches and counts of its own. */
+function register<Shape extends ZodRawShape, Batch, Counts>(task: Task<Shape, Batch, Counts>): void {
+  tasks.set(task.name, task as unknown as AnyTask);
+}
+
+register(classification);
+
+/** What a recipe or a checkpoint that names no task is for. */
+export const defaultTask = classification.name;
+
+export function taskNames(): readonly string[] {
+  return [...tasks.keys()];
+}
+
+/** @throws UsageError listing what there is. */
+export function taskNamed(name: string): AnyTask {
+  const task = tasks.get(name);
+  if (task) return task;
+  throw new UsageError(`task: found ${name}, expected ${taskNames().join(', ')}`);
+}

@@ -1,0 +1,126 @@
+/**
+ * What is asked of a network, as the rest of the program sees it: which outputs learn and how, how good answers are, and what a person is
+ * told. One folder beside this file for each task, and a line in `registry.ts`. Training, evaluation and the commands know tasks by this
+ * interface only.
+ */
+import type { ZodObject, ZodRawShape, z } from 'zod';
+import type { Graph } from '../graph/graph.js';
+
+/** The settings of a schema, defaults filled in. */
+export type SettingsOf<Shape extends ZodRawShape> = z.output<ZodObject<Shape>>;
+
+/** What a task knows of the network that answers. */
+export interface AnsweringNetwork {
+  /** How many numbers it answers with for each sample: the classes of a classifier. */
+  readonly classes: number;
+  readonly timeSteps: number;
+  /** Whether it has a second head that learns from a teacher. */
+  readonly distillation?: boolean;
+}
+
+/** Something in a recipe that does not fit, and the field that says so. */
+export interface TaskProblem {
+  readonly path: readonly string[];
+  readonly message: string;
+}
+
+/** As much of a recipe as a task may compare its settings with; what is not right by itself is undefined. */
+export interface RecipeAround {
+  readonly model: { readonly [Key in keyof AnsweringNetwork]?: AnsweringNetwork[Key] | undefined } | undefined;
+  /** Whether samples of a batch are mixed (mixup, CutMix). */
+  readonly mixes: boolean;
+}
+
+/** Numbers that add up over samples, by name. */
+export type Sums = Readonly<Record<string, number>>;
+
+/** A network that answers beside the one that learns. */
+export interface TeacherRequest {
+  /** A checkpoint of ours, or an ONNX file. */
+  readonly path: string;
+  /** What the teacher's images are normalised with; null: what its checkpoint says, else the student's. */
+  readonly normalisation: { readonly mean: readonly number[]; readonly std: readonly number[] } | null;
+}
+
+/** What the answers for one batch are worth. */
+export interface Judgement {
+  /** Mean over the batch, times the share. */
+  readonly loss: number;
+  /** The loss's gradient for each output that learns, laid out as the output. */
+  readonly gradients: ReadonlyMap<string, Float32Array>;
+  /** What `Metric.progress` names. With mixed samples only an indication. */
+  readonly sums: Sums;
+}
+
+/** What training minimises. `Batch` is what the loader gives beside the samples, and the teacher's answers if one was asked for. */
+export interface Objective<Batch> {
+  /** The network with the outputs that `judge` reads, and without what only others need. */
+  prepare(graph: Graph): Graph;
+  /** Those outputs that `judge` only counts by; the others learn. */
+  readonly observed: readonly string[];
+  /**
+   * Where the loss is computed. `host`: the outputs are read back from the engine and their gradients written. The door for outputs that are
+   * too large for that (a score for each class and pixel): then `prepare` appends the loss to the graph. Engines have no such calls yet, and
+   * so there is no other value.
+   */
+  readonly computedOn: 'host';
+  /**
+   * @param outputs As the engine lays them out: channels last, the samples of a batch one after the other, and its time steps around them
+   *   where `prepare` asked for an output before its mean over time.
+   * @param share Weight of this batch where several make one update.
+   */
+  judge(outputs: ReadonlyMap<string, Float32Array>, batch: Batch, share: number): Judgement;
+}
+
+/** What a network gave out for a batch, by the output's name, in the field's layout `[B, ...]`. */
+export type Outputs = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+
+/** Counts while batches arrive. */
+export interface Counter<Batch, Counts> {
+  add(outputs: Outputs, batch: Batch): void;
+  counts(): Counts;
+}
+
+/** How good answers are. `Counts` is plain data that can be added up over batches, shards and machines. */
+export interface Metric<Batch, Counts> {
+  /** The name of the figure that weights are chosen by, such as `accuracy`: it stands in metrics, states and documents. */
+  readonly name: string;
+  counter(): Counter<Batch, Counts>;
+  /** The counts over the samples of all parts together. Throws UsageError when they do not belong together. */
+  merge(parts: readonly Counts[]): Counts;
+  /** Undefined without samples. */
+  figure(counts: Counts): number | undefined;
+  /** Whether the figure `a` is better than `b`. */
+  better(a: number, b: number): boolean;
+  /** The same figure over what was trained on, out of sums that come with the loss. */
+  readonly progress: { readonly sums: readonly string[]; figure(sums: Sums, samples: number): number };
+  readonly words: FigureWords;
+}
+
+/** The name of a field that holds a figure: `heldOut` and `accuracy` become `heldOutAccuracy`. */
+export function qualified(what: string, figureName: string): string {
+  return `${what}${figureName.charAt(0).toUpperCase()}${figureName.slice(1)}`;
+}
+
+/** A figure as a person reads it. */
+export interface FigureWords {
+  /** `93.10 %` */
+  short(figure: number): string;
+  /** `93.10 % of the held-out images` */
+  on(figure: number, samples: string): string;
+  /** Of a checkpoint's description: `93.10 % of 500 held-out images right`. */
+  described(figure: number, samples: string): string;
+}
+
+export interface Task<Shape extends ZodRawShape, Batch, Counts> {
+  /** As recipes, checkpoints and documents call it. */
+  readonly name: string;
+  /** Fields of a recipe's `loss`, each with a default. */
+  readonly settings: ZodObject<Shape>;
+  /** What in a recipe contradicts the settings. */
+  contradictions(settings: SettingsOf<Shape>, around: RecipeAround): readonly TaskProblem[];
+  /** Undefined when nobody else answers. */
+  teacher(settings: SettingsOf<Shape>): TeacherRequest | undefined;
+  objective(settings: SettingsOf<Shape>, network: AnsweringNetwork): Objective<Batch>;
+  metric(network: AnsweringNetwork): Metric<Batch, Counts>;
+}
