@@ -37,7 +37,15 @@ module.exports = {
     layer('operators', ['operators/', 'graph/', 'engines/']),
     layer('models', ['models/', 'operators/', 'graph/', 'engines/']),
     layer(middle, [`(${middle})/`, 'tasks/', 'models/', 'operators/', 'graph/', 'engines/']),
-    layer('tasks', ['tasks/', 'data/', 'metrics/', 'training/(losses/|errors\\.ts$)', 'models/', 'operators/', 'graph/']),
+    layer('tasks', [
+      'tasks/',
+      'data/',
+      'metrics/',
+      'training/(losses/|errors\\.ts$)',
+      'models/',
+      'operators/',
+      'graph/',
+    ]),
     {
       name: 'what-tasks-use-knows-no-task',
       severity: 'error',
