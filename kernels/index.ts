@@ -3,18 +3,8 @@
  * out by JavaScript (`src/engines/wasm/memory.ts`); nothing here allocates, and there is no static data, so that every
  * thread can instantiate the module on the same memory.
  */
-import { Opcode, Size } from '../src/engines/wasm/instructionSet';
-import { leakyIntegrateAndFire } from './neuron';
-import { spikeAttention } from './attention';
-import { countCoincidences, countSpikes, markNonZero, reachSpikes, weighSpikes } from './counting';
-import { spikeConvolution } from './spikeConvolution';
-import { spikeLists } from './spikeLists';
-import { denseConvolution } from './denseConvolution';
-import { integerConvolution } from './integerConvolution';
-import { depthwiseConvolution } from './depthwiseConvolution';
-import { plainConvolution } from './plainConvolution';
-import { add, pad, repeat, scaleShift, spatialMean, timeMean } from './elements';
-import { train1 } from './training';
+import { Size } from '../src/engines/wasm/instructionSet';
+import { execute1 } from './dispatch.generated';
 import { announce, awaitNext, claim, complete, current, currentGeneration, isStopped, unitStart, whole } from './threads';
 
 export { stop } from './threads';
@@ -55,51 +45,5 @@ function takePart(thread: u32, maySleep: bool): u32 {
       complete(units, threads, generation);
     }
     awaitNext(generation, thread != 0, maySleep);
-  }
-}
-
-/** The part of an instruction that lies between two fractions of it. */
-function execute1(instruction: usize, scratch: usize, from: u32, until: u32): void {
-  switch (load<u32>(instruction)) {
-    case Opcode.spikeConvolution:
-      return spikeConvolution(instruction, scratch, from, until);
-    case Opcode.spikeLists:
-      return spikeLists(instruction, scratch, from, until);
-    case Opcode.depthwiseConvolution:
-      return depthwiseConvolution(instruction, scratch, from, until);
-    case Opcode.denseConvolution:
-      return denseConvolution(instruction, scratch, from, until);
-    case Opcode.integerConvolution:
-      return integerConvolution(instruction, scratch, from, until);
-    case Opcode.plainConvolution:
-      return plainConvolution(instruction, from, until);
-    case Opcode.leakyIntegrateAndFire:
-      return leakyIntegrateAndFire(instruction, from, until);
-    case Opcode.spikeAttention:
-      return spikeAttention(instruction, scratch, from, until);
-    case Opcode.add:
-      return add(instruction, from, until);
-    case Opcode.scaleShift:
-      return scaleShift(instruction, from, until);
-    case Opcode.pad:
-      return pad(instruction, from, until);
-    case Opcode.spatialMean:
-      return spatialMean(instruction, from, until);
-    case Opcode.timeMean:
-      return timeMean(instruction, from, until);
-    case Opcode.repeat:
-      return repeat(instruction, from, until);
-    case Opcode.countSpikes:
-      return countSpikes(instruction, scratch, from, until);
-    case Opcode.weighSpikes:
-      return weighSpikes(instruction, from, until);
-    case Opcode.countCoincidences:
-      return countCoincidences(instruction, from, until);
-    case Opcode.reachSpikes:
-      return reachSpikes(instruction, scratch, from, until);
-    case Opcode.markNonZero:
-      return markNonZero(instruction, from, until);
-    default:
-      return train1(instruction, scratch, from, until);
   }
 }

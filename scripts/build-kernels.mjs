@@ -20,6 +20,7 @@ const sources = [
     .filter((name) => name.endsWith('.ts'))
     .map((name) => join(root, 'kernels', name)),
   join(root, 'src/engines/wasm/instructionSet.ts'),
+  join(root, 'src/engines/wasm/opcodes.generated.ts'),
   join(root, 'src/engines/wasm/trainingInstructionSet.ts'),
 ];
 

@@ -30,11 +30,22 @@ export class SetupError extends Error {}
 
 const kernelInputs = [
   'kernels',
+  'src/engines/calls',
+  'src/engines/reference/calls',
+  'src/engines/wasm/calls',
   'src/engines/wasm/instructionSet.ts',
+  'src/engines/wasm/trainingInstructionSet.ts',
   'scripts/build-kernels.mjs',
+  'scripts/list-calls.mjs',
   'package-lock.json',
 ];
-const kernelOutput = 'src/engines/wasm/kernels.generated.ts';
+const kernelOutputs = [
+  'src/engines/calls.generated.ts',
+  'src/engines/reference/calls.generated.ts',
+  'src/engines/wasm/calls.generated.ts',
+  'src/engines/wasm/opcodes.generated.ts',
+  'src/engines/wasm/kernels.generated.ts',
+];
 const kernelStamp = 'node_modules/.cache/meta-spikeformer/kernels.stamp';
 const sourceInputs = ['src', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
 // Inside dist, so that the stamp cannot outlive what it vouches for.
@@ -50,9 +61,12 @@ export const steps = [
   },
   {
     title: 'compiling kernels',
-    isDue: (folder) => readStamp(folder, kernelStamp) !== fingerprint(folder, [...kernelInputs, kernelOutput]),
-    commands: () => [[process.execPath, 'scripts/build-kernels.mjs']],
-    after: (folder) => writeStamp(folder, kernelStamp, fingerprint(folder, [...kernelInputs, kernelOutput])),
+    isDue: (folder) => readStamp(folder, kernelStamp) !== fingerprint(folder, [...kernelInputs, ...kernelOutputs]),
+    commands: () => [
+      [process.execPath, 'scripts/list-calls.mjs'],
+      [process.execPath, 'scripts/build-kernels.mjs'],
+    ],
+    after: (folder) => writeStamp(folder, kernelStamp, fingerprint(folder, [...kernelInputs, ...kernelOutputs])),
   },
   {
     title: 'compiling sources',

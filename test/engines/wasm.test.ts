@@ -1155,7 +1155,7 @@ describe('the end of the wasm engine', () => {
     beforeAll(() => {
       folder = mkdtempSync(join(tmpdir(), 'meta-spikeformer-'));
       writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
-      for (const part of ['', 'graph', 'engines', 'engines/wasm']) {
+      for (const part of ['', 'graph', 'engines', 'engines/calls', 'engines/wasm', 'engines/wasm/calls']) {
         for (const name of readdirSync(join(root, part)).filter((entry) => entry.endsWith('.ts'))) {
           const target = join(folder, part, name.replace(/ts$/, 'js'));
           mkdirSync(dirname(target), { recursive: true });

@@ -4,9 +4,10 @@
  */
 import { formatShape } from '../../graph/shape.js';
 import { EngineError } from '../errors.js';
-import type { Counters, Program, Tensor } from '../kernels.js';
+import type { Program } from '../kernels.js';
+import type { Counters, Tensor } from '../tensor.js';
 import type { TrainingProgram } from '../trainingKernels.js';
-import { countersOf, type ReferenceCounters } from './counting.js';
+import { countersOf, type ReferenceCounters } from './context.js';
 import { realView, spikeView } from './memory.js';
 
 /** Whatever may have been disposed of; complains in the name of who wanted to use it. */

@@ -20,31 +20,6 @@ export enum Size {
   listMargin = 128,
 }
 
-export enum Opcode {
-  spikeConvolution = 1,
-  depthwiseConvolution = 2,
-  denseConvolution = 3,
-  plainConvolution = 4,
-  leakyIntegrateAndFire = 5,
-  spikeAttention = 6,
-  add = 7,
-  scaleShift = 8,
-  pad = 9,
-  spatialMean = 10,
-  timeMean = 11,
-  repeat = 12,
-  /** A 1×1 convolution on real numbers in 16-bit integers. */
-  integerConvolution = 13,
-  /** Makes the lists of the spike-fed convolution that follows. */
-  spikeLists = 14,
-  /** What energy is counted from: sums of spikes, and the spikes that they are sums of. */
-  countSpikes = 15,
-  weighSpikes = 16,
-  countCoincidences = 17,
-  reachSpikes = 18,
-  markNonZero = 19,
-}
-
 /** Word 0 of every instruction is its opcode; the other words by kernel follow. */
 export enum ConvolutionWord {
   input = 1,

@@ -8,3 +8,9 @@ export function bitsOf(value: number): number {
 export function isPowerOfTwo(value: number): boolean {
   return Number.isInteger(Math.log2(value));
 }
+
+/** A float64 as two words. */
+export function doubleWords(word: number, value: number): Record<number, number> {
+  const words = new Uint32Array(new Float64Array([value]).buffer);
+  return { [word]: words[0]!, [word + 1]: words[1]! };
+}

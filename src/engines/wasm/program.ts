@@ -6,7 +6,7 @@ import { formatShape } from '../../graph/shape.js';
 import { expectStorage } from '../checks.js';
 import { EngineError } from '../errors.js';
 import { byteLengthOf, type Counters, type Program, type Tensor } from '../kernels.js';
-import { WasmCounters, type WasmCounting } from './countingRecorder.js';
+import { WasmCounters, type WasmCounting } from './counters.js';
 import type { EngineParts } from './engineParts.js';
 import { Size } from './instructionSet.js';
 import { addressOf, type WasmBlock } from './memory.js';

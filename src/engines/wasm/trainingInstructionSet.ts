@@ -4,41 +4,6 @@
  * `TrainingConvolutionWord` after them.
  */
 
-/** Follow the numbers of `Opcode`. */
-export enum TrainingOpcode {
-  packSpikeRows = 64,
-  packPanels = 65,
-  packDepthwise = 66,
-  packInputGradient = 67,
-  inputGradient = 68,
-  plainInputGradient = 69,
-  denseWeightGradient = 70,
-  spikeWeightGradient = 71,
-  depthwiseWeightGradient = 72,
-  plainWeightGradient = 73,
-  addWeightGradient = 74,
-  addDepthwiseWeightGradient = 75,
-  columnSums = 76,
-  addColumnSums = 77,
-  batchStatistics = 78,
-  finishStatistics = 79,
-  normalise = 80,
-  batchGradientSums = 81,
-  finishGradientSums = 82,
-  batchGradient = 83,
-  borderValues = 84,
-  crop = 85,
-  neuronGradient = 86,
-  attentionGradient = 87,
-  spatialMeanGradient = 88,
-  timeMeanGradient = 89,
-  zero = 90,
-  addConstant = 91,
-  packWinograd = 92,
-  winogradInputGradient = 93,
-  normalisedNeurons = 94,
-}
-
 /** Operands of a convolution's instructions beyond `ConvolutionWord`. */
 export enum TrainingConvolutionWord {
   /** 1: add to what the input gradient holds. */

@@ -17,8 +17,7 @@ import {
   startThread,
   type Thread,
 } from './platform.js';
-import { WasmRecorder } from './recorder.js';
-import { WasmTrainingRecorder } from './trainingRecorder.js';
+import { WasmRecorder, WasmTrainingRecorder } from './recorder.js';
 
 export interface WasmEngineOptions {
   /** Threads that work on a program, the caller's included; all of the machine's when not given. */

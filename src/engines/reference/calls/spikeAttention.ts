@@ -2,19 +2,16 @@
  * The products of spike-driven self-attention, `scale · Q (Kᵀ V)` per image and head (SDSA-3 of Meta-SpikeFormer). Not the
  * neuron behind them. Spikes are unpacked into bytes and multiplied as matrices of 0 and 1, so nothing here knows tricks
  * with bits that a faster engine may play; forward, all sums are integers and exact. The gradient is that of the product,
- * written beside `SpikeAttentionGradientCall` in `engines/trainingKernels.ts`.
+ * written beside `SpikeAttentionGradientCall`.
  */
-import { EngineError } from '../errors.js';
-import { type SpikeAttentionCall, spikeWords } from '../kernels.js';
-import type { SpikeAttentionGradientCall } from '../trainingKernels.js';
-import { expectApart, expectSize, expectWhole, realView, spikeView } from './memory.js';
+import type { SpikeAttentionCall, SpikeAttentionGradientCall } from '../../calls/spikeAttention.js';
+import { spikeWords } from '../../tensor.js';
+import { realView, spikeView } from '../memory.js';
 
 /** How images, tokens, channels and heads lie. */
 type AttentionSizes = Pick<SpikeAttentionCall, 'name' | 'images' | 'tokens' | 'channels' | 'heads'>;
 
-/** Checks the call and returns what runs it. Throws EngineError. */
 export function spikeAttention(call: SpikeAttentionCall): () => void {
-  checkAttention(call);
   const { name, images, tokens, channels, heads } = call;
   const headChannels = channels / heads;
   const query = spikeView(name, call.query);
@@ -48,9 +45,7 @@ export function spikeAttention(call: SpikeAttentionCall): () => void {
   };
 }
 
-/** Checks the call and returns what runs it. Throws EngineError. */
 export function spikeAttentionGradient(call: SpikeAttentionGradientCall): () => void {
-  checkAttentionGradient(call);
   const { name, images, tokens, channels, heads } = call;
   const size = channels / heads;
   const query = spikeView(name, call.query);
@@ -161,32 +156,4 @@ function countCoincidences(k: Uint8Array, v: Uint8Array, tokens: number, size: n
       }
     }
   }
-}
-
-function checkAttention(call: SpikeAttentionCall): void {
-  const { name, channels } = call;
-  const count = checkSizes(call);
-  expectSize(name, 'query', call.query, count, channels);
-  expectSize(name, 'key', call.key, count, channels);
-  expectSize(name, 'value', call.value, count, channels);
-  expectSize(name, 'output', call.output, count, channels);
-  expectApart(name, call.output, [call.query, call.key, call.value]);
-}
-
-function checkAttentionGradient(call: SpikeAttentionGradientCall): void {
-  const { name, channels, query, key, value, outputGradient } = call;
-  const count = checkSizes(call);
-  const { queryGradient, keyGradient, valueGradient } = call;
-  const tensors = { query, key, value, outputGradient, queryGradient, keyGradient, valueGradient };
-  for (const [role, tensor] of Object.entries(tensors)) expectSize(name, role, tensor, count, channels);
-  expectApart(name, queryGradient, [query, key, value, outputGradient, keyGradient, valueGradient]);
-  expectApart(name, keyGradient, [query, key, value, outputGradient, valueGradient]);
-  expectApart(name, valueGradient, [query, key, value, outputGradient]);
-}
-
-/** Elements of each tensor of the call. Throws EngineError when the sizes do not fit each other. */
-function checkSizes({ name, images, tokens, channels, heads }: AttentionSizes): number {
-  expectWhole(name, { images, tokens, channels, heads });
-  if (channels % heads !== 0) throw new EngineError(`${name}: ${channels} channels cannot be shared by ${heads} heads`);
-  return images * tokens * channels;
 }

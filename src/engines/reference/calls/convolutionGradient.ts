@@ -3,25 +3,19 @@
  * respect to its parameters, patches of input times what arrives. Not the forward pass (convolution.ts). Formulas are the
  * chain rule on PyTorch's `conv2d`; sums are float64 and rounded once, when they are stored or added.
  */
-import type { ConvolutionGeometry } from '../kernels.js';
-import type { ConvolutionInputGradientCall, ConvolutionWeightGradientCall } from '../trainingKernels.js';
-import {
-  checkGeometry,
-  emptyPatch,
-  filterLengthOf,
-  gatherOf,
-  gatherPatch,
-  inputLengthOf,
-  outputLengthOf,
-} from './convolution.js';
-import { expectApart, expectSize, realView } from './memory.js';
+import type {
+  ConvolutionGeometry,
+  ConvolutionInputGradientCall,
+  ConvolutionWeightGradientCall,
+} from '../../calls/convolution.js';
+import { realView } from '../memory.js';
+import { emptyPatch, filterLengthOf, gatherOf, gatherPatch } from './convolution.js';
 
 /**
- * Checks the call and returns what runs it: every input pixel collects from the output positions that it reached. Weights
- * are transposed at each run, since they change between runs. Throws EngineError.
+ * Every input pixel collects from the output positions that it reached. Weights
+ * are transposed at each run, since they change between runs.
  */
 export function convolutionInputGradient(call: ConvolutionInputGradientCall): () => void {
-  checkInputGradient(call);
   const { name, geometry, accumulate } = call;
   const { inputHeight, inputWidth, inputChannels, outputChannels, kernelHeight, kernelWidth, groups } = geometry;
   const weight = realView(name, call.weight);
@@ -91,11 +85,10 @@ function transposeWeight(weight: Float32Array, geometry: ConvolutionGeometry): F
 }
 
 /**
- * Checks the call and returns what runs it: every output position adds its gradients, as a row, for each element of the
- * patch below it; where the input is spikes, only for those that fired. Throws EngineError.
+ * Every output position adds its gradients, as a row, for each element of the
+ * patch below it; where the input is spikes, only for those that fired.
  */
 export function convolutionWeightGradient(call: ConvolutionWeightGradientCall): () => void {
-  checkWeightGradient(call);
   const { name, geometry } = call;
   const { groups, inputChannels, outputChannels } = geometry;
   const groupInputs = inputChannels / groups;
@@ -141,25 +134,4 @@ function addColumnSums(rows: Float32Array, target: Float32Array): void {
     for (let index = column; index < rows.length; index += columns) sum += rows[index]!;
     target[column] = target[column]! + sum;
   }
-}
-
-function checkInputGradient(call: ConvolutionInputGradientCall): void {
-  const { name, geometry: g } = call;
-  checkGeometry(name, g);
-  expectSize(name, 'weight', call.weight, g.outputChannels * filterLengthOf(g), g.outputChannels);
-  expectSize(name, 'outputGradient', call.outputGradient, outputLengthOf(g), g.outputChannels);
-  expectSize(name, 'inputGradient', call.inputGradient, inputLengthOf(g), g.inputChannels);
-  expectApart(name, call.inputGradient, [call.weight, call.outputGradient]);
-}
-
-function checkWeightGradient(call: ConvolutionWeightGradientCall): void {
-  const { name, geometry: g, biasGradient } = call;
-  checkGeometry(name, g);
-  expectSize(name, 'input', call.input, inputLengthOf(g), g.inputChannels);
-  expectSize(name, 'outputGradient', call.outputGradient, outputLengthOf(g), g.outputChannels);
-  expectSize(name, 'weightGradient', call.weightGradient, g.outputChannels * filterLengthOf(g), g.outputChannels);
-  expectApart(name, call.weightGradient, [call.input, call.outputGradient]);
-  if (!biasGradient) return;
-  expectSize(name, 'biasGradient', biasGradient, g.outputChannels, g.outputChannels);
-  expectApart(name, biasGradient, [call.input, call.outputGradient, call.weightGradient]);
 }

@@ -3,21 +3,17 @@
  * are constants. Formula: `MultiStepLIFNode` of spikingjelly 0.0.0.0.12 with `decay_input` and hard reset to zero. Membranes
  * are float32 after each operation (`neuronDynamics.ts`); gradients are float64, rounded once.
  */
-import { EngineError } from '../errors.js';
-import { type LeakyIntegrateAndFireCall, spikeWords } from '../kernels.js';
-import { leakyIntegrateAndFireDynamics } from '../neuronDynamics.js';
 import type {
   LeakyIntegrateAndFireGradientCall,
   Surrogate,
   TrainableLeakyIntegrateAndFireCall,
-} from '../trainingKernels.js';
+} from '../../calls/leakyIntegrateAndFire.js';
+import { leakyIntegrateAndFireDynamics } from '../../neuronDynamics.js';
+import { spikeWords } from '../../tensor.js';
+import { realView, spikeView } from '../memory.js';
 import { normalisation } from './batchNorm.js';
-import { expectApart, expectApartOrSame, expectSize, expectWhole, realView, spikeView } from './memory.js';
 
-/** Checks the call and returns what runs it. Throws EngineError. */
 export function leakyIntegrateAndFire(call: TrainableLeakyIntegrateAndFireCall): () => void {
-  checkNeuron(call);
-  checkNormalisation(call);
   const { timeSteps, positions, channels } = call;
   const input = realView(call.name, call.input);
   const output = spikeView(call.name, call.output);
@@ -50,9 +46,8 @@ function normaliseOf(call: TrainableLeakyIntegrateAndFireCall | LeakyIntegrateAn
   return call.normalisation ? normalisation(call.name, call.normalisation) : (value: number) => value;
 }
 
-/** Checks the call and returns what runs it: forwards through time for the membranes, then backwards. Throws EngineError. */
+/** Forwards through time for the membranes, then backwards. */
 export function leakyIntegrateAndFireGradient(call: LeakyIntegrateAndFireGradientCall): () => void {
-  checkNeuronGradient(call);
   const { timeSteps, detachReset, accumulate } = call;
   const input = realView(call.name, call.input);
   const outputGradient = realView(call.name, call.outputGradient);
@@ -100,51 +95,4 @@ function surrogateDerivative({ kind, alpha }: Surrogate): (u: number) => number 
     case 'rectangular':
       return (u) => (Math.abs(u) < 1 / (2 * alpha) ? alpha : 0);
   }
-}
-
-function checkNeuron(call: LeakyIntegrateAndFireCall): void {
-  const { name, timeSteps, inputTimeSteps, positions, channels, tau, threshold } = call;
-  expectWhole(name, { timeSteps, inputTimeSteps, positions, channels });
-  if (inputTimeSteps !== timeSteps && inputTimeSteps !== 1) {
-    throw new EngineError(`${name}: the input has ${inputTimeSteps} time steps, expected ${timeSteps} or 1`);
-  }
-  checkConstants(name, tau, threshold);
-  expectSize(name, 'input', call.input, inputTimeSteps * positions * channels, channels);
-  expectSize(name, 'output', call.output, timeSteps * positions * channels, channels);
-  expectApart(name, call.output, [call.input]);
-  if (call.membrane) {
-    expectSize(name, 'membrane', call.membrane, positions * channels, channels);
-    expectApart(name, call.membrane, [call.input, call.output]);
-  }
-}
-
-function checkConstants(name: string, tau: number, threshold: number): void {
-  if (!(tau > 0) || !Number.isFinite(threshold)) {
-    throw new EngineError(
-      `${name}: tau is ${tau} and the threshold ${threshold}, expected tau > 0, a finite threshold`,
-    );
-  }
-}
-
-function checkNeuronGradient(call: LeakyIntegrateAndFireGradientCall): void {
-  const { name, timeSteps, positions, channels, surrogate } = call;
-  expectWhole(name, { timeSteps, positions, channels });
-  checkConstants(name, call.tau, call.threshold);
-  if (!(surrogate.alpha > 0) || !Number.isFinite(surrogate.alpha)) {
-    throw new EngineError(`${name}: the surrogate's alpha is ${surrogate.alpha}, expected a finite number above 0`);
-  }
-  const count = timeSteps * positions * channels;
-  expectSize(name, 'input', call.input, count, channels);
-  expectSize(name, 'outputGradient', call.outputGradient, count, channels);
-  expectSize(name, 'inputGradient', call.inputGradient, count, channels);
-  expectApart(name, call.inputGradient, [call.input]);
-  expectApartOrSame(name, call.inputGradient, [call.outputGradient]);
-  checkNormalisation(call);
-}
-
-function checkNormalisation(call: TrainableLeakyIntegrateAndFireCall | LeakyIntegrateAndFireGradientCall): void {
-  const { name, timeSteps, channels } = call;
-  if (!call.normalisation) return;
-  if (timeSteps > 1) throw new EngineError(`${name}: ${timeSteps} time steps, expected 1 with a normalisation`);
-  for (const [role, tensor] of Object.entries(call.normalisation)) expectSize(name, role, tensor, channels, 1);
 }

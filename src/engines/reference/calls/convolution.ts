@@ -3,19 +3,9 @@
  * bias and residual (cross-correlation, zero padding, groups: the semantics of PyTorch's `conv2d`). Not fast: the
  * patch is gathered once per output position and every filter of the group walks over it.
  */
-import { EngineError } from '../errors.js';
-import { type ConvolutionCall, type ConvolutionGeometry, spikeWords } from '../kernels.js';
-import type { TrainableConvolutionCall } from '../trainingKernels.js';
-import {
-  expectApart,
-  expectApartOrSame,
-  expectFraction,
-  expectLength,
-  expectSize,
-  expectWhole,
-  realView,
-  spikeView,
-} from './memory.js';
+import type { ConvolutionCall, ConvolutionGeometry, TrainableConvolutionCall } from '../../calls/convolution.js';
+import { spikeWords } from '../../tensor.js';
+import { realView, spikeView } from '../memory.js';
 
 /** The elements of one patch that can matter: where each meets its filter, and its value. */
 export interface Patch {
@@ -31,9 +21,8 @@ export type PatchSource = Pick<ConvolutionCall, 'name' | 'geometry' | 'input'>;
 /** Appends the channels `first … first + count − 1` of one input pixel; `tap` is kernelRow · kernelWidth + kernelColumn. */
 export type GatherPixel = (patch: Patch, pixel: number, first: number, count: number, tap: number) => void;
 
-/** Checks the call and returns what runs it. Sums are float64, rounded to float32 once. Throws EngineError. */
+/** Sums are float64, rounded to float32 once. */
 export function convolution(call: ConvolutionCall): () => void {
-  checkConvolution(call);
   const { geometry, weight, bias } = call;
   const { groups, inputChannels, outputChannels, outputWidth, outputHeight } = geometry;
   const groupInputs = inputChannels / groups;
@@ -63,13 +52,11 @@ export function convolution(call: ConvolutionCall): () => void {
 
 /**
  * As `convolution`, with parameters that change between runs: the views are live, so each run sees what is there then.
- * Throws EngineError.
  */
 export function trainableConvolution(call: TrainableConvolutionCall): () => void {
   const { name, geometry, input, output } = call;
   const weight = realView(name, call.weight);
   const bias = call.bias && realView(name, call.bias);
-  expectApart(name, output, call.bias ? [call.weight, call.bias] : [call.weight]);
   return convolution({ name, geometry, input, output, weight, ...(bias && { bias }) });
 }
 
@@ -147,58 +134,4 @@ function dot(patch: Patch, weight: Float32Array, filterStart: number): number {
   let sum = 0;
   for (let i = 0; i < length; i++) sum += weight[filterStart + filterOffsets[i]!]! * values[i]!;
   return sum;
-}
-
-function checkConvolution(call: ConvolutionCall): void {
-  const { name, geometry: g } = call;
-  checkGeometry(name, g);
-  const outputLength = outputLengthOf(g);
-  expectSize(name, 'input', call.input, inputLengthOf(g), g.inputChannels);
-  expectSize(name, 'output', call.output, outputLength, g.outputChannels);
-  expectLength(name, 'weight', call.weight, g.outputChannels * filterLengthOf(g));
-  if (call.bias) expectLength(name, 'bias', call.bias, g.outputChannels);
-  expectApart(name, call.output, [call.input]);
-  if (call.residual) {
-    expectFraction(name, 'residual', call.residual, outputLength);
-    expectApartOrSame(name, call.output, [call.residual]);
-  }
-}
-
-export function inputLengthOf(g: ConvolutionGeometry): number {
-  return g.images * g.inputHeight * g.inputWidth * g.inputChannels;
-}
-
-export function outputLengthOf(g: ConvolutionGeometry): number {
-  return g.images * g.outputHeight * g.outputWidth * g.outputChannels;
-}
-
-/** Throws EngineError unless the sizes of the geometry fit each other. */
-export function checkGeometry(name: string, g: ConvolutionGeometry): void {
-  const { paddingHeight, paddingWidth, ...sizes } = g;
-  expectWhole(name, sizes);
-  expectWhole(name, { paddingHeight, paddingWidth }, 0);
-  if (g.inputChannels % g.groups !== 0 || g.outputChannels % g.groups !== 0) {
-    throw new EngineError(
-      `${name}: ${g.inputChannels} input and ${g.outputChannels} output channels cannot be cut into ${g.groups} groups`,
-    );
-  }
-  checkExtent(name, 'height', g.inputHeight, g.kernelHeight, g.strideHeight, g.paddingHeight, g.outputHeight);
-  checkExtent(name, 'width', g.inputWidth, g.kernelWidth, g.strideWidth, g.paddingWidth, g.outputWidth);
-}
-
-function checkExtent(
-  name: string,
-  axis: string,
-  input: number,
-  kernel: number,
-  stride: number,
-  padding: number,
-  output: number,
-): void {
-  const expected = Math.floor((input + 2 * padding - kernel) / stride) + 1;
-  if (output !== expected) {
-    throw new EngineError(
-      `${name}: output ${axis} is ${output}, but input ${input}, kernel ${kernel}, stride ${stride} and padding ${padding} make ${expected}`,
-    );
-  }
 }
