@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 
+import { ownBytes } from './api/images.js';
 import type { ImageSource, Model } from './api/model.js';
 import {
   type CheckpointSource,
@@ -16,7 +17,6 @@ import { ImageError } from './data/errors.js';
 import { fetchImage } from './data/fetchImage.js';
 import { type RgbImage, rgbFromRgba } from './data/image.js';
 import { UsageError } from './errors.js';
-import { ownBytes } from './inference/takenInput.js';
 import { openCheckpoint } from './interop/openCheckpoint.js';
 import { fileFromBlob, fileFromBytes, type RandomAccessFile } from './interop/randomAccessFile.js';
 import { openRemoteFile } from './interop/remoteFile.js';

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import { fileURLToPath } from 'node:url';
+import { ownBytes } from './api/images.js';
 import type { ImageSource, Model } from './api/model.js';
 import {
   type CheckpointSource,
@@ -15,7 +16,6 @@ import {
 import { decodeImage } from './data/decode.js';
 import { fetchImage } from './data/fetchImage.js';
 import type { RgbImage } from './data/image.js';
-import { ownBytes } from './inference/takenInput.js';
 import type { Checkpoint } from './interop/checkpoint.js';
 import { openCheckpointFile } from './interop/checkpointFiles.js';
 import { openCheckpoint } from './interop/openCheckpoint.js';

@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { UsageError } from '../errors.js';
 import { checkForms, checkRates } from '../inference/forms.js';
+import type { Tuning } from '../inference/tune.js';
 import { writeNodeFile } from '../interop/nodeFile.js';
 import { graphOf } from '../models/registry.js';
 import type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
-import type { Tuning } from '../runtime/tune.js';
 import { modelFingerprint } from './fingerprint.js';
 import type { Model } from './model.js';
 

@@ -25,8 +25,9 @@ export type { NeuronActivity, SpikeCounts } from '../energy/spikeCounting.js';
 export { MetaSpikeformerError, UsageError } from '../errors.js';
 export type { Graph, Node, ParameterSpec } from '../graph/graph.js';
 export type { Shape, ValueKind } from '../graph/shape.js';
+export type { RepConvChoice, TuneOptions, Tuning } from '../inference/tune.js';
 export { type AttentionHead, type AttentionSpikes, attentionHeads } from '../insight/attention.js';
-export { type MembraneTrace, membraneTrace, type NeuronInput, type NeuronPlace } from '../insight/membrane.js';
+export { type MembraneTrace, membraneTrace, type NeuronPlace } from '../insight/membrane.js';
 export { type NeuronLayer, neuronLayers } from '../insight/neuronLayers.js';
 export { type NetworkSummary, type StageSummary, summarise } from '../insight/summary.js';
 export type { Checkpoint, CheckpointTensor, TensorSet } from '../interop/checkpoint.js';
@@ -46,12 +47,12 @@ export { inferKinds, inferShapes, parametersOf } from '../operators/registry.js'
 export { createEngine, type EngineOptions } from '../runtime/engines.js';
 export { countSpikes } from '../runtime/layout.js';
 export type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
-export type { RepConvChoice, TuneOptions, Tuning } from '../runtime/tune.js';
 export { onnxParts } from './exportModel.js';
 export {
   type FieldTensor,
   type ImageSource,
   Model,
+  type NeuronInput,
   type PackedSpikes,
   type Prediction,
   type Provenance,

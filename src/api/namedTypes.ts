@@ -5,6 +5,7 @@ export type { Edge, FedLayer, NetworkForm } from '../energy/edges.js';
 export type { CountedLayer } from '../energy/layers.js';
 export type { MemoryAccesses } from '../energy/memoryAccesses.js';
 export type { AnnMemory, LayerOperations } from '../energy/meter.js';
+export type { MeteredModel } from '../energy/meteredModel.js';
 export type { NeuroBenchOperations } from '../energy/neuroBench.js';
 export type { NeuroBenchFigures } from '../energy/neuroBenchFigures.js';
 export type { PaperLayer } from '../energy/paperConvention.js';
@@ -17,7 +18,8 @@ export type {
   ParameterRole,
   Parameters,
 } from '../graph/graph.js';
-export type { ModelParts, RunnableModel } from '../inference/modelTypes.js';
+export type { TunedForm } from '../inference/tune.js';
+export type { FrameRecordOptions, Outputs, Recorded, RecordOptions } from '../inference/types.js';
 export type { DType } from '../interop/dtype.js';
 export type { TensorData } from '../interop/tensorData.js';
 export type { Architecture, ParameterShapes, Variant } from '../models/architecture.js';
@@ -31,4 +33,4 @@ export type { NetworkConfiguration } from '../models/registry.js';
 export type { EngineName } from '../runtime/engines.js';
 export type { MergedRepConv } from '../runtime/passes/mergeRepConv.js';
 export type { PrepareOptions } from '../runtime/prepare.js';
-export type { TunedForm } from '../runtime/tune.js';
+export type { ModelParts } from './modelTypes.js';

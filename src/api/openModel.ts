@@ -8,9 +8,9 @@ import {
 } from '../data/preprocess.js';
 import type { Engine } from '../engines/kernels.js';
 import { MetaSpikeformerError, UsageError } from '../errors.js';
-import { trainedAt } from '../inference/warnings.js';
 import type { Checkpoint } from '../interop/checkpoint.js';
 import { type CheckpointOptions, checkpointOptionNames, loadParameters } from '../interop/loadParameters.js';
+import { trainedAt } from '../interop/warnings.js';
 import { resolveConfiguration, type UnseenOptions } from '../models/configurations.js';
 import { demonstrationParameters } from '../models/initialise.js';
 import { graphOf } from '../models/registry.js';

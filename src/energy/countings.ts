@@ -1,39 +1,25 @@
-/** The counting that a model's runs have asked for: plans by image size, and which recording counts what. */
+/** The counting of a model's runs, as an observer of them: plans by image size, each used by every recording of that size. */
 
 import type { Parameters } from '../graph/graph.js';
 import type { Shape } from '../graph/shape.js';
+import type { Observation, Observer } from '../inference/observer.js';
 import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
-import type { Executable } from '../runtime/compile.js';
 import { type CountingPlan, countingPlan } from './countingPlan.js';
 import { SpikeCounting, type SpikeCounts } from './spikeCounting.js';
 
 /** As many sizes as a model keeps recordings of. */
 const mostPlans = 4;
 
-export class Countings {
+export class Countings implements Observer<SpikeCounts> {
   readonly #model: { readonly configuration: MetaSpikeformerConfiguration; readonly parameters: Parameters };
   readonly #plans = new Map<string, CountingPlan>();
-  readonly #ofExecutables = new WeakMap<Executable, SpikeCounting>();
 
   constructor(model: { readonly configuration: MetaSpikeformerConfiguration; readonly parameters: Parameters }) {
     this.#model = model;
   }
 
-  /** @param shape Of the input, `[T, B, H, W, C]`. @param compileWith Records the network with the calls that count. */
-  compiled(
-    shape: Shape,
-    input: string,
-    compileWith: (options: Pick<SpikeCounting, 'observe'>) => Executable,
-  ): Executable {
-    const counting = new SpikeCounting(this.#plan(shape[2]!, shape[3]!), input);
-    const executable = compileWith({ observe: counting.observe });
-    this.#ofExecutables.set(executable, counting);
-    return executable;
-  }
-
-  /** What the last run counted; undefined when it was not asked to. */
-  async read(executable: Executable): Promise<SpikeCounts | undefined> {
-    return this.#ofExecutables.get(executable)?.read(executable.program);
+  begin(shape: Shape, input: string): Observation<SpikeCounts> {
+    return new SpikeCounting(this.#plan(shape[2]!, shape[3]!), input);
   }
 
   /** Looking for weights of zero takes longer than a small network. */

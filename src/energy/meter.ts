@@ -4,7 +4,7 @@
  */
 
 import { UsageError } from '../errors.js';
-import type { FieldTensor, RunnableModel } from '../inference/modelTypes.js';
+import type { FieldTensor } from '../inference/types.js';
 import { type EnergyConstants, parseEnergyConstants } from './constants.js';
 import { type CountedLayer, countedLayers } from './layers.js';
 import {
@@ -16,6 +16,7 @@ import {
   type MemoryAccesses,
   sumOfAccesses,
 } from './memoryAccesses.js';
+import type { MeteredModel } from './meteredModel.js';
 import { type NeuroBenchFigures, neuroBenchFigures } from './neuroBenchFigures.js';
 import { type PaperEnergy, paperEnergy } from './paperConvention.js';
 import type { NeuronActivity, SpikeCounts } from './spikeCounting.js';
@@ -64,7 +65,7 @@ export interface EnergyMeasurement {
 
 /** Adds up what batches caused. */
 export class EnergyMeter {
-  readonly #model: RunnableModel;
+  readonly #model: MeteredModel;
   readonly #constants: EnergyConstants;
   readonly #neurons = new Map<string, MeteredNeurons>();
   readonly #operations = new Map<string, LayerOperations>();
@@ -74,7 +75,7 @@ export class EnergyMeter {
   #size: readonly number[] = [];
 
   /** @throws UsageError naming the field of the constants that is wrong or unknown. */
-  constructor(model: RunnableModel, constants: EnergyConstants) {
+  constructor(model: MeteredModel, constants: EnergyConstants) {
     this.#model = model;
     this.#constants = parseEnergyConstants(constants, 'EnergyMeter: constants');
   }

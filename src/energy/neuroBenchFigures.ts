@@ -1,8 +1,8 @@
 /** NeuroBench's figures of a model, from what was counted while images flowed. */
 
-import type { RunnableModel } from '../inference/modelTypes.js';
 import { graphOf } from '../models/registry.js';
 import { countedLayers } from './layers.js';
+import type { MeteredModel } from './meteredModel.js';
 import { connectionSparsity, footprintBytes, type NeuroBenchOperations } from './neuroBench.js';
 import { multiplicationsOfConvolution } from './synapticOperations.js';
 
@@ -26,7 +26,7 @@ export interface NeuroBenchSums {
 }
 
 /** Whose figures are told. */
-type MeasuredWeights = Pick<RunnableModel, 'configuration' | 'parameters'>;
+type MeasuredWeights = Pick<MeteredModel, 'configuration' | 'parameters'>;
 
 /** What of the figures follows from the weights alone. */
 interface Fixed {

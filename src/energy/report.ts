@@ -3,7 +3,7 @@
  * on paper and on a phone too. No script; charts are boxes whose widths are data.
  */
 
-import { warningsOf } from '../inference/warnings.js';
+import { warningsOf } from '../interop/warnings.js';
 import { countsOf, type EnergyDocument } from './document.js';
 import { type FormProof, formNames } from './edges.js';
 import { citation, originSection, type ReportOrigin } from './reportOrigin.js';

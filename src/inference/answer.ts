@@ -1,19 +1,15 @@
 /** What a network answered: all its named outputs read back after a run, in the field's layout, and refused where they are no numbers. */
 import { UsageError } from '../errors.js';
-import { logitsOutput, outputOf } from '../graph/outputs.js';
+import { logitsOutput } from '../graph/outputs.js';
 import type { Executable } from '../runtime/compile.js';
 import { firstNonFinite, realToChannelsFirst } from '../runtime/layout.js';
-import type { FieldTensor, RunResult } from './modelTypes.js';
+import type { FieldTensor, Outputs } from './types.js';
 
 /**
  * @param network For messages.
- * @throws UsageError when an output holds something that is not finite; GraphError when the network has no output `logits`.
+ * @throws UsageError when an output holds something that is not finite.
  */
-export async function readAnswer(
-  { graph, program, shapes, tensor }: Executable,
-  network: string,
-): Promise<Pick<RunResult, 'logits' | 'outputs'>> {
-  outputOf(graph, logitsOutput);
+export async function readOutputs({ graph, program, shapes, tensor }: Executable, network: string): Promise<Outputs> {
   const outputs = new Map<string, FieldTensor>();
   for (const [name, { value }] of graph.outputs) {
     const shape = shapes.get(value)!;
@@ -22,7 +18,7 @@ export async function readAnswer(
     // Behind the mean over time there is one layout.
     outputs.set(name, shape.length <= 3 ? { shape, data: values } : realToChannelsFirst(values, shape, shape[0]!));
   }
-  return { logits: outputs.get(logitsOutput)!, outputs };
+  return outputs;
 }
 
 function checkFinite(values: Float32Array, name: string, network: string, channels: number): void {

@@ -1,15 +1,11 @@
 /**
- * What a call needs of its arguments, taken when it begins: runs wait for their turn and decoders for the system, and callers fill their buffers again in the meantime (the
- * next frame of a video). The answer is for what was given.
+ * What a run needs of its input, taken when the call begins: runs wait for their turn, and callers fill their buffers again in the meantime (the next frame of a video). The
+ * answer is for what was given.
  */
-import type { RgbImage } from '../data/image.js';
-import { UsageError } from '../errors.js';
 import type { Shape } from '../graph/shape.js';
-import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
-import { described } from '../optionNames.js';
 import { toChannelsLast } from '../runtime/layout.js';
-import { checkImage, inputShape } from './modelChecks.js';
-import type { FieldTensor, ImageSource } from './modelTypes.js';
+import { type InputSettings, inputShape } from './checks.js';
+import type { FieldTensor } from './types.js';
 
 export interface TakenInput {
   /** `[T or 1, B, H, W, C]` */
@@ -23,46 +19,9 @@ export interface TakenInput {
  * @param room Where the copy is made, if it is of the right length.
  * @throws UsageError as `inputShape`.
  */
-export function takeInput(
-  input: FieldTensor,
-  configuration: MetaSpikeformerConfiguration,
-  room?: Float32Array,
-): TakenInput {
-  const shape = inputShape(input, configuration);
+export function takeInput(input: FieldTensor, settings: InputSettings, room?: Float32Array): TakenInput {
+  const shape = inputShape(input, settings);
   const [timeSteps, batch, height, width, channels] = shape as [number, number, number, number, number];
   const target = room?.length === input.data.length ? room : undefined;
   return { shape, data: toChannelsLast(input.data, timeSteps * batch, channels, height * width, target) };
-}
-
-/** A copy that nobody else can change. */
-export function ownBytes(bytes: Uint8Array | ArrayBuffer): Uint8Array {
-  return new Uint8Array(bytes instanceof ArrayBuffer ? bytes.slice(0) : bytes);
-}
-
-/** @throws UsageError for no list, an empty one, and what is no image. */
-export function checkImages(images: readonly ImageSource[]): void {
-  const given: unknown = images;
-  if (!Array.isArray(given) || given.length === 0)
-    throw new UsageError(
-      `images: found ${Array.isArray(given) ? 'none' : described(given)}, expected a list of images`,
-    );
-  for (const image of images) checkImage(image);
-}
-
-/**
- * Gives `put` the pixels of each image: what are pixels already at once, others decoded one after the other, bytes among them copied before anything is waited for. Paths,
- * addresses and blobs are nobody's to change.
- */
-export async function takeImages(
-  images: readonly ImageSource[],
-  decode: (image: ImageSource) => Promise<RgbImage>,
-  put: (pixels: RgbImage, index: number) => void,
-): Promise<void> {
-  const encoded = images.map((image, index) => {
-    if (image instanceof Uint8Array || image instanceof ArrayBuffer) return ownBytes(image);
-    if (typeof image !== 'object' || !('width' in image)) return image;
-    put(image, index);
-    return undefined;
-  });
-  for (const [index, image] of encoded.entries()) if (image !== undefined) put(await decode(image), index);
 }

@@ -4,7 +4,7 @@
  */
 import { UsageError } from '../errors.js';
 import { formatShape } from '../graph/shape.js';
-import type { PackedSpikes } from '../inference/modelTypes.js';
+import type { PackedSpikes } from '../inference/types.js';
 import { fires } from '../runtime/layout.js';
 
 /** One head at one time step. Tokens are numbered row by row; channels are the head's own. */

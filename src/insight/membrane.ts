@@ -4,23 +4,10 @@
  * the recorded spikes agree.
  */
 import { UsageError } from '../errors.js';
-import type { Node } from '../graph/graph.js';
-import { elementCount, formatShape, type Shape } from '../graph/shape.js';
-import { neuronNamed, operatorOf } from '../operators/registry.js';
+import { elementCount, formatShape } from '../graph/shape.js';
+import type { NeuronInput } from '../inference/types.js';
+import { neuronNamed } from '../operators/registry.js';
 import { checkOptionNames, described } from '../optionNames.js';
-
-/** Input of a neuron layer over all time steps, and the constants of its neurons. */
-export interface NeuronInput {
-  /** `[T, B, C, H, W]`, `[T, B, C, N]` or `[T, B, C]`. */
-  readonly shape: Shape;
-  readonly data: Float32Array;
-  /** τ, in time steps. */
-  readonly tau: number;
-  /** θ: the membrane at which the neuron fires. */
-  readonly threshold: number;
-  /** The name of the neurons' operator; `lif` when not given. */
-  readonly neuron?: string;
-}
 
 export interface MembraneTrace {
   readonly tau: number;
@@ -44,11 +31,6 @@ export interface NeuronPlace {
   readonly channel: number;
   /** Row by row: y · W + x of a map, the token's number, 0 where there is no space. */
   readonly position: number;
-}
-
-/** What a trace needs to know of a node of neurons beside its input. */
-export function constantsOf(node: Node): Pick<NeuronInput, 'tau' | 'threshold' | 'neuron'> {
-  return { ...operatorOf(node).neuron!.constants(node.attributes), neuron: node.operator };
 }
 
 /** @throws UsageError when there is no such neuron, and for a constant or a part of the place that is unknown or no number. */

@@ -3,7 +3,7 @@
  * layer by layer and measures nothing itself.
  */
 import { elementCount, type Shape } from '../graph/shape.js';
-import type { RunResult } from '../inference/modelTypes.js';
+import type { Recorded } from '../inference/types.js';
 import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
 import { graphOf } from '../models/registry.js';
 import { inferShapes } from '../operators/registry.js';
@@ -26,7 +26,7 @@ export interface StageActivity {
 export function stageActivity(
   configuration: MetaSpikeformerConfiguration,
   input: Shape,
-  recorded: Pick<RunResult, 'firingRates' | 'layerMilliseconds'>,
+  recorded: Pick<Recorded, 'firingRates' | 'layerMilliseconds'>,
 ): readonly StageActivity[] {
   const graph = graphOf({ configuration });
   const [batch, , height, width] = input.slice(-4) as [number, number, number, number];

@@ -3,7 +3,8 @@
  * storages. Layout from `torch.serialization._legacy_save`.
  */
 import { CheckpointError, printable } from './errors.js';
-import { type PickleResult, readPickle } from './pickle.js';
+import { readPickle } from './pickle.js';
+import type { PickleResult } from './pickleMachine.js';
 import { PickleDict, PickleList, type PickleValue } from './pickleValues.js';
 import { damaged, LARGEST_PICKLE, notSupported, type Storages, wrongByteOrder } from './pthStorages.js';
 import type { RandomAccessFile } from './randomAccessFile.js';

@@ -25,9 +25,24 @@ export function rankOf(scores: Float32Array, target: number): number {
   let rank = 0;
   for (let index = 0; index < scores.length; index++) {
     const other = scores[index]!;
-    if (other > score || (other === score && index < target)) rank++;
+    // What is no number cannot be told to be lower.
+    const isBehind = other < score || (other === score && index > target);
+    if (index !== target && !isBehind) rank++;
   }
   return rank;
+}
+
+/**
+ * How many samples are right: whose true class comes first, ties decided as everywhere here.
+ *
+ * @param logits `[B, classes]`
+ * @param targets `[B]`
+ */
+export function countCorrect(logits: Float32Array, targets: ArrayLike<number>, classes: number): number {
+  let correct = 0;
+  for (let sample = 0; sample < targets.length; sample++)
+    if (rankOf(logits.subarray(sample * classes, (sample + 1) * classes), targets[sample]!) === 0) correct++;
+  return correct;
 }
 
 /** Counts while batches arrive. */

@@ -4,17 +4,12 @@ import { createLoader } from '../data/loader/loader.js';
 import type { PreprocessSettings } from '../data/preprocess.js';
 import type { Engine } from '../engines/kernels.js';
 import type { Parameters } from '../graph/graph.js';
-import { logitsOutput, outputOf } from '../graph/outputs.js';
-import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
-import { graphOf } from '../models/registry.js';
-import { compile, type Executable } from '../runtime/compile.js';
-import { toChannelsLast } from '../runtime/layout.js';
-import { prepareNetwork } from '../runtime/prepare.js';
+import { Inference } from '../inference/inference.js';
+import { networkOf } from '../inference/network.js';
+import type { NetworkDescription } from '../models/registry.js';
 import type { AnyMetric } from '../tasks/registry.js';
-import type { Outputs } from '../tasks/task.js';
 
-export interface EvaluatedNetwork {
-  readonly configuration: MetaSpikeformerConfiguration;
+export interface EvaluatedNetwork extends NetworkDescription {
   readonly parameters: Parameters;
   readonly preprocessing: PreprocessSettings;
 }
@@ -28,47 +23,28 @@ const batchSize = 64;
  */
 export async function evaluateFigure(
   createEngine: () => Promise<Engine>,
-  { configuration, parameters, preprocessing }: EvaluatedNetwork,
+  { parameters, preprocessing, ...description }: EvaluatedNetwork,
   dataset: Dataset,
   metric: AnyMetric,
   isStopped: () => boolean = () => false,
 ): Promise<number | undefined> {
   const engine = await createEngine();
   const loader = createLoader(dataset, { batchSize, preprocessing, shuffle: false, workers: 0 });
-  const network = prepareNetwork({ graph: graphOf({ configuration }), parameters });
+  const network = networkOf(description, parameters);
+  const inference = new Inference({ name: 'evaluation', network, engine });
+  const { inputChannels } = network.graph;
   const [height, width] = preprocessing.crop;
-  const executables = new Map<number, Executable>();
   const counter = metric.counter();
   try {
     for await (const drawn of loader.epoch(0)) {
       if (isStopped()) return undefined;
-      const channels = configuration.inputChannels;
-      const batch = drawn.input.length / (channels * height * width);
-      const executable = executables.get(batch) ?? compile(engine, network, [1, batch, height, width, channels]);
-      executables.set(batch, executable);
-      await executable.program.write(
-        executable.tensor(executable.graph.input),
-        toChannelsLast(drawn.input, batch, channels, height * width),
-      );
-      await executable.program.run();
-      counter.add(await outputsOf(executable), drawn);
+      const batch = drawn.input.length / (inputChannels * height * width);
+      const { outputs } = await inference.run({ shape: [batch, inputChannels, height, width], data: drawn.input });
+      counter.add(outputs, drawn);
     }
   } finally {
     await loader.close();
-    await engine.dispose();
+    await inference.dispose();
   }
   return metric.figure(counter.counts());
-}
-
-/** What the last run gave out, by name. */
-async function outputsOf({ graph, program, shapes, tensor }: Executable): Promise<Outputs> {
-  const outputs = new Map<string, { readonly shape: readonly number[]; readonly data: Float32Array }>();
-  for (const [name, { value }] of graph.outputs)
-    outputs.set(name, { shape: shapes.get(value)!, data: await program.read(tensor(value)) });
-  return outputs;
-}
-
-/** The scores `[B, classes]` of the last run. */
-export function logitsOf({ graph, program, tensor }: Executable): Promise<Float32Array> {
-  return program.read(tensor(outputOf(graph, logitsOutput).value));
 }

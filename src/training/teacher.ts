@@ -3,15 +3,13 @@
  * it was trained. One of our checkpoints runs in an engine of ours; an ONNX file in onnxruntime-node, when that is installed.
  */
 import type { Engine } from '../engines/kernels.js';
+import { logitsOutput } from '../graph/outputs.js';
+import { Inference } from '../inference/inference.js';
+import { networkOf } from '../inference/network.js';
 import { openCheckpointFile } from '../interop/checkpointFiles.js';
 import { loadParameters } from '../interop/loadParameters.js';
-import { graphOf } from '../models/registry.js';
-import { compile, type Executable } from '../runtime/compile.js';
-import { toChannelsLast } from '../runtime/layout.js';
-import { prepareNetwork } from '../runtime/prepare.js';
 import type { TeacherRequest } from '../tasks/task.js';
 import { TrainingError } from './errors.js';
-import { logitsOf } from './evaluate.js';
 import type { Recipe } from './recipe.js';
 
 /** `[B, C, H, W]` */
@@ -56,19 +54,14 @@ async function openOwn(path: string, student: Student, createEngine: () => Promi
   }
   const normalise = normaliser(student, description.preprocessing);
   const engine = await createEngine();
-  const network = prepareNetwork({ graph: graphOf({ configuration }), parameters });
-  const executables = new Map<string, Executable>();
+  const inference = new Inference({ name: path, network: networkOf({ configuration }, parameters), engine });
   return {
-    logits: async (images, [batch, channels, height, width]) => {
-      const key = `${batch} ${height} ${width}`;
-      const executable = executables.get(key) ?? compile(engine, network, [1, batch, height, width, channels]);
-      executables.set(key, executable);
-      const input = toChannelsLast(normalise(images, channels, height * width), batch, channels, height * width);
-      await executable.program.write(executable.tensor(executable.graph.input), input);
-      await executable.program.run();
-      return logitsOf(executable);
+    logits: async (images, shape) => {
+      const [, channels, height, width] = shape;
+      const { outputs } = await inference.run({ shape, data: normalise(images, channels, height * width) });
+      return outputs.get(logitsOutput)!.data;
     },
-    dispose: () => engine.dispose(),
+    dispose: () => inference.dispose(),
   };
 }
 

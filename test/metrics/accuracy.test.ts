@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { UsageError } from '../../src/errors.js';
-import { AccuracyCounter, mergeAccuracy, rankOf } from '../../src/metrics/accuracy.js';
+import { AccuracyCounter, countCorrect, mergeAccuracy, rankOf } from '../../src/metrics/accuracy.js';
 
 /** The example in the documentation of scikit-learn's `top_k_accuracy_score`: top-2 accuracy 0.75. */
 const scores = Float32Array.of(0.5, 0.2, 0.2, 0.3, 0.4, 0.2, 0.2, 0.4, 0.3, 0.7, 0.2, 0.1);
@@ -33,6 +33,25 @@ describe('accuracy', () => {
     const counter = new AccuracyCounter(4, 2);
     for (const target of [0, 1, 2, 3]) counter.add(equal, [target]);
     expect(counter.counts()).toMatchObject({ images: 4, top1: 1, topK: 2 });
+  });
+
+  it('calls the same samples right wherever it is asked, ties included', () => {
+    const tied = Float32Array.of(2, 2, 0, 1, 3, 3, 0, 0, 0, ...scores);
+    const labels = [0, 2, 1, ...targets];
+    const counter = new AccuracyCounter(3);
+    counter.add(tied, labels);
+    // The first ties with its successor, the second with its predecessor, the third with both; then scikit-learn's four.
+    expect(countCorrect(tied, labels, 3)).toBe(1 + 0 + 0 + 2);
+    expect(counter.counts().top1).toBe(3);
+  });
+
+  it('takes nothing that is no number for an answer', () => {
+    for (const row of [
+      [Number.NaN, 0, 0],
+      [0, Number.NaN, 0],
+      [Number.NaN, Number.NaN, Number.NaN],
+    ])
+      expect([0, 1, 2].map((target) => countCorrect(Float32Array.from(row), [target], 3))).not.toContain(1);
   });
 
   it('makes top-5 of three classes top-3', () => {

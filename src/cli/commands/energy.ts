@@ -21,6 +21,7 @@ import { joules, operations } from '../../energy/reportText.js';
 import { UsageError } from '../../errors.js';
 import { loadModel } from '../../index.js';
 import { writeNodeFile } from '../../interop/nodeFile.js';
+import { countCorrect } from '../../metrics/accuracy.js';
 import { metaSpikeformerSizes, resolveConfiguration } from '../../models/configurations.js';
 import { graphOf } from '../../models/registry.js';
 import { spikeValues } from '../../runtime/spikeValues.js';
@@ -243,7 +244,8 @@ async function measure(io: Io, model: Model, options: Options, constants: Energy
   const data = await openEvaluationData(options.data);
   const total = Math.min(data.size, options.images ?? data.size);
   const progress = startProgress(io, 'energy', total, 'images');
-  const named = model.hasLabels && data.classes.every((name) => model.labels.includes(name));
+  const classOf = data.classes.map((name) => model.labels.indexOf(name));
+  const named = model.hasLabels && !classOf.includes(-1);
   let [done, correct] = [0, 0];
   try {
     for await (const { input, labels } of data.batches({ batch: options.batch, preprocess: model.preprocessing })) {
@@ -251,11 +253,13 @@ async function measure(io: Io, model: Model, options: Options, constants: Energy
       const length = input.length / labels.length;
       const shape = [batch, 3, ...model.preprocessing.crop];
       const logits = await meter.run({ shape, data: input.subarray(0, batch * length) });
-      const classes = logits.data.length / batch;
-      for (let image = 0; image < batch; image++) {
-        const [best] = model.rank(logits.data.subarray(image * classes, (image + 1) * classes), 1);
-        if (best!.label === data.classes[labels[image]!]) correct++;
-      }
+      const targets = Array.from(labels).slice(0, batch);
+      if (named)
+        correct += countCorrect(
+          logits.data,
+          targets.map((label) => classOf[label]!),
+          logits.data.length / batch,
+        );
       done += batch;
       progress.update(done);
       if (done >= total) break;

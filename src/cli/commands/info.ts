@@ -3,10 +3,10 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { defaultModelName, registeredModel, weightsAddress } from '../../api/shippedModels.js';
-import { trainedAt, warningsOf } from '../../inference/warnings.js';
 import { type NetworkSummary, summarise } from '../../insight/summary.js';
 import { openCheckpointFile } from '../../interop/checkpointFiles.js';
 import { type CheckpointOptions, type ChosenWeights, recogniseCheckpoint } from '../../interop/loadParameters.js';
+import { trainedAt, warningsOf } from '../../interop/warnings.js';
 import {
   metaSpikeformerSizes,
   publishedSize,

@@ -17,8 +17,8 @@ import type { FieldTensor, Model } from '../../api/model.js';
 import { decodeImage } from '../../data/decode.js';
 import { UsageError } from '../../errors.js';
 import { loadModel } from '../../index.js';
+import { defaultTuneRounds } from '../../inference/tune.js';
 import { createEngine } from '../../runtime/engines.js';
-import { defaultTuneRounds } from '../../runtime/tune.js';
 import type { Io } from '../io.js';
 import { printModelNote, printWarnings } from '../modelNote.js';
 import {

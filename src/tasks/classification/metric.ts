@@ -9,17 +9,6 @@ export interface Labels {
   readonly labels: ArrayLike<number>;
 }
 
-/** Ties count as wrong, so that a network that says nothing is not right by chance of order. */
-export function countCorrect(logits: Float32Array, labels: ArrayLike<number>, classes: number): number {
-  let correct = 0;
-  for (let image = 0; image < labels.length; image++) {
-    const label = labels[image]!;
-    const row = logits.subarray(image * classes, (image + 1) * classes);
-    if (row.every((logit, index) => index === label || logit < row[label]!)) correct++;
-  }
-  return correct;
-}
-
 export function accuracyMetric({ classes }: AnsweringNetwork): Metric<Labels, AccuracyCounts> {
   return {
     name: 'accuracy',

@@ -4,6 +4,7 @@
  */
 import type { Graph } from '../../graph/graph.js';
 import { logitsOutput, outputOf, pruned, withOutputs } from '../../graph/outputs.js';
+import { countCorrect } from '../../metrics/accuracy.js';
 import { operatorOf } from '../../operators/registry.js';
 import { TrainingError } from '../../training/errors.js';
 import {
@@ -15,7 +16,6 @@ import {
   temporalEfficientLoss,
 } from '../../training/losses/index.js';
 import type { AnsweringNetwork, Objective } from '../task.js';
-import { countCorrect } from './metric.js';
 import type { ClassificationSettings } from './settings.js';
 
 /** What the scores are compared with. */

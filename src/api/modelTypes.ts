@@ -1,14 +1,12 @@
-/** What goes into a model and what comes out of it, as types: the vocabulary of whoever runs a network. */
+/** What goes into a model and what comes out of it, as types: the vocabulary of `model.ts`. */
 import type { RgbImage } from '../data/image.js';
 import type { PreprocessSettings } from '../data/preprocess.js';
 import type { SpikeCounts } from '../energy/spikeCounting.js';
 import type { Engine } from '../engines/kernels.js';
-import type { Graph, Parameters } from '../graph/graph.js';
-import type { Shape } from '../graph/shape.js';
-import type { NeuronInput } from '../insight/membrane.js';
+import type { Parameters } from '../graph/graph.js';
+import type { FieldTensor, Outputs, Recorded, RecordOptions } from '../inference/types.js';
 import type { ChosenWeights } from '../interop/loadParameters.js';
 import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
-import type { Executable } from '../runtime/compile.js';
 import type { PrepareOptions } from '../runtime/prepare.js';
 
 /** Where a model's weights come from; printed wherever its answers are. */
@@ -46,74 +44,23 @@ export interface ModelParts {
  */
 export type ImageSource = string | URL | Blob | Uint8Array | ArrayBuffer | RgbImage;
 
-/** A tensor in the field's layout. */
-export interface FieldTensor {
-  readonly shape: Shape;
-  readonly data: Float32Array;
-}
-
-export interface SpikeRecord {
-  /** `[T, B, C, H, W]`, `[T, B, C, N]` or `[T, B, C]`. */
-  readonly shape: Shape;
-  /** One bit per neuron in C-order, most significant bit first. */
-  readonly bits: Uint8Array;
-}
-
-/** Spikes channels last, 32 channels to a word, the first in the lowest bit, each position beginning a new word. */
-export interface PackedSpikes {
-  /** `[T, B, H, W, C]`, `[T, B, N, C]` or `[T, B, C]`. */
-  readonly shape: Shape;
-  readonly words: Uint32Array;
-}
-
 export interface RunOptions {
   /** What to keep beside the logits. Recording costs memory: kept tensors cannot share theirs. */
-  readonly record?: {
-    readonly spikes?: boolean;
-    readonly activations?: boolean;
-    readonly firingRates?: boolean;
-    /** Spikes as the engine packs them, for counting. */
-    readonly spikeWords?: boolean;
+  readonly record?: Omit<RecordOptions, 'observed'> & {
     /** What the spikes caused, as `EnergyMeter` adds it up, counted where they are made; not with `step`. */
     readonly counts?: boolean;
-    /** Neuron layers whose input is kept, from which `membraneTrace` tells what a neuron did; not with `step`. */
-    readonly inputCurrents?: readonly string[];
-    /** Runs once more, layer by layer. Engines that cannot measure layers give nothing. */
-    readonly timings?: boolean;
   };
 }
 
-export interface RunResult {
+export interface RunResult extends Recorded {
   /** `[B, classes]`: the output `logits`; with distillation the mean of both heads. */
   readonly logits: FieldTensor;
   /** Everything that the network gives out, by name: `logits`, and with distillation `head` and `head_kd`, which it is the mean of. */
-  readonly outputs: ReadonlyMap<string, FieldTensor>;
-  /** By the name of the neuron layer; with `record.spikes`. */
-  readonly spikes?: ReadonlyMap<string, SpikeRecord>;
-  /** By the name of the neuron layer; with `record.spikeWords`. */
-  readonly spikeWords?: ReadonlyMap<string, PackedSpikes>;
+  readonly outputs: Outputs;
   /** With `record.counts`. */
   readonly counts?: SpikeCounts;
-  /** What flows into the neurons; with `record.inputCurrents`. */
-  readonly inputCurrents?: ReadonlyMap<string, NeuronInput>;
-  /** Outputs of the authors' modules, `[T, B, C, H, W]`; with `record.activations`. */
-  readonly activations?: ReadonlyMap<string, FieldTensor>;
-  /** Share of neurons that fire, by layer, over all time steps and images; with `record.firingRates`. */
-  readonly firingRates?: ReadonlyMap<string, number>;
-  /** Wall-clock time by kernel call, named after its layer; with `record.timings`. */
-  readonly layerMilliseconds?: ReadonlyMap<string, number>;
   /** Wall-clock time of the network itself, without decoding and layout. */
   readonly milliseconds: number;
-}
-
-/** What must be known of a model to run it and to tell what its runs cost; every `Model` is one. */
-export interface RunnableModel {
-  readonly configuration: MetaSpikeformerConfiguration;
-  /** The network as its architecture defines it. */
-  readonly graph: Graph;
-  /** By their names in the authors' `state_dict`. */
-  readonly parameters: Parameters;
-  run(input: FieldTensor, options?: RunOptions): Promise<RunResult>;
 }
 
 export interface Prediction {
@@ -130,13 +77,4 @@ export interface StepResult extends RunResult {
   readonly step: number;
   /** `[B, classes]`: the mean of the logits of all these frames; after T of them what `run` gives for the T frames at once. */
   readonly meanLogits: FieldTensor;
-}
-
-/** A sequence that is run frame by frame. */
-export interface Stream {
-  readonly shape: Shape;
-  readonly executable: Executable;
-  readonly records: readonly string[];
-  readonly sum: Float64Array;
-  steps: number;
 }

@@ -4,13 +4,14 @@ import { Model } from '../../src/api/model.js';
 import { imagenetPreprocessing } from '../../src/data/preprocess.js';
 import type { Engine, Program } from '../../src/engines/kernels.js';
 import { createWasmEngine, type InstructionTiming } from '../../src/engines/wasm/index.js';
+import { networkOf } from '../../src/inference/network.js';
+import { tuneRepConvs } from '../../src/inference/tune.js';
 import { resolveConfiguration } from '../../src/models/configurations.js';
 import { demonstrationParameters } from '../../src/models/initialise.js';
 import { metaSpikeformer } from '../../src/models/metaSpikeformer.js';
 import { mergeByEngine } from '../../src/runtime/mergeByEngine.js';
 import { foldBatchNorm } from '../../src/runtime/passes/foldBatchNorm.js';
 import { prepareNetwork } from '../../src/runtime/prepare.js';
-import { tuneRepConvs } from '../../src/runtime/tune.js';
 
 const configuration = resolveConfiguration({
   embedDim: [16, 24, 40, 72],
@@ -20,7 +21,7 @@ const configuration = resolveConfiguration({
   classes: 4,
 });
 const graph = metaSpikeformer(configuration);
-const network = { graph, parameters: demonstrationParameters(graph, 3) };
+const network = networkOf({ configuration }, demonstrationParameters(graph, 3));
 const input = { shape: [1, 1, 16, 16, 3], data: Float32Array.from({ length: 768 }, (_, i) => Math.sin(i * 1.7)) };
 
 describe('merging by an engine', () => {

@@ -2,20 +2,19 @@
  * How often neurons fire for the images that come, and which form of each RepConv is faster then, measured: both networks are compiled, run on the same input in turn, and
  * timed layer by layer. Rates are what a rule about shapes cannot know; engines choose kernels by them, too.
  */
-import type { Engine, Program } from '../engines/kernels.js';
+import type { Engine } from '../engines/kernels.js';
 import { UsageError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
-import { elementCount, formatShape, type Shape } from '../graph/shape.js';
+import { formatShape } from '../graph/shape.js';
 import { operatorOf } from '../operators/registry.js';
-import { compile, type Executable } from './compile.js';
-import { countSpikes } from './layout.js';
-import { medianOf } from './median.js';
-import { mergeByEngine } from './mergeByEngine.js';
-import { foldBatchNorm } from './passes/foldBatchNorm.js';
-import { findRepConvs, type RepConv } from './passes/mergeRepConv.js';
-import type { Network } from './passes/pass.js';
-import { prepareNetwork } from './prepare.js';
-import { spikeValues } from './spikeValues.js';
+import { medianOf } from '../runtime/median.js';
+import { mergeByEngine } from '../runtime/mergeByEngine.js';
+import { foldBatchNorm } from '../runtime/passes/foldBatchNorm.js';
+import { findRepConvs, type RepConv } from '../runtime/passes/mergeRepConv.js';
+import { Inference } from './inference.js';
+import { canMeasure, type MeasuredCall } from './measuring.js';
+import type { TimedNetwork } from './network.js';
+import type { TakenInput } from './takenInput.js';
 
 /** The forms that may win: half merged costs nine times the additions of `none` and keeps its dense layer. */
 export type TunedForm = 'none' | 'full';
@@ -49,12 +48,6 @@ export interface TuneOptions {
 const worthMerging = 0.95;
 export const defaultTuneRounds = 5;
 
-/** `[T or 1, B, H, W, C]`. */
-export interface TuneInput {
-  readonly shape: Shape;
-  readonly data: Float32Array;
-}
-
 /**
  * @param engine One whose weights may be thrown away: it keeps both forms of every layer.
  * @param network As the authors define it.
@@ -63,8 +56,8 @@ export interface TuneInput {
  */
 export async function tuneRepConvs(
   engine: Engine,
-  network: Network,
-  inputs: readonly TuneInput[],
+  network: TimedNetwork,
+  inputs: readonly TakenInput[],
   { rounds = defaultTuneRounds, onRound }: TuneOptions = {},
 ): Promise<Tuning> {
   const [first] = inputs;
@@ -77,29 +70,29 @@ export async function tuneRepConvs(
     throw new UsageError(
       `tune: inputs of shape ${formatShape(shape)} and ${formatShape(other.shape)} [T or 1, B, H, W, C]; give inputs of one shape`,
     );
-  const folded = foldBatchNorm(network);
+  requireMeasuring(engine);
+  const folded = { ...network, ...foldBatchNorm(network) };
   const repConvs = findRepConvs(folded.graph);
   const merged = await mergeByEngine(engine, folded, new Set(repConvs.map(({ name }) => name)));
-  const kind = shape[0]! > 1 ? 'frames' : 'image';
-  const separate = prepareNetwork(folded, { repConv: 'none', input: kind });
-  const firingRates = await measureFiringRates(engine, separate, inputs.slice(0, rounds));
-  const lanes = (['none', 'full'] as const).map((form) => {
-    const prepared = form === 'none' ? separate : prepareNetwork(folded, { repConv: form, merged, input: kind });
-    const executable = compile(engine, prepared, shape, [], { firingRates });
-    const last: readonly MeasuredCall[] = [];
-    return { form, executable, program: measuring(executable), times: new Map<string, number[]>(), last };
+  const lane = (form: TunedForm) => ({
+    form,
+    inference: new Inference({ name: 'tune', network: folded, engine, prepare: { repConv: form, merged } }),
+    times: new Map<string, number[]>(),
+    last: [] as readonly MeasuredCall[],
   });
+  const [separate, whole] = [lane('none'), lane('full')];
+  const lanes = [separate, whole];
   try {
+    const firingRates = await measureFiringRates(separate.inference, inputs.slice(0, rounds));
+    for (const { inference } of lanes) await inference.chooseRates(firingRates);
     // Round 0 wakes threads and fills caches.
     for (let round = 0; round <= rounds; round++) {
-      const { data } = inputs[round % inputs.length]!;
+      const input = inputs[round % inputs.length]!;
       for (const lane of lanes) {
-        await lane.program.write(lane.executable.tensor(network.graph.input), data);
-        lane.last = await lane.program.profile();
+        lane.last = (await lane.inference.measure(input))!;
         if (round > 0) addTimes(lane.times, lane.last, repConvs);
       }
-      if (round === 0) continue;
-      onRound?.(round, rounds);
+      if (round > 0) onRound?.(round, rounds);
     }
     const choices = repConvs.map((repConv) => {
       const { name, channels } = repConv;
@@ -115,24 +108,16 @@ export async function tuneRepConvs(
     const spikeFed = calls.filter(({ kernel }) => kernel === 'spikeConvolution');
     return { repConvs: choices, firingRates, kernels: new Map(spikeFed.map(({ name, method }) => [name, method])) };
   } finally {
-    for (const { executable } of lanes) executable.dispose();
+    for (const { inference } of lanes) await inference.release();
   }
 }
 
-interface MeasuredCall {
-  readonly name: string;
-  readonly kernel: string;
-  readonly method: string;
-  readonly milliseconds: number;
-}
-
-interface MeasuringProgram extends Program {
-  profile(): Promise<readonly MeasuredCall[]>;
-}
-
-function measuring({ program }: Executable): MeasuringProgram {
-  if ('profile' in program) return program as MeasuringProgram;
-  throw new UsageError('this engine cannot measure its layers, so nothing can be tuned; use the wasm engine');
+/** An engine that cannot be tuned is refused before it has run. */
+function requireMeasuring(engine: Engine): void {
+  const empty = engine.record().finish();
+  const can = canMeasure(empty);
+  empty.dispose();
+  if (!can) throw new UsageError('this engine cannot measure its layers, so nothing can be tuned; use the wasm engine');
 }
 
 /** The neurons whose spikes a RepConv reads, through views. */
@@ -158,27 +143,13 @@ function addTimes(times: Map<string, number[]>, calls: readonly MeasuredCall[], 
 
 /** @returns the mean over the inputs, which are of one shape. */
 async function measureFiringRates(
-  engine: Engine,
-  network: Network,
-  inputs: readonly TuneInput[],
+  inference: Inference,
+  inputs: readonly TakenInput[],
 ): Promise<ReadonlyMap<string, number>> {
-  const layers = spikeValues(network.graph);
-  const executable = compile(engine, network, inputs[0]!.shape, layers);
-  const means = new Map(layers.map((layer) => [layer, 0]));
-  try {
-    // An engine that cannot be tuned is refused before it has run.
-    const program = measuring(executable);
-    for (const { data } of inputs) {
-      await program.write(executable.tensor(network.graph.input), data);
-      await program.run();
-      for (const layer of layers) {
-        const spikes = countSpikes(await program.readSpikes(executable.tensor(layer)));
-        const neurons = elementCount(executable.shapes.get(layer)!);
-        means.set(layer, means.get(layer)! + spikes / neurons / inputs.length);
-      }
-    }
-    return means;
-  } finally {
-    executable.dispose();
+  const means = new Map<string, number>();
+  for (const input of inputs) {
+    const { firingRates } = await inference.runTaken(input, { firingRates: true });
+    for (const [layer, rate] of firingRates!) means.set(layer, (means.get(layer) ?? 0) + rate / inputs.length);
   }
+  return means;
 }

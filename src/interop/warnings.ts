@@ -1,11 +1,18 @@
 /** What a person should know of a model before believing its answers. One sentence each; the command line, the report and the lab print them. */
-import type { ModelDescription } from '../interop/loadParameters.js';
+
 import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
-import type { Provenance } from './modelTypes.js';
+import type { ModelDescription } from './loadParameters.js';
+
+/** What a model's provenance says of its training and of the choice of its weights. */
+interface Origin {
+  /** The time steps that the weights were trained at; undefined where the file does not say. */
+  readonly trainedTimeSteps?: number;
+  readonly notes?: readonly string[];
+}
 
 /** @returns nothing for a network that is used as it was trained, of a published or described shape, and whose weights are the only ones in their file. */
 export function warningsOf(model: {
-  readonly provenance: Pick<Provenance, 'trainedTimeSteps' | 'notes'>;
+  readonly provenance: Origin;
   readonly configuration: Pick<MetaSpikeformerConfiguration, 'timeSteps'>;
 }): readonly string[] {
   const { trainedTimeSteps, notes = [] } = model.provenance;
@@ -21,7 +28,7 @@ export function warningsOf(model: {
 export function trainedAt({
   trainedTimeSteps,
   configuration,
-}: Pick<ModelDescription, 'trainedTimeSteps' | 'configuration'>): Pick<Provenance, 'trainedTimeSteps'> {
+}: Pick<ModelDescription, 'trainedTimeSteps' | 'configuration'>): Pick<Origin, 'trainedTimeSteps'> {
   const timeSteps = trainedTimeSteps === undefined ? configuration?.timeSteps : trainedTimeSteps;
   return typeof timeSteps === 'number' ? { trainedTimeSteps: timeSteps } : {};
 }

@@ -1,0 +1,22 @@
+/** How somebody who knows more than a network's outputs looks on while it runs, with kernel calls of their own: energy counts spikes so. */
+import type { Program } from '../engines/kernels.js';
+import type { Shape } from '../graph/shape.js';
+import type { Observe } from '../runtime/compile.js';
+
+export interface Observer<Observed> {
+  /**
+   * Called for each recording of the network.
+   *
+   * @param shape Of the input, `[T or 1, B, H, W, C]`.
+   * @param input The name of the network's input.
+   */
+  begin(shape: Shape, input: string): Observation<Observed>;
+}
+
+/** The looking on of one recording. */
+export interface Observation<Observed> {
+  /** For `compile`. */
+  readonly observe: Observe;
+  /** What the program's last run showed. */
+  read(program: Program): Promise<Observed>;
+}

@@ -1,0 +1,53 @@
+/** A sequence that is run frame by frame: a network of one time step whose membranes stay, and the sums of what it answered so far. */
+import { UsageError } from '../errors.js';
+import { formatShape, type Shape } from '../graph/shape.js';
+import type { Executable } from '../runtime/compile.js';
+import { wantsSpikes } from './recording.js';
+import type { FieldTensor, FrameRecordOptions, Outputs } from './types.js';
+
+export class Stream {
+  readonly executable: Executable;
+  readonly #shape: Shape;
+  readonly #records: readonly string[];
+  readonly #sums = new Map<string, Float64Array>();
+  #steps = 0;
+
+  /** @param shape Of every frame, `[1, B, H, W, C]`. @param record What the executable keeps. */
+  constructor(executable: Executable, shape: Shape, record: FrameRecordOptions) {
+    this.executable = executable;
+    this.#shape = shape;
+    this.#records = kept(record);
+  }
+
+  /** @throws UsageError when the frame cannot follow those before it: another shape, or something to be recorded that was not. */
+  check(shape: Shape, record: FrameRecordOptions): void {
+    if (formatShape(this.#shape) !== formatShape(shape)) {
+      throw new UsageError(
+        `frame: its shape differs from that of the frames before it; call resetState to begin another sequence`,
+      );
+    }
+    const late = kept(record).filter((what) => !this.#records.includes(what));
+    if (late.length > 0) {
+      throw new UsageError(
+        `record: ${late.join(' and ')} can be recorded from the first frame of a sequence on; call resetState first`,
+      );
+    }
+  }
+
+  /** Counts a frame. @returns which it is, from 1, and the mean of each output over all of them. */
+  add(outputs: Outputs): { readonly step: number; readonly meanOutputs: Outputs } {
+    const step = ++this.#steps;
+    const means = new Map<string, FieldTensor>();
+    for (const [name, { shape, data }] of outputs) {
+      const sum = this.#sums.get(name) ?? new Float64Array(data.length);
+      this.#sums.set(name, sum);
+      for (let i = 0; i < sum.length; i++) sum[i]! += data[i]!;
+      means.set(name, { shape, data: Float32Array.from(sum, (value) => value / step) });
+    }
+    return { step, meanOutputs: means };
+  }
+}
+
+function kept(record: FrameRecordOptions): readonly string[] {
+  return [...(wantsSpikes(record) ? ['spikes'] : []), ...(record.activations ? ['activations'] : [])];
+}
