@@ -20,6 +20,7 @@ export type {
 } from '../graph/graph.js';
 export type { TunedForm } from '../inference/tune.js';
 export type { FrameRecordOptions, Outputs, Recorded, RecordOptions } from '../inference/types.js';
+export type { AttentionRole } from '../insight/neuronLayers.js';
 export type { DType } from '../interop/dtype.js';
 export type { TensorData } from '../interop/tensorData.js';
 export type { Architecture, ParameterShapes, Variant } from '../models/architecture.js';
@@ -30,6 +31,7 @@ export type {
   UnseenOptions,
 } from '../models/configurations.js';
 export type { NetworkConfiguration } from '../models/registry.js';
+export type { AttentionSize } from '../operators/traits.js';
 export type { EngineName } from '../runtime/engines.js';
 export type { MergedRepConv } from '../runtime/passes/mergeRepConv.js';
 export type { PrepareOptions } from '../runtime/prepare.js';
