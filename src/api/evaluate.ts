@@ -2,11 +2,10 @@
  * A model asked about labelled images, and its answers counted. Where the images come from is the caller's business; what the
  * counts mean is `metrics/accuracy`'s. Platform-neutral.
  */
-import { className } from '../data/names.js';
-import { UsageError } from '../errors.js';
+import { matchClasses as classMatching } from '../data/matchClasses.js';
 import { AccuracyCounter, type AccuracyCounts } from '../metrics/accuracy.js';
 import { checkOptionNames } from '../optionNames.js';
-import type { Model } from './model.js';
+import type { Model, RunResult } from './model.js';
 
 /** Preprocessed images with the numbers of their classes in the data. */
 export interface LabelledBatch {
@@ -27,6 +26,8 @@ export interface EvaluateOptions {
 
 export interface Evaluation {
   readonly accuracy: AccuracyCounts;
+  /** How many were asked about. */
+  readonly images: number;
   /** False when it was aborted before the last batch. */
   readonly complete: boolean;
   /** Wall-clock time from the first batch's request to the last answer, decoding included. */
@@ -42,9 +43,30 @@ export async function evaluate(
 ): Promise<Evaluation> {
   checkOptionNames<EvaluateOptions>('evaluate', options, { k: true, signal: true, onProgress: true });
   const counter = new AccuracyCounter(model.configuration.classes, options.k);
+  const judge = ({ logits }: RunResult, { labels }: LabelledBatch) =>
+    counter.add(
+      logits.data,
+      Array.from(labels, (label) => classOf[label] ?? -1),
+    );
+  const run = await runAll(model, batches, judge, options);
+  return { accuracy: counter.counts(), ...run };
+}
+
+/** How far an evaluation got. */
+export type EvaluatedPart = Omit<Evaluation, 'accuracy'>;
+
+/** Runs batch after batch and hands on what the model answered; what that is worth is the caller's business. */
+export async function runAll<Batch extends { readonly input: Float32Array }>(
+  model: Model,
+  batches: AsyncIterable<Batch>,
+  judge: (answer: RunResult, batch: Batch) => void,
+  options: Pick<EvaluateOptions, 'signal' | 'onProgress'> = {},
+): Promise<EvaluatedPart> {
   const start = performance.now();
   let images = 0;
   let complete = true;
+  const shape = [model.configuration.inputChannels, ...model.preprocessing.crop];
+  const length = shape.reduce((product, size) => product * size, 1);
   const drawn = batches[Symbol.asyncIterator]();
   for (;;) {
     const next = await unlessAborted(drawn.next(), options.signal);
@@ -57,14 +79,13 @@ export async function evaluate(
       drawn.return?.().catch(() => undefined);
       break;
     }
-    const { input, labels } = next.value;
-    const classes = Array.from(labels, (label) => classOf[label] ?? -1);
-    const { logits } = await model.run({ shape: [labels.length, 3, ...model.preprocessing.crop], data: input });
-    counter.add(logits.data, classes);
-    images += labels.length;
+    const { input } = next.value;
+    const batch = input.length / length;
+    judge(await model.run({ shape: [batch, ...shape], data: input }), next.value);
+    images += batch;
     options.onProgress?.(images);
   }
-  return { accuracy: counter.counts(), complete, milliseconds: performance.now() - start };
+  return { images, complete, milliseconds: performance.now() - start };
 }
 
 /** What `work` gives, or undefined as soon as the signal aborts. */
@@ -88,8 +109,6 @@ async function unlessAborted<Result>(
   }
 }
 
-const namedInMessages = 8;
-
 /**
  * The model's class for each class folder: by name when the model knows the names of its classes, else by position in the
  * sorted list.
@@ -102,31 +121,6 @@ export function matchClasses(
   folders: readonly string[],
   source: string,
 ): readonly number[] {
-  const { classes } = model.configuration;
-  if (folders.length > classes) {
-    throw new UsageError(
-      `${source}: holds ${folders.length} class folders, but the model has ${classes} classes; choose the data or the model that fits`,
-    );
-  }
-  if (!model.hasLabels) return folders.map((_, index) => index);
-  const labels = model.labels.map(className);
-  const names = folders.map(className);
-  const strangers = folders.filter((_, index) => !labels.includes(names[index]!));
-  if (strangers.length > 0) {
-    throw new UsageError(
-      `${source}: ${strangers.length} of ${folders.length} class folders are not classes of the model: ${listed(strangers)}; its classes are ${listed(model.labels)}; rename the folders`,
-    );
-  }
-  const ambiguous = names.filter((name) => labels.indexOf(name) !== labels.lastIndexOf(name));
-  if (ambiguous.length > 0) {
-    throw new UsageError(
-      `${source}: the model has several classes named ${listed(ambiguous)}; give its labels unique names`,
-    );
-  }
-  return names.map((name) => labels.indexOf(name));
-}
-
-function listed(names: readonly string[]): string {
-  const more = names.length > namedInMessages ? ` and ${names.length - namedInMessages} more` : '';
-  return `${names.slice(0, namedInMessages).join(', ')}${more}`;
+  const { labels, hasLabels, configuration } = model;
+  return classMatching({ labels, hasLabels, classes: configuration.classes }, folders, source);
 }

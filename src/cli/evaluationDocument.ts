@@ -1,19 +1,21 @@
 /**
- * What `eval --json` prints: exact integer counts with fingerprints of the model and the data, so that the parts of an evaluation
+ * What `eval --json` prints: what the task has counted, with fingerprints of the model and the data, so that the parts of an evaluation
  * made on several machines add up to what one machine would have said, or are refused. docs/cli.md describes it.
  */
 import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { UsageError } from '../errors.js';
-import { type AccuracyCounts, type ClassCounts, mergeAccuracy, totalOf } from '../metrics/accuracy.js';
+import { type AnyTask, defaultTask, taskNamed, taskNames } from '../tasks/registry.js';
 import { counted, oneLine } from './text.js';
 
 const count = z.int().min(0);
 const fingerprint = z.string().regex(/^sha256:[0-9a-f]{64}$/);
-const share = z.number().min(0).max(1).nullable();
 
-const schema = z.strictObject({
+/** What every document has; the fields of its task stand beside these. */
+const schema = z.looseObject({
   command: z.literal('eval'),
+  /** Absent for classification. */
+  task: z.string().optional(),
   model: z.strictObject({
     name: z.string(),
     randomWeights: z.boolean(),
@@ -27,7 +29,8 @@ const schema = z.strictObject({
     engine: z.string(),
     fingerprint,
   }),
-  data: z.strictObject({ directory: z.string(), images: count, classes: z.array(z.string()), fingerprint }),
+  /** And the names of its answers, under what the task calls them: for classification `classes`. */
+  data: z.looseObject({ directory: z.string(), images: count, fingerprint }),
   /** Null for all of the data. */
   shard: z.strictObject({ index: count, count: z.int().min(1) }).nullable(),
   /** True when the evaluation was interrupted: `images` says how many were done. */
@@ -35,10 +38,6 @@ const schema = z.strictObject({
   images: count,
   /** How many damaged images were taken; absent unless they are tolerated. */
   damaged: count.optional(),
-  top1: z.strictObject({ correct: count, accuracy: share }),
-  top5: z.strictObject({ k: z.int().min(1), correct: count, accuracy: share }),
-  /** In the order of the class folders; `class` is the model's number for it. */
-  perClass: z.array(z.strictObject({ name: z.string(), class: count, images: count, top1: count, top5: count })),
   timing: z.strictObject({
     seconds: z.number().min(0),
     imagesPerSecond: z.number().min(0).nullable(),
@@ -54,39 +53,55 @@ interface Named {
   readonly document: EvaluationDocument;
 }
 
-/** @param perClass Counts by class folder, with the model's number of the class. */
-export function evaluationDocument(
-  parts: Pick<EvaluationDocument, 'model' | 'data' | 'shard' | 'partial' | 'damaged'>,
-  k: number,
-  perClass: readonly (ClassCounts & { readonly name: string; readonly class: number })[],
-  timing: { readonly seconds: number; readonly threads: number | null },
-): EvaluationDocument {
-  const { images, top1, topK } = totalOf(perClass);
-  const accuracy = (correct: number) => (images === 0 ? null : correct / images);
-  const { model, data, shard, partial, damaged } = parts;
+/** What a document says beside the fields of its task. */
+export interface EvaluationParts {
+  readonly task: AnyTask;
+  readonly model: EvaluationDocument['model'];
+  readonly data: Pick<EvaluationDocument['data'], 'directory' | 'images' | 'fingerprint'>;
+  /** Of the data's answers. */
+  readonly names: readonly string[];
+  readonly shard: EvaluationDocument['shard'];
+  readonly partial: boolean;
+  readonly images: number;
+  readonly damaged?: number | undefined;
+  readonly timing: { readonly seconds: number; readonly threads: number | null };
+}
+
+/** @param fields What the task has counted. */
+export function evaluationDocument(parts: EvaluationParts, fields: object): EvaluationDocument {
+  const { task, model, data, names, shard, partial, images, damaged, timing } = parts;
+  const { directory, fingerprint } = data;
   return {
     command: 'eval',
+    ...(task.name === defaultTask ? {} : { task: task.name }),
     model,
-    data,
+    data: { directory, images: data.images, [task.evaluating.names]: names, fingerprint },
     shard,
     partial,
     images,
     ...(damaged === undefined ? {} : { damaged }),
-    top1: { correct: top1, accuracy: accuracy(top1) },
-    top5: { k, correct: topK, accuracy: accuracy(topK) },
-    perClass: perClass.map((entry) => ({
-      name: entry.name,
-      class: entry.class,
-      images: entry.images,
-      top1: entry.top1,
-      top5: entry.topK,
-    })),
+    ...fields,
     timing: {
       seconds: timing.seconds,
       imagesPerSecond: timing.seconds > 0 ? images / timing.seconds : null,
       threads: timing.threads,
     },
   };
+}
+
+/** The task of a document that was checked. */
+export function taskOf({ task = defaultTask }: EvaluationDocument): AnyTask {
+  return taskNamed(task);
+}
+
+/** The names of the data's answers. @throws UsageError when they are no names. */
+export function namesIn(document: EvaluationDocument): readonly string[] {
+  return z.array(z.string()).parse(document.data[taskOf(document).evaluating.names]);
+}
+
+/** What its task has counted, out of a document. */
+export function fieldsIn(document: EvaluationDocument): object {
+  return taskOf(document).evaluating.schema.parse(document);
 }
 
 /** Larger files are no evaluation's: a thousand classes take a tenth of a megabyte. */
@@ -100,9 +115,19 @@ export async function readEvaluation(file: string): Promise<EvaluationDocument> 
     throw notAResult(file, `${issue.path.join('.') || 'the whole'}: ${issue.message}`);
   }
   const document = parsed.data;
-  const inconsistency = inconsistencyOf(document);
-  if (inconsistency) throw notAResult(file, inconsistency);
+  const problem = problemOf(document);
+  if (problem) throw notAResult(file, problem);
   return document;
+}
+
+function problemOf(document: EvaluationDocument): string | undefined {
+  if (document.task !== undefined && !taskNames().includes(document.task)) return `task: there is no ${document.task}`;
+  const { schema: own, names, inconsistency } = taskOf(document).evaluating;
+  const named = z.object({ [names]: z.array(z.string()) }).safeParse(document.data);
+  const fields = own.safeParse(document);
+  const issue = named.error?.issues[0] ?? fields.error?.issues[0];
+  if (issue) return `${issue.path.join('.') || 'the whole'}: ${issue.message}`;
+  return inconsistency(fields.data, document.images, namesIn(document));
 }
 
 async function readJson(file: string): Promise<unknown> {
@@ -125,24 +150,6 @@ function notAResult(file: string, reason: string, cause?: unknown): UsageError {
   );
 }
 
-/** Counts that cannot be true, for example after editing by hand. */
-function inconsistencyOf(document: EvaluationDocument): string | undefined {
-  const { perClass, data, images, top1, top5 } = document;
-  const sums = accuracyOf(document);
-  if (perClass.length !== data.classes.length || perClass.some(({ name }, i) => name !== data.classes[i]))
-    return 'perClass does not list the classes of the data';
-  if (sums.images !== images || sums.top1 !== top1.correct || sums.topK !== top5.correct)
-    return 'perClass does not add up to the totals';
-  if (perClass.some((entry) => entry.top1 > entry.top5 || entry.top5 > entry.images))
-    return 'a class has more right answers than images';
-  return undefined;
-}
-
-function accuracyOf({ perClass, top5 }: EvaluationDocument): AccuracyCounts {
-  const counts = perClass.map(({ images, top1, top5: topK }) => ({ images, top1, topK }));
-  return { k: top5.k, ...totalOf(counts), perClass: counts };
-}
-
 /**
  * The result of the whole evaluation from the results of all its shards: the same document, apart from timing, that an evaluation in one
  * piece gives.
@@ -158,14 +165,15 @@ export async function mergeEvaluations(files: readonly string[]): Promise<Evalua
   for (const part of parts) expectSame(first, part);
   expectEachOnce(parts);
   const inOrder = parts.map(({ document }) => document).sort((a, b) => a.shard!.index - b.shard!.index);
-  const { model, data, perClass, top5 } = inOrder[0]!;
-  const merged = mergeAccuracy(inOrder.map(accuracyOf));
-  return evaluationDocument(
-    { model, data, shard: null, partial: false, ...damagedOf(inOrder) },
-    top5.k,
-    merged.perClass.map((counts, i) => ({ ...counts, name: perClass[i]!.name, class: perClass[i]!.class })),
-    { seconds: inOrder.reduce((sum, { timing }) => sum + timing.seconds, 0), threads: null },
-  );
+  const { model, data } = inOrder[0]!;
+  const task = taskOf(first.document);
+  const whole = {
+    ...{ task, model, data, names: namesIn(first.document), shard: null, partial: false },
+    images: inOrder.reduce((sum, { images }) => sum + images, 0),
+    ...damagedOf(inOrder),
+    timing: { seconds: inOrder.reduce((sum, { timing }) => sum + timing.seconds, 0), threads: null },
+  };
+  return evaluationDocument(whole, task.evaluating.merge(inOrder.map(fieldsIn)));
 }
 
 function damagedOf(parts: readonly EvaluationDocument[]): { damaged?: number } {
@@ -186,19 +194,25 @@ function expectFinishedShard({ file, document }: Named): void {
 }
 
 function expectSame(first: Named, part: Named): void {
-  const facts: readonly (readonly [string, (document: EvaluationDocument) => unknown])[] = [
-    ['of another model', ({ model }) => model.fingerprint],
-    ['of another engine', ({ model }) => model.engine],
-    ['of other data', ({ data }) => data.fingerprint],
-    ['of other data', ({ data }) => JSON.stringify([data.images, data.classes])],
-    ['of other classes', ({ perClass }) => JSON.stringify(perClass.map((entry) => entry.class))],
-    ['of another number of shards', ({ shard }) => shard!.count],
-    ['of another top-k', ({ top5 }) => top5.k],
-  ];
+  const facts = factsOf(first.document);
+  const others = new Map(factsOf(part.document));
   for (const [what, fact] of facts) {
-    if (fact(first.document) === fact(part.document)) continue;
+    if (others.get(what) === fact) continue;
     throw new UsageError(`${part.file}: is a result ${what} than ${first.file}; merge shards of one evaluation`);
   }
+}
+
+/** What must be the same in all shards, and what a difference is called. */
+function factsOf(document: EvaluationDocument): readonly (readonly [what: string, value: unknown])[] {
+  const { model, data, shard } = document;
+  return [
+    ['of another task', taskOf(document).name],
+    ['of another model', model.fingerprint],
+    ['of another engine', model.engine],
+    ['of other data', JSON.stringify([data.fingerprint, data.images, namesIn(document)])],
+    ...taskOf(document).evaluating.same(fieldsIn(document)),
+    ['of another number of shards', shard!.count],
+  ];
 }
 
 function expectEachOnce(parts: readonly Named[]): void {

@@ -2,21 +2,25 @@
 import type { ZodRawShape } from 'zod';
 import { UsageError } from '../errors.js';
 import { classification } from './classification/classification.js';
-import type { Metric, Objective, Task } from './task.js';
+import type { Evaluation, Metric, Objective, Task } from './task.js';
 
 /** A task of which nothing is known but that its own settings, batches and counts fit it. */
 // biome-ignore lint/suspicious/noExplicitAny: what its own functions give and take is between them.
-export type AnyTask = Task<ZodRawShape, any, any>;
+export type AnyTask = Task<ZodRawShape, any, any, any, any>;
 
 // biome-ignore lint/suspicious/noExplicitAny: see above.
 export type AnyObjective = Objective<any>;
 // biome-ignore lint/suspicious/noExplicitAny: see above.
 export type AnyMetric = Metric<any, any>;
+// biome-ignore lint/suspicious/noExplicitAny: see above.
+export type AnyEvaluation = Evaluation<any, object>;
 
 const tasks = new Map<string, AnyTask>();
 
 /** Each task only ever sees settings, batches and counts of its own. */
-function register<Shape extends ZodRawShape, Batch, Counts>(task: Task<Shape, Batch, Counts>): void {
+function register<Shape extends ZodRawShape, Batch, Counts, Answer, Fields extends object>(
+  task: Task<Shape, Batch, Counts, Answer, Fields>,
+): void {
   tasks.set(task.name, task as unknown as AnyTask);
 }
 

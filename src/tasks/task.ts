@@ -3,7 +3,7 @@
  * told. One folder beside this file for each task, and a line in `registry.ts`. Training, evaluation and the commands know tasks by this
  * interface only.
  */
-import type { ZodObject, ZodRawShape, z } from 'zod';
+import type { ZodObject, ZodRawShape, ZodType, z } from 'zod';
 import type { Graph } from '../graph/graph.js';
 
 /** The settings of a schema, defaults filled in. */
@@ -112,7 +112,90 @@ export interface FigureWords {
   described(figure: number, samples: string): string;
 }
 
-export interface Task<Shape extends ZodRawShape, Batch, Counts> {
+/** A sample as it came in: answers are in its coordinates. */
+export interface Original {
+  /** In pixels. */
+  readonly width: number;
+  readonly height: number;
+}
+
+/** How a person wants to be answered. */
+export interface Reading {
+  /** What the network's outputs are called, in their order. */
+  readonly labels: readonly string[];
+  /** How many answers at most. */
+  readonly top: number;
+  /** Answers of less probability are left out. */
+  readonly threshold: number;
+}
+
+/** What a terminal can show. */
+export interface TextStyle {
+  bold(text: string): string;
+  dim(text: string): string;
+  cyan(text: string): string;
+  /** A horizontal bar for a share of 0 to 1, padded to one width. */
+  bar(share: number): string;
+}
+
+/** What a network says about samples, and how a person is told. */
+export interface Telling<Answer> {
+  /** What this task takes of `Reading` beside the labels. */
+  readonly takes: readonly ('top' | 'threshold')[];
+  /** One answer for each sample. */
+  decode(outputs: Outputs, originals: readonly Original[], reading: Reading): readonly Answer[];
+  /** The fields that an image has in a JSON document. */
+  json(answer: Answer): object;
+  /** Lines for a terminal. */
+  print(answer: Answer, style: TextStyle): readonly string[];
+  /** SVG elements to be laid over the sample, in its pixels. */
+  draw(answer: Answer, original: Original): string;
+}
+
+/** The model that is evaluated, as far as its answers have to be understood. */
+export interface NamedAnswers {
+  readonly network: AnsweringNetwork;
+  readonly labels: readonly string[];
+  /** False when nobody named them and `labels` only numbers them. */
+  readonly hasLabels: boolean;
+}
+
+/** The data of an evaluation: what messages call it, and the names of its answers, such as its classes. */
+export interface NamedTargets {
+  readonly name: string;
+  readonly names: readonly string[];
+}
+
+/** An evaluation under way. */
+export interface Evaluation<Batch, Fields> {
+  /** What a person should know before it begins, a line each. */
+  readonly notes: readonly string[];
+  add(outputs: Outputs, batch: Batch): void;
+  /** What has been counted so far. */
+  fields(): Fields;
+}
+
+/** What an evaluation says in its document and to a person. `Fields` is plain data: what the document has of this task. */
+export interface Evaluating<Batch, Fields extends object> {
+  /** How the document's fields are checked when it is read again. */
+  readonly schema: ZodType<Fields>;
+  /** What the document calls the names of the data's answers. */
+  readonly names: string;
+  /** Throws UsageError when the model and the data do not fit. */
+  begin(model: NamedAnswers, data: NamedTargets): Evaluation<Batch, Fields>;
+  /** Counts that cannot be true, for example after editing by hand; undefined when all is well. */
+  inconsistency(fields: Fields, images: number, names: readonly string[]): string | undefined;
+  /** What must be the same in all parts of an evaluation: what it is called when it differs, and the value. */
+  same(fields: Fields): readonly (readonly [what: string, value: unknown])[];
+  /** The fields over the samples of all parts together. */
+  merge(parts: readonly Fields[]): Fields;
+  /** What the data holds beside images: ` in 10 class folders`. */
+  holds(names: readonly string[]): string;
+  /** The figures, a line each. */
+  lines(fields: Fields, images: number): readonly string[];
+}
+
+export interface Task<Shape extends ZodRawShape, Batch, Counts, Answer, Fields extends object> {
   /** As recipes, checkpoints and documents call it. */
   readonly name: string;
   /** Fields of a recipe's `loss`, each with a default. */
@@ -123,4 +206,6 @@ export interface Task<Shape extends ZodRawShape, Batch, Counts> {
   teacher(settings: SettingsOf<Shape>): TeacherRequest | undefined;
   objective(settings: SettingsOf<Shape>, network: AnsweringNetwork): Objective<Batch>;
   metric(network: AnsweringNetwork): Metric<Batch, Counts>;
+  readonly telling: Telling<Answer>;
+  readonly evaluating: Evaluating<Batch, Fields>;
 }

@@ -1,13 +1,21 @@
 /** `eval`: how often a model is right about labelled images, in one piece or in shards that add up exactly. */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { type Evaluation, evaluate, type LabelledBatch, matchClasses } from '../../api/evaluate.js';
+import { type EvaluatedPart, runAll } from '../../api/evaluate.js';
 import { type EvaluationData, openEvaluationData } from '../../api/evaluationData.js';
 import { modelFingerprint } from '../../api/fingerprint.js';
 import type { Model } from '../../api/model.js';
 import type { Shard } from '../../data/imageFolder.js';
 import { loadModel } from '../../index.js';
-import { type EvaluationDocument, evaluationDocument, mergeEvaluations } from '../evaluationDocument.js';
+import { type AnyEvaluation, defaultTask, taskNamed } from '../../tasks/registry.js';
+import {
+  type EvaluationDocument,
+  evaluationDocument,
+  fieldsIn,
+  mergeEvaluations,
+  namesIn,
+  taskOf,
+} from '../evaluationDocument.js';
 import type { Io } from '../io.js';
 import { classNames, imagenet } from '../labels.js';
 import { modelNote, printModelNote, printWarnings } from '../modelNote.js';
@@ -108,31 +116,29 @@ async function evaluateData({ io }: Session, directory: string, options: Options
   const opened = await openEvaluationData(directory);
   const { classes, size, fingerprint, notes } = opened;
   printNotes(io, notes);
-  const data = { directory, images: size, classes: [...classes], fingerprint };
   const { model: name, checkpoint, threads, engine, precision, timeSteps, heads, strides, imageSize } = options;
   const settings = given({ threads, engine, precision, timeSteps, heads, strides, imageSize });
   const model = await loadModel(given({ model: name, checkpoint }), { ...settings, ...loadingOptions(options) });
   try {
     printWarnings(io, model);
     const named = options.labels === undefined ? model : await namedClasses(model, options.labels);
-    const classOf = matchClasses(named, classes, directory);
-    if (!named.hasLabels && classes.length < model.configuration.classes) warnOfNumbers(io, classes.length, model);
-    const evaluation = await watched(io, opened, model, classOf, options);
-    const shard = options.shard ?? null;
-    const about = {
+    const task = taskNamed(defaultTask);
+    const { labels, hasLabels, configuration: network } = named;
+    const evaluation = task.evaluating.begin({ network, labels, hasLabels }, { name: directory, names: classes });
+    printNotes(io, evaluation.notes);
+    const { complete, images, milliseconds } = await watched(io, opened, model, evaluation, options);
+    const parts = {
+      task,
       model: { ...noteOf(model), fingerprint: modelFingerprint(model) },
-      data,
-      shard,
-      partial: !evaluation.complete,
+      data: { directory, images: size, fingerprint },
+      names: [...classes],
+      shard: options.shard ?? null,
+      partial: !complete,
+      images,
       ...damagedField(options),
+      timing: { seconds: milliseconds / 1000, threads: model.engine.threads },
     };
-    const { accuracy, milliseconds } = evaluation;
-    const perClass = classes.map((className, index) => {
-      const number = classOf[index]!;
-      return { ...accuracy.perClass[number]!, name: className, class: number };
-    });
-    const timing = { seconds: milliseconds / 1000, threads: model.engine.threads };
-    return evaluationDocument(about, accuracy.k, perClass, timing);
+    return evaluationDocument(parts, evaluation.fields());
   } finally {
     await model.dispose();
   }
@@ -149,12 +155,6 @@ function noteOf(model: Model) {
   return { ...note, imageSize: [...imageSize] as [number, number], warnings: [...warnings] };
 }
 
-function warnOfNumbers(io: Io, classes: number, model: Model): void {
-  io.stderr.write(
-    `note: the model does not name its ${model.configuration.classes} classes; folder i of ${counted(classes, 'class folder')}, sorted by name, is taken for class i; --labels FILE names them\n`,
-  );
-}
-
 /** A batch that keeps the network busy for longer is not waited for after Ctrl-C. */
 const longestWait = 500;
 
@@ -164,17 +164,18 @@ const surelyShort = 64;
 /**
  * The batches, listening for Ctrl-C between them. While the network is at work nothing can be heard, so where that may take long the
  * system's own way of ending a process is left in place.
+ *
+ * @param imagesAndSteps Of the first batch.
  */
-async function* interruptible(
-  batches: AsyncIterable<LabelledBatch>,
+async function* interruptible<Batch>(
+  batches: AsyncIterable<Batch>,
   { listen, ignore: first }: { readonly listen: () => () => void; readonly ignore: () => void },
-  timeSteps: number,
-): AsyncGenerator<LabelledBatch, void, undefined> {
+  imagesAndSteps: number,
+): AsyncGenerator<Batch, void, undefined> {
   let ignore = first;
-  let slow: boolean | undefined;
+  let slow = imagesAndSteps > surelyShort;
   try {
     for await (const batch of batches) {
-      slow ??= batch.labels.length * timeSteps > surelyShort;
       if (slow) {
         // A signal that came before is heard first.
         await new Promise((turn) => setImmediate(turn));
@@ -195,9 +196,9 @@ async function watched(
   io: Io,
   data: EvaluationData,
   model: Model,
-  classOf: readonly number[],
+  evaluation: AnyEvaluation,
   { batch = defaultBatch, shard, json }: Options,
-): Promise<Evaluation> {
+): Promise<EvaluatedPart> {
   const { index, count } = shard ?? { index: 0, count: 1 };
   const total = Math.max(0, Math.ceil((data.size - index) / count));
   const images = data.batches({ batch, preprocess: model.preprocessing, ...(shard ? { shard } : {}) });
@@ -208,8 +209,9 @@ async function watched(
   if (!json) printModelNote(io, model);
   const progress = startProgress(io, 'eval', total, 'images');
   try {
-    const batches = interruptible(images, { listen, ignore }, model.configuration.timeSteps);
-    return await evaluate(model, batches, classOf, {
+    const imagesAndSteps = Math.min(batch, total) * model.configuration.timeSteps;
+    const batches = interruptible(images, { listen, ignore }, imagesAndSteps);
+    return await runAll(model, batches, ({ outputs }, drawn) => evaluation.add(outputs, drawn), {
       signal: abort.signal,
       onProgress: (images) => progress.update(images),
     });
@@ -220,20 +222,14 @@ async function watched(
 
 function printResult(io: Io, document: EvaluationDocument): void {
   const { bold, dim, yellow } = io.colours;
-  const { images, data, shard, partial, top1, top5, timing } = document;
+  const { images, data, shard, partial, timing } = document;
+  const { holds, lines } = taskOf(document).evaluating;
   const print = (line: string) => io.stdout.write(`${line}\n`);
   const part = shard ? `shard ${shard.index}/${shard.count} of ` : '';
   if (partial) print(yellow(`partial result: interrupted after ${counted(images, 'image')}`));
-  print(
-    `${oneLine(data.directory)}: ${counted(images, 'image')} of ${part}${data.images} in ${counted(data.classes.length, 'class folder')}`,
-  );
-  print(bold(`top-1  ${rate(top1.accuracy)}  (${top1.correct} of ${images})`));
-  print(bold(`top-${top5.k}  ${rate(top5.accuracy)}  (${top5.correct} of ${images})`));
+  print(`${oneLine(data.directory)}: ${counted(images, 'image')} of ${part}${data.images}${holds(namesIn(document))}`);
+  for (const line of lines(fieldsIn(document), images)) print(bold(line));
   const speed = timing.imagesPerSecond === null ? 'no' : timing.imagesPerSecond.toFixed(1);
   const machines = timing.threads === null ? ' over all shards' : '';
   print(dim(`${speed} images/s, decoding included; ${roughDuration(timing.seconds)}${machines}`));
-}
-
-function rate(accuracy: number | null): string {
-  return accuracy === null ? 'unknown' : `${(100 * accuracy).toFixed(2)} %`;
 }

@@ -1,11 +1,13 @@
 /** `predict`: what a model sees in images, one after the other, and what its network did on the first of them. */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import type { Model, Prediction } from '../../api/model.js';
+import type { Model } from '../../api/model.js';
 import { MetaSpikeformerError } from '../../errors.js';
 import { formatShape, type Shape } from '../../graph/shape.js';
 import { loadModel } from '../../index.js';
 import { type StageActivity, stageActivity } from '../../insight/stageActivity.js';
+import { type AnyTask, defaultTask, taskNamed } from '../../tasks/registry.js';
+import type { Reading, TextStyle } from '../../tasks/task.js';
 import type { Io } from '../io.js';
 import { type ClassNames, classNames, imagenet } from '../labels.js';
 import { type ModelNote, modelNote, printModelNote, printWarnings } from '../modelNote.js';
@@ -54,11 +56,11 @@ const schema = z
 
 type Options = z.output<typeof schema>;
 
+/** Beside these it has what the task says of the image: for classification `predictions`. */
 interface ImageResult {
   readonly image: string;
   readonly width: number;
   readonly height: number;
-  readonly predictions: readonly Prediction[];
   readonly milliseconds: { readonly decode: number; readonly preprocess: number; readonly network: number };
 }
 
@@ -130,14 +132,11 @@ async function predict(session: Session, images: readonly string[], options: Opt
   try {
     printWarnings(session.io, model);
     await applyChoices(session.io, model);
-    const asked: Asked = {
-      model,
-      names: await classNames(model, labels),
-      top: topOf(wanted, model),
-      threshold: threshold ?? 0,
-      details,
-      loadMilliseconds: performance.now() - start,
-    };
+    const task = taskNamed(defaultTask);
+    checkReading(task, { top: wanted, threshold });
+    const names = await classNames(model, labels);
+    const reading = { labels: names.labels, top: topOf(wanted, model), threshold: threshold ?? 0 };
+    const asked = { model, task, names, reading, details, loadMilliseconds: performance.now() - start };
     const document = await answer(session.io, asked, images, json);
     if (document.errors.length > 0) session.exitCode = exitCodes.refused;
     if (json && document.images.length > 0)
@@ -150,11 +149,19 @@ async function predict(session: Session, images: readonly string[], options: Opt
 
 interface Asked {
   readonly model: Model;
+  readonly task: AnyTask;
   readonly names: ClassNames;
-  readonly top: number;
-  readonly threshold: number;
+  readonly reading: Reading;
   readonly details: boolean;
   readonly loadMilliseconds: number;
+}
+
+/** @throws OptionError for an option that says nothing to the model's task. */
+function checkReading({ name, telling }: AnyTask, options: Readonly<Record<'top' | 'threshold', unknown>>): void {
+  for (const option of ['top', 'threshold'] as const) {
+    if (options[option] !== undefined && !telling.takes.includes(option))
+      throw new OptionError(`--${option}: says nothing to a model for ${name}; leave it out`);
+  }
 }
 
 function topOf(wanted: number | undefined, model: Model): number {
@@ -186,7 +193,7 @@ async function answer(io: Io, asked: Asked, named: readonly string[], quiet: boo
         const answered: Answered = await answerOne(io, asked, image, first);
         details ??= answered.details;
         results.push(answered.result);
-        if (!quiet) printResult(io, answered, asked.threshold);
+        if (!quiet) printResult(io, answered);
       } catch (error) {
         failed(image, error);
       }
@@ -204,14 +211,14 @@ async function answer(io: Io, asked: Asked, named: readonly string[], quiet: boo
 
 interface Answered {
   readonly result: ImageResult;
-  /** The most probable class, though it be below the threshold. */
-  readonly best: Prediction;
+  /** What the task prints of it. */
+  readonly lines: readonly string[];
   readonly details: Details | null;
 }
 
 async function answerOne(
   io: Io,
-  { model, names, top, threshold, details, loadMilliseconds }: Asked,
+  { model, task, reading, details, loadMilliseconds }: Asked,
   path: string,
   first: boolean,
 ): Promise<Answered> {
@@ -223,46 +230,40 @@ async function answerOne(
   // Every image is recorded alike: another set of kept values would be another plan.
   const recorded = await model.run(input, { record: { firingRates: details } });
   const compile = performance.now() - preprocessed - recorded.milliseconds;
-  const ranked = model
-    .rank(recorded.logits.data, top)
-    .map((prediction) => ({ ...prediction, label: names.labels[prediction.index]! }));
-  const best = ranked[0]!;
+  const { telling } = task;
+  const [answer] = telling.decode(recorded.outputs, [pixels], reading);
   const result = {
     image: path,
     width: pixels.width,
     height: pixels.height,
-    predictions: ranked.filter(({ probability }) => probability >= threshold),
+    ...telling.json(answer),
     milliseconds: {
       decode: decoded - start,
       preprocess: preprocessed - decoded,
       network: recorded.milliseconds,
     },
   };
-  if (!first) return { result, best, details: null };
+  const lines = telling.print(answer, textStyle(io));
+  if (!first) return { result, lines, details: null };
   // Measured on a second run, so that layer times are those of a plan already in use.
   const measured = await model.run(input, { record: { firingRates: true, timings: true } });
   const stages = stageActivity(model.configuration, input.shape, measured);
   const times = { load: loadMilliseconds, compile };
-  return { result, best, details: { image: path, input: input.shape, stages, milliseconds: times } };
+  return { result, lines, details: { image: path, input: input.shape, stages, milliseconds: times } };
 }
 
 const barWidth = 24;
 
-function printResult(io: Io, { result, best }: Answered, threshold: number): void {
-  const { bold, cyan, dim } = io.colours;
+function textStyle({ colours: { bold, dim, cyan } }: Io): TextStyle {
+  return { bold, dim, cyan, bar: (share) => bar(share, barWidth) };
+}
+
+function printResult(io: Io, { result, lines }: Answered): void {
+  const { bold, dim } = io.colours;
   const { decode, preprocess, network } = result.milliseconds;
   const time = `${milliseconds(decode + preprocess + network)} (network ${milliseconds(network)})`;
   io.stdout.write(`\n${bold(oneLine(result.image))} ${dim(`${result.width}×${result.height} pixels, ${time}`)}\n`);
-  if (result.predictions.length === 0) {
-    const nearest = `${oneLine(best.label)}, has ${percent(best.probability)}`;
-    io.stdout.write(`  no class reaches ${percent(threshold)}; the most probable one, ${nearest}\n`);
-  }
-  const labels = result.predictions.map(({ label }) => oneLine(label));
-  const width = Math.max(...labels.map((label) => label.length));
-  for (const [index, { probability }] of result.predictions.entries()) {
-    const share = percent(probability).padStart(7);
-    io.stdout.write(`  ${labels[index]!.padEnd(width)}  ${cyan(bar(probability, barWidth))} ${share}\n`);
-  }
+  for (const line of lines) io.stdout.write(`  ${line}\n`);
 }
 
 function printDetails(io: Io, details: Details, result: ImageResult): void {

@@ -1,11 +1,19 @@
 /** Classification: which of the classes is in the image? */
 import type { AccuracyCounts } from '../../metrics/accuracy.js';
 import type { Task } from '../task.js';
+import { type ClassAnswer, classAnswers } from './answer.js';
+import { type AccuracyFields, accuracyEvaluation } from './evaluation.js';
 import { accuracyMetric } from './metric.js';
 import { type ClassBatch, objectiveOf } from './objective.js';
 import { classificationSettings, contradictions } from './settings.js';
 
-export const classification: Task<typeof classificationSettings.shape, ClassBatch, AccuracyCounts> = {
+export const classification: Task<
+  typeof classificationSettings.shape,
+  ClassBatch,
+  AccuracyCounts,
+  ClassAnswer,
+  AccuracyFields
+> = {
   name: 'classification',
   settings: classificationSettings,
   contradictions,
@@ -15,4 +23,6 @@ export const classification: Task<typeof classificationSettings.shape, ClassBatc
   },
   objective: objectiveOf,
   metric: accuracyMetric,
+  telling: classAnswers,
+  evaluating: accuracyEvaluation,
 };
