@@ -99,6 +99,13 @@ module.exports = {
       to: { path: '^src/tasks/(?!$1/)[^/]+/' },
     },
     {
+      name: 'networks-run-in-inference',
+      comment: 'One place compiles, caches, runs and records; all others ask it.',
+      severity: 'error',
+      from: { path: '^(src|lab|bench|examples)/', pathNot: '^src/(runtime|inference)/' },
+      to: { path: '^src/runtime/compile\\.ts$', dependencyTypesNot: typesOnly },
+    },
+    {
       name: 'engines-behind-kernels',
       comment: 'Only those who choose an engine know the engines; all others know the interface.',
       severity: 'error',

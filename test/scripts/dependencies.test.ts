@@ -64,7 +64,7 @@ const forbidden: readonly (readonly [from: string, to: string, rule: string])[] 
   ['src/operators/wrong.ts', 'src/models/metaSpikeformer.ts', 'operators-knows-only-what-is-below'],
   ['src/operators/wrongExport.ts', 'src/training/loop.ts', 'operators-knows-only-what-is-below'],
   ['src/operators/wrongEngine.ts', 'src/engines/reference/index.ts', 'engines-behind-kernels'],
-  ['src/models/wrong.ts', 'src/runtime/compile.ts', 'models-knows-only-what-is-below'],
+  ['src/models/wrong.ts', 'src/runtime/engines.ts', 'models-knows-only-what-is-below'],
   ['src/runtime/wrong.ts', 'src/inference/inference.ts', 'runtime-knows-only-what-is-below'],
   ['src/inference/wrong.ts', 'src/metrics/accuracy.ts', 'inference-knows-only-what-is-below'],
   ['src/inference/wrongData.ts', 'src/data/decode.ts', 'inference-knows-only-what-is-below'],
@@ -79,12 +79,13 @@ const forbidden: readonly (readonly [from: string, to: string, rule: string])[] 
   ['src/training/wrong.ts', 'src/api/model.ts', 'training-knows-only-what-is-below'],
   ['src/training/wrongCommand.ts', 'src/cli/main.ts', 'training-knows-only-what-is-below'],
   ['src/tasks/wrong.ts', 'src/training/loop.ts', 'tasks-knows-only-what-is-below'],
-  ['src/tasks/sorting/wrong.ts', 'src/runtime/compile.ts', 'tasks-knows-only-what-is-below'],
+  ['src/tasks/sorting/wrong.ts', 'src/runtime/engines.ts', 'tasks-knows-only-what-is-below'],
   ['src/tasks/sorting/wrongSister.ts', 'src/tasks/counting/counting.ts', 'tasks-do-not-know-each-other'],
   ['src/training/wrongTask.ts', 'src/tasks/sorting/sorting.ts', 'tasks-behind-their-registry'],
   ['src/training/losses/wrong.ts', 'src/tasks/task.ts', 'what-tasks-use-knows-no-task'],
   ['src/api/wrong.ts', 'src/cli/main.ts', 'api-knows-only-what-is-below'],
   ['src/cli/wrong.ts', 'src/attic/floorless.ts', 'no-room-without-a-floor'],
+  ['src/training/wrongRun.ts', 'src/runtime/compile.ts', 'networks-run-in-inference'],
   ['src/runtime/execute.ts', 'src/engines/wasm/index.ts', 'engines-behind-kernels'],
   ['bench/wrong.ts', 'src/engines/wasm/index.ts', 'engines-behind-kernels'],
   ['src/data/wrong.ts', 'test/loop.test.ts', 'sources-stand-alone'],
@@ -177,7 +178,7 @@ describe('the rules about arrows between folders', () => {
   });
 
   it('refuse what a browser lacks wherever index.browser.ts reaches it', () => {
-    write('src/index.browser.ts', importing(['./runtime/compile.js', './data/decode.js']));
+    write('src/index.browser.ts', importing(['./inference/inference.js', './data/decode.js']));
     expect(violations()).toEqual([
       'src/index.browser.ts → fs: browser-without-node',
       'src/index.browser.ts → node_modules/sharp/index.js: browser-without-node',

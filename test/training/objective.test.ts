@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { createReferenceEngine } from '../../src/engines/reference/index.js';
 import { seededRandom } from '../../src/random.js';
 import type { ClassBatch } from '../../src/tasks/classification/objective.js';
+import { taskNamed } from '../../src/tasks/registry.js';
 import { parseRecipe, type Recipe } from '../../src/training/recipe.js';
 import { type StepBatch, TrainedNetwork } from '../../src/training/trainingStep.js';
 
@@ -160,6 +161,24 @@ describe('the objective', () => {
     expect(Math.max(...change)).toBeLessThan(0);
     const head = slots.find(({ spec }) => spec.name === 'head.weight')!;
     for (let i = head.offset; i < head.offset + head.length; i++) expect(gradients[1]![i]).toBe(gradients[0]![i]);
+  });
+
+  it('counts as right what the metric counts: of a network that says nothing the first class alone', async () => {
+    const batch = batchOf();
+    for (const [, model, loss] of kinds) {
+      const network = await networkOf(recipeWith(model, loss));
+      for (const { spec, offset, length } of network.plan.trainable.slots)
+        if (spec.name.startsWith('head')) network.weights.fill(0, offset, offset + length);
+      await network.clear();
+      // Six images, two of each class.
+      expect((await network.accumulate(batch, 1)).sums).toEqual({ correct: 2 });
+    }
+    const { timeSteps } = recipeWith({}, {}).model;
+    const metric = taskNamed('classification').metric({ classes, timeSteps });
+    const counter = metric.counter();
+    const silent = { shape: [batchSize, classes], data: new Float32Array(batchSize * classes) };
+    counter.add(new Map([['logits', silent]]), batch);
+    expect(metric.figure(counter.counts())).toBe(2 / 6);
   });
 
   it('of one time step is the same with and without TET, to the bit', async () => {
