@@ -23,6 +23,8 @@ const floors = [
   ['runtime'],
   ['inference'],
   ['metrics', 'data', 'interop'],
+  ['modalities'],
+  ['loader'],
   ['insight'],
   ['energy'],
   ['training', 'tasks'],
@@ -72,6 +74,7 @@ module.exports = {
     },
     knowsOnly('tasks', [
       'tasks/',
+      'modalities/',
       'data/',
       'metrics/',
       'training/(losses/|errors\\.ts$)',
@@ -142,7 +145,7 @@ module.exports = {
     {
       name: 'threads-only-where-work-is-shared',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(engines/wasm|data/loader)/' },
+      from: { path: '^src/', pathNot: '^src/(engines/wasm|loader)/' },
       to: { path: '^worker_threads$' },
     },
     {

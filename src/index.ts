@@ -33,10 +33,11 @@ export {
 export { type EvaluationData, openEvaluationData } from './api/evaluationData.js';
 export { openCheckpointFile, writeOnnx, writePth, writeSafetensors } from './api/files.js';
 export type * from './api/namedNodeTypes.js';
-export { type Dataset, holdOut } from './data/datasets/dataset.js';
+export { holdOut } from './data/datasets/dataset.js';
+export type { LabelledImages as Dataset } from './data/datasets/images.js';
 export { openDataset } from './data/datasets/openDataset.js';
 export { decodeImage } from './data/decode.js';
-export { openImageFolder } from './data/imageFolder.js';
+export { openImageFolder } from './loader/imageFolder.js';
 export { createTrainingEngine } from './runtime/engines.js';
 export { parseRecipe, type Recipe } from './training/recipe.js';
 export { openRecipe, recipeNames } from './training/recipeFiles.js';

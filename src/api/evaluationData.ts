@@ -5,16 +5,18 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { relative, sep } from 'node:path';
 import { openArchive } from '../data/datasets/archive.js';
-import { type Dataset, subset } from '../data/datasets/dataset.js';
+import type { LabelledImages } from '../data/datasets/images.js';
 import { ignoredNote } from '../data/datasets/layout.js';
 import { openDataset } from '../data/datasets/openDataset.js';
 import { recogniseFolder } from '../data/datasets/recognise.js';
 import { locate, systemPath } from '../data/fileNames.js';
-import { openImageFolder, type Shard, samplesOfShard } from '../data/imageFolder.js';
-import { createLoader } from '../data/loader/loader.js';
+import { findImageFolder } from '../data/imageFolder.js';
 import { isImageName } from '../data/names.js';
 import type { PreprocessSettings } from '../data/preprocess.js';
 import { UsageError } from '../errors.js';
+import { batchesInOrder } from '../loader/batchesInOrder.js';
+import { imagesOfFolder } from '../loader/imageFolder.js';
+import type { Shard } from '../loader/shard.js';
 import { checkOptionNames, described } from '../optionNames.js';
 import type { LabelledBatch } from './evaluate.js';
 import { folderFingerprint } from './fingerprint.js';
@@ -64,49 +66,28 @@ async function isDirectory(path: string): Promise<boolean | undefined> {
 }
 
 async function folderData(path: string, ignored: readonly string[]): Promise<EvaluationData> {
-  const folder = await openImageFolder(path, ignored);
-  return {
-    classes: folder.classes,
-    size: folder.samples.length,
-    fingerprint: await folderFingerprint(folder),
-    notes: ignoredNote(path, [...new Set([...ignored, ...folder.ignored])]),
-    batches: (options) => folder.batches(options),
-  };
+  const folder = await findImageFolder(path, ignored);
+  const notes = ignoredNote(path, [...new Set([...ignored, ...folder.ignored])]);
+  return drawnFrom(imagesOfFolder(folder), await folderFingerprint(folder), notes);
 }
 
-function datasetData(dataset: Dataset, root: string): EvaluationData {
-  return {
-    classes: dataset.classes,
-    size: dataset.size,
-    fingerprint: datasetFingerprint(dataset, root),
-    notes: dataset.notes ?? [],
-    batches: (options) => {
-      checkOptionNames<EvaluationDataOptions>('batches', options, { batch: true, preprocess: true, shard: true });
-      return drawn(dataset, options.batch, options.preprocess, options.shard);
-    },
-  };
+function datasetData(dataset: LabelledImages, root: string): EvaluationData {
+  return drawnFrom(dataset, datasetFingerprint(dataset, root), dataset.notes ?? []);
 }
 
-async function* drawn(
-  dataset: Dataset,
-  batchSize: number,
-  preprocessing: PreprocessSettings,
-  shard: Shard | undefined,
-): AsyncGenerator<LabelledBatch, void, undefined> {
-  const all = Array.from({ length: dataset.size }, (_, index) => index);
-  const indices = shard ? samplesOfShard(all, shard) : all;
-  if (indices.length === 0) return;
-  const part = subset(dataset, indices, dataset.name);
-  const loader = createLoader(part, { batchSize, preprocessing, shuffle: false, workers: 0 });
-  try {
-    yield* loader.epoch(0);
-  } finally {
-    await loader.close();
-  }
+function drawnFrom(dataset: LabelledImages, fingerprint: string, notes: readonly string[]): EvaluationData {
+  const { classes, size } = dataset;
+  const batches = (options: EvaluationDataOptions) => {
+    checkOptionNames<EvaluationDataOptions>('batches', options, { batch: true, preprocess: true, shard: true });
+    const { batch, preprocess, shard } = options;
+    const asked = { batchSize: batch, preprocessing: preprocess, ...(shard === undefined ? {} : { shard }) };
+    return batchesInOrder(dataset, asked);
+  };
+  return { classes, size, fingerprint, notes, batches };
 }
 
 /** Of class names, labels and the images as they are stored: pixels, encoded bytes, or paths below `root`. */
-function datasetFingerprint(dataset: Dataset, root: string): string {
+function datasetFingerprint(dataset: LabelledImages, root: string): string {
   const hash = createHash('sha256').update(JSON.stringify(dataset.classes));
   const places = Int32Array.from({ length: 2 * dataset.size }, (_, i) =>
     i % 2 === 0 ? dataset.label(i / 2) : dataset.position((i - 1) / 2),

@@ -6,7 +6,7 @@ import { stat } from 'node:fs/promises';
 import { relative, sep } from 'node:path';
 import { ImageError } from '../data/errors.js';
 import { systemPath } from '../data/fileNames.js';
-import type { ImageFolder } from '../data/imageFolder.js';
+import type { FoundFolder } from '../data/imageFolder.js';
 import type { Model } from './model.js';
 
 /** Of everything that decides a model's answers: configuration, preprocessing, labels and every weight. Not of the file's format. */
@@ -28,7 +28,7 @@ const together = 256;
  *
  * @throws ImageError for a file that has gone.
  */
-export async function folderFingerprint(folder: ImageFolder): Promise<string> {
+export async function folderFingerprint(folder: FoundFolder): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify(folder.classes));
   for (let first = 0; first < folder.samples.length; first += together) {
     const samples = folder.samples.slice(first, first + together);

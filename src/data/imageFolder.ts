@@ -1,12 +1,9 @@
 /**
  * A folder of labelled images, `<folder>/<class>/**\/<image>`, with the class numbers and the order of torchvision's
- * ImageFolder. Files are found when it is opened and decoded while batches are drawn. It does not shuffle or augment.
+ * ImageFolder. Files are found here and read elsewhere.
  */
 import { realpath } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { UsageError } from '../errors.js';
-import { checkOptionNames } from '../optionNames.js';
-import { decodeImage } from './decode.js';
 import { ImageError } from './errors.js';
 import { decodeName, type FolderNames, readFolder, systemPath } from './fileNames.js';
 import {
@@ -19,8 +16,6 @@ import {
   isStray,
   sortCodePoints,
 } from './names.js';
-import { type PreprocessSettings, preprocessedLength, preprocess as preprocessImage } from './preprocess.js';
-import { readAhead } from './readAhead.js';
 
 /** One image of a folder: its path (which begins with the folder's) and the number of its class. */
 export interface ImageSample {
@@ -28,35 +23,8 @@ export interface ImageSample {
   readonly label: number;
 }
 
-/** One of `count` equal parts: sample i of the folder's order belongs to shard i mod `count`. */
-export interface Shard {
-  readonly index: number;
-  readonly count: number;
-}
-
-/** How batches are made. */
-export interface BatchOptions {
-  /** Images per batch; the last batch may be smaller. */
-  readonly batch: number;
-  readonly preprocess: PreprocessSettings;
-  /** Which part of the samples to draw; all of them when absent. */
-  readonly shard?: Shard;
-  /** Images decoded at once (default 4, the size of libuv's thread pool). */
-  readonly concurrency?: number;
-}
-
-/** A batch ready for a network. */
-export interface ImageBatch {
-  /** float32 [B, 3, H, W]. */
-  readonly input: Float32Array;
-  /** Class numbers [B]. */
-  readonly labels: Int32Array;
-  /** Paths [B], in the same order. */
-  readonly paths: readonly string[];
-}
-
-/** See {@link openImageFolder}. */
-export interface ImageFolder {
+/** See {@link findImageFolder}. */
+export interface FoundFolder {
   readonly directory: string;
   /** Class names; a sample's label is an index into them. */
   readonly classes: readonly string[];
@@ -64,17 +32,10 @@ export interface ImageFolder {
   readonly samples: readonly ImageSample[];
   /** What was passed over: folders and files that systems and tools leave behind, and folders beside the classes without images. */
   readonly ignored: readonly string[];
-  /**
-   * The samples of a shard in order, decoded and preprocessed, decoding ahead of the consumer by about one batch. Throws
-   * UsageError for wrong options and, when its turn comes, ImageError for a file that cannot be decoded.
-   */
-  batches(options: BatchOptions): AsyncGenerator<ImageBatch, void, undefined>;
 }
 
 // torchvision would read these; passing over them in silence would give another data set than the one on disk.
 const refusedExtensions: readonly string[] = ['.bmp', '.ppm', '.pgm'];
-
-const defaultConcurrency = 4;
 
 /**
  * Finds the classes and images of a folder. Class names are sorted by code point, as Python sorts strings, and every
@@ -85,7 +46,7 @@ const defaultConcurrency = 4;
  *
  * @param besides Folders that are known to be no classes.
  */
-export async function openImageFolder(directory: string, besides: readonly string[] = []): Promise<ImageFolder> {
+export async function findImageFolder(directory: string, besides: readonly string[] = []): Promise<FoundFolder> {
   const found: Findings = { ignored: [], macDoubles: 0 };
   const classes = await findClasses(directory, besides, found);
   const samples: ImageSample[] = [];
@@ -101,13 +62,7 @@ export async function openImageFolder(directory: string, besides: readonly strin
     names.push(name);
   }
   if (names.length === 0) throw noClasses(directory);
-  const batches = (options: BatchOptions) => drawBatches(samples, checked(options));
-  return { directory, classes: names, samples, ignored: ignoredIn(directory, found), batches };
-}
-
-function checked(options: BatchOptions): BatchOptions {
-  checkOptionNames<BatchOptions>('batches', options, { batch: true, preprocess: true, shard: true, concurrency: true });
-  return options;
+  return { directory, classes: names, samples, ignored: ignoredIn(directory, found) };
 }
 
 /** What a search passes over. */
@@ -120,17 +75,6 @@ interface Findings {
 function ignoredIn(directory: string, { ignored, macDoubles }: Findings): string[] {
   const places = ignored.map((path) => relative(directory, path));
   return macDoubles === 0 ? places : [...places, `${macDoubles} files named ._*`];
-}
-
-/** The samples that belong to a shard, in order. Throws UsageError unless 0 <= index < count. */
-export function samplesOfShard<Sample>(samples: readonly Sample[], shard: Shard): Sample[] {
-  const { index, count } = shard;
-  if (!Number.isSafeInteger(count) || !Number.isSafeInteger(index) || count < 1 || index < 0 || index >= count) {
-    throw new UsageError(
-      `shard ${index} of ${count} does not exist; the index must be a whole number from 0 to count - 1`,
-    );
-  }
-  return samples.filter((_, i) => i % count === index);
 }
 
 /** A class and the folders that hold its images: one, or several whose names read alike. */
@@ -229,49 +173,4 @@ async function reading<Result>(path: string, work: () => Promise<Result>): Promi
 
 function isImage(name: string): boolean {
   return hasExtension(name, imageExtensions) || hasExtension(name, refusedExtensions);
-}
-
-async function* drawBatches(
-  allSamples: readonly ImageSample[],
-  options: BatchOptions,
-): AsyncGenerator<ImageBatch, void, undefined> {
-  const { batch, preprocess, shard = { index: 0, count: 1 }, concurrency = defaultConcurrency } = options;
-  requirePositive('batch', batch);
-  requirePositive('concurrency', concurrency);
-  const samples = samplesOfShard(allSamples, shard);
-  // Only preprocessed images wait for their turn: a decoded photograph can be a hundred times as large.
-  const prepare = async ({ path }: ImageSample) => preprocessImage(await decodeImage(path), preprocess);
-  const images = readAhead(samples, prepare, { concurrency, lookAhead: batch + concurrency });
-  try {
-    for (let first = 0; first < samples.length; first += batch) {
-      yield await collect(samples.slice(first, first + batch), images, preprocess);
-    }
-  } finally {
-    await images.return();
-  }
-}
-
-async function collect(
-  samples: readonly ImageSample[],
-  images: AsyncGenerator<Float32Array, void, undefined>,
-  preprocess: PreprocessSettings,
-): Promise<ImageBatch> {
-  const length = preprocessedLength(preprocess);
-  const input = new Float32Array(samples.length * length);
-  for (let i = 0; i < samples.length; i++) {
-    const image = await images.next();
-    if (image.done) throw new Error(`reading ahead ended before ${samples[i]!.path}`);
-    input.set(image.value, i * length);
-  }
-  return {
-    input,
-    labels: Int32Array.from(samples, (sample) => sample.label),
-    paths: samples.map((sample) => sample.path),
-  };
-}
-
-function requirePositive(option: string, value: number): void {
-  if (!Number.isSafeInteger(value) || value < 1) {
-    throw new UsageError(`${option} is ${value}; it must be a whole number of at least 1`);
-  }
 }

@@ -6,16 +6,8 @@
 import * as z from 'zod';
 import { checkOptionNames, nearestName } from '../optionNames.js';
 import { ImageError } from './errors.js';
-import { checkRaster, type Raster, type RgbImage, rasterOf } from './image.js';
-import {
-  centreCropRegion,
-  cropWithBlack,
-  intersect,
-  type Region,
-  resizeBicubic,
-  type Size,
-  shorterSideSize,
-} from './resize.js';
+import { checkRaster, type RgbImage, rasterOf } from './image.js';
+import { centreCropRegion, resizedPart, shorterSideSize } from './resize.js';
 
 const side = z.int().min(1).max(16384);
 const perChannel = <Item extends z.ZodType<number>>(item: Item) => z.tuple([item, item, item]);
@@ -111,13 +103,6 @@ export function cropPixels(image: RgbImage, settings: PreprocessSettings): Uint8
   const size = settings.resize === null ? image : shorterSideSize(image, settings.resize);
   const region = centreCropRegion(size, { height: settings.crop[0], width: settings.crop[1] });
   return resizedPart(raster, size, region).data;
-}
-
-/** Only what the crop shows of the resized image is computed. */
-function resizedPart(raster: Raster, size: Size, region: Region): Raster {
-  const inside = intersect(size, region);
-  const part = resizeBicubic(raster, size, inside);
-  return cropWithBlack(part, { ...region, left: region.left - inside.left, top: region.top - inside.top });
 }
 
 /** (v / 255 - mean) / std for every byte v, in float32 with a rounding after each operation. */

@@ -54,6 +54,20 @@ export function resizeBilinear(image: Raster, size: Size, region: Region = whole
   return resizeBy(triangleFilter, image, size, region);
 }
 
+/**
+ * The part `region` of `image` resized to `size`; it may reach beyond, where it is black. Only what lies inside is computed.
+ */
+export function resizedPart(
+  image: Raster,
+  size: Size,
+  region: Region,
+  resize: typeof resizeBicubic = resizeBicubic,
+): Raster {
+  const inside = intersect(size, region);
+  const part = resize(image, size, inside);
+  return cropWithBlack(part, { ...region, left: region.left - inside.left, top: region.top - inside.top });
+}
+
 function resizeBy(filter: Filter, image: Raster, size: Size, region: Region): Raster {
   checkRaster(image);
   checkRegion(size, region);

@@ -6,7 +6,8 @@ import { createHash, type Hash } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { z } from 'zod';
-import { type Dataset, type ImageStore, readImage } from '../data/datasets/dataset.js';
+import { type ImageStore, readImage } from '../data/datasets/imageStore.js';
+import type { LabelledImages } from '../data/datasets/images.js';
 import { DataError } from '../data/errors.js';
 import { reasonOf } from '../interop/fileReasons.js';
 import { clipped } from './plainData.js';
@@ -35,7 +36,7 @@ const readInFull = 2 ** 29;
 const together = 64;
 
 /** @param like How the fingerprint it is to be compared with was made. */
-export async function fingerprintOf(dataset: Dataset, like?: DataFingerprint): Promise<DataFingerprint> {
+export async function fingerprintOf(dataset: LabelledImages, like?: DataFingerprint): Promise<DataFingerprint> {
   const { store, size } = dataset;
   const names = Array.from({ length: size }, (_, i) => nameOf(dataset, i));
   const sums = new Uint8Array(size * sumBytes);
@@ -61,7 +62,7 @@ function pixelSum(store: Extract<ImageStore, { kind: 'pixels' }>, position: numb
 }
 
 /** Class and place below the class's folder; what has no file is named by its number. */
-function nameOf(dataset: Dataset, i: number): string {
+function nameOf(dataset: LabelledImages, i: number): string {
   const label = dataset.classes[dataset.label(i)]!;
   const name = dataset.imageName(i);
   if (name.startsWith(`${dataset.name} `)) return `${label}/${name.slice(dataset.name.length + 1)}`;

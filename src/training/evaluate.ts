@@ -1,11 +1,11 @@
 /** How good weights are on a data set, by a task's metric, with the inference engine: batch norms folded, spikes as they will be in use. */
-import type { Dataset } from '../data/datasets/dataset.js';
-import { createLoader } from '../data/loader/loader.js';
+import type { LabelledImages } from '../data/datasets/images.js';
 import type { PreprocessSettings } from '../data/preprocess.js';
 import type { Engine } from '../engines/kernels.js';
 import type { Parameters } from '../graph/graph.js';
 import { Inference } from '../inference/inference.js';
 import { networkOf } from '../inference/network.js';
+import { createLoader } from '../loader/loader.js';
 import type { NetworkDescription } from '../models/registry.js';
 import type { AnyMetric } from '../tasks/registry.js';
 
@@ -24,7 +24,7 @@ const batchSize = 64;
 export async function evaluateFigure(
   createEngine: () => Promise<Engine>,
   { parameters, preprocessing, ...description }: EvaluatedNetwork,
-  dataset: Dataset,
+  dataset: LabelledImages,
   metric: AnyMetric,
   isStopped: () => boolean = () => false,
 ): Promise<number | undefined> {

@@ -1,5 +1,5 @@
 /** Whether a recipe and a data set fit each other: everything that does not, at once, before anything runs. */
-import type { Dataset } from '../data/datasets/dataset.js';
+import type { LabelledImages } from '../data/datasets/images.js';
 import type { PartialRecipe } from './recipe.js';
 import type { RecipeProblem } from './recipeProblems.js';
 
@@ -7,11 +7,11 @@ import type { RecipeProblem } from './recipeProblems.js';
 const colours = 3;
 
 /** @param recipe As much of it as is known to be right by itself. */
-export function dataProblems(recipe: PartialRecipe, dataset: Dataset): RecipeProblem[] {
+export function dataProblems(recipe: PartialRecipe, dataset: LabelledImages): RecipeProblem[] {
   return [...networkProblems(recipe, dataset), ...batchProblems(recipe, dataset)];
 }
 
-function networkProblems({ model }: PartialRecipe, { name, classes }: Dataset): RecipeProblem[] {
+function networkProblems({ model }: PartialRecipe, { name, classes }: LabelledImages): RecipeProblem[] {
   const problems: RecipeProblem[] = [];
   if (model?.classes !== undefined && model.classes !== classes.length) {
     const message = `${name}: has ${classes.length} classes, but the recipe's network has ${model.classes}; set classes=${classes.length}`;
@@ -24,7 +24,10 @@ function networkProblems({ model }: PartialRecipe, { name, classes }: Dataset): 
   return problems;
 }
 
-function batchProblems({ data, batchSize, accumulate }: PartialRecipe, { name, size }: Dataset): RecipeProblem[] {
+function batchProblems(
+  { data, batchSize, accumulate }: PartialRecipe,
+  { name, size }: LabelledImages,
+): RecipeProblem[] {
   const problems: RecipeProblem[] = [];
   const held = heldOut(data?.holdOut ?? 0, size);
   if (held === undefined) {
@@ -40,7 +43,7 @@ function tooLarge(
   batchSize: number,
   accumulate: number | undefined,
   held: number,
-  { name, size }: Pick<Dataset, 'name' | 'size'>,
+  { name, size }: Pick<LabelledImages, 'name' | 'size'>,
 ): RecipeProblem[] {
   const left = size - held;
   const without = held > 0 ? ` (without ${held} held out)` : '';

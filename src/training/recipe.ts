@@ -3,8 +3,8 @@
  * seed. The same recipe on the same data gives the same weights. Recipes come from outside and pass one schema.
  */
 import { z } from 'zod';
-import type { AugmentationSettings } from '../data/augment/settings.js';
 import type { PreprocessSettings } from '../data/preprocess.js';
+import type { AugmentationSettings } from '../modalities/image/settings.js';
 import { type MetaSpikeformerConfiguration, metaSpikeformerConfigurationSchema } from '../models/metaSpikeformer.js';
 import { type AnyMetric, defaultTask, taskNamed } from '../tasks/registry.js';
 import { TrainingError } from './errors.js';

@@ -3,8 +3,8 @@
  * task's; what fields mean together is checked in `recipe.ts`.
  */
 import { z } from 'zod';
-import { augmentationSchema } from '../data/augment/settings.js';
 import { preprocessSettingsSchema } from '../data/preprocess.js';
+import { augmentationSchema } from '../modalities/image/settings.js';
 import { type AnyTask, defaultTask, taskNamed, taskNames } from '../tasks/registry.js';
 
 /** Fields that decide how fast or how talkative a run is, never what its weights are: they may change on `--resume`. */

@@ -2,7 +2,7 @@
  * What somebody who writes a recipe wants to know about images: classes, counts, sizes, colours. A few hundred of them are decoded, always
  * the same ones. For Node.
  */
-import type { Dataset } from '../data/datasets/dataset.js';
+import type { LabelledImages } from '../data/datasets/images.js';
 import { openDataset } from '../data/datasets/openDataset.js';
 import { MissingSplitError } from '../data/errors.js';
 import type { RgbImage } from '../data/image.js';
@@ -53,7 +53,7 @@ async function testImages(path: string): Promise<number | null> {
   }
 }
 
-async function lookAt(dataset: Dataset) {
+async function lookAt(dataset: LabelledImages) {
   const count = Math.min(dataset.size, mostDecoded);
   const sizes: ImageSize[] = [];
   const totals = { pixels: 0, sums: [0, 0, 0], squares: [0, 0, 0] };

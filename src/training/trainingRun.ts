@@ -4,14 +4,15 @@
  */
 import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Dataset, holdOut } from '../data/datasets/dataset.js';
-import { createLoader, type Loader, type TrainingBatch } from '../data/loader/loader.js';
+import { holdOut } from '../data/datasets/dataset.js';
+import type { LabelledImages } from '../data/datasets/images.js';
 import type { TrainingEngine } from '../engines/trainingKernels.js';
 import type { Parameters } from '../graph/graph.js';
 import type { ModelDescription } from '../interop/loadParameters.js';
 import { writeNodeFile } from '../interop/nodeFile.js';
 import { sweepTemporaries } from '../interop/temporaryFiles.js';
 
+import { createLoader, type Loader, type TrainingBatch } from '../loader/loader.js';
 import { createTrainingEngine } from '../runtime/engines.js';
 import { type AnyMetric, taskNamed } from '../tasks/registry.js';
 import { qualified, type Sums } from '../tasks/task.js';
@@ -90,12 +91,12 @@ class TrainingRun {
   readonly #teacher: Teacher | undefined;
   readonly #lock: RunLock;
   readonly #origin: RunOrigin;
-  readonly #training: Dataset;
+  readonly #training: LabelledImages;
   readonly #phaseAt: (epoch: number) => Phase;
   #phase: Phase;
   #parts: RunParts;
   #loader: Loader;
-  readonly #validation: Dataset | undefined;
+  readonly #validation: LabelledImages | undefined;
   readonly #log: MetricsLog;
   readonly #board: TensorBoardLog;
   readonly #stepsPerEpoch: number;

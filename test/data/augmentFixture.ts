@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Colour, Interpolation } from '../../src/data/augment/affine.js';
+import type { Colour, Interpolation } from '../../src/data/geometry/transform.js';
 import type { RgbImage } from '../../src/data/image.js';
 import type { Region } from '../../src/data/resize.js';
 

@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { rotate, type Sampling, shearX, shearY, translateX, translateY } from '../../src/data/augment/affine.js';
-import { resizedCrop } from '../../src/data/augment/crop.js';
+import {
+  rotation,
+  shearX,
+  shearY,
+  transformAffine,
+  translationX,
+  translationY,
+} from '../../src/data/geometry/affine.js';
+import { transformImage } from '../../src/data/geometry/image.js';
+import type { AffineMatrix } from '../../src/data/geometry/transform.js';
+import type { RgbImage } from '../../src/data/image.js';
 import {
   adjustBrightness,
   adjustColour,
@@ -12,8 +21,7 @@ import {
   posterize,
   solarize,
   solarizeAdd,
-} from '../../src/data/augment/photometric.js';
-import type { RgbImage } from '../../src/data/image.js';
+} from '../../src/modalities/image/photometric.js';
 import { type ExpectedOperation, expected, generatedImage, sha256 } from './augmentFixture.js';
 
 const photometric = {
@@ -28,12 +36,17 @@ const photometric = {
   adjustBrightness,
   adjustSharpness,
 };
-const geometric = { rotate, shearX, shearY, translateX, translateY };
+const geometric: Record<string, (image: RgbImage, argument: number) => AffineMatrix> = {
+  rotate: rotation,
+  shearX: (_, factor) => shearX(factor),
+  shearY: (_, factor) => shearY(factor),
+  translateX: translationX,
+  translateY: translationY,
+};
 
 function apply(image: RgbImage, { operation, argument, interpolation }: ExpectedOperation): RgbImage {
   if (interpolation !== undefined) {
-    const sampling: Sampling = { interpolation, fill: expected.fill };
-    return geometric[operation as keyof typeof geometric](image, argument, sampling);
+    return transformAffine(image, geometric[operation]!(image, argument), { interpolation, fill: expected.fill });
   }
   return photometric[operation as keyof typeof photometric](image, argument);
 }
@@ -74,7 +87,13 @@ describe('a resized crop', () => {
   it.each(expected.resizedCrops)('of $region to $size, $interpolation, is Pillow’s crop and resize', (example) => {
     const [width, height] = example.size;
     const image = generatedImage(expected.images[0]!);
-    const crop = resizedCrop(image, example.region, { width, height }, example.interpolation);
+    const { region, interpolation } = example;
+    const crop = transformImage(image, {
+      steps: [
+        { kind: 'cut', from: image, region, border: 'zero' },
+        { kind: 'resize', from: region, to: { width, height }, interpolation },
+      ],
+    });
     expect(sha256(crop.data)).toBe(example.sha256);
   });
 });

@@ -1,13 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { flipHorizontally, padAndCrop, randomRegion } from '../../src/data/augment/crop.js';
-import { mixBatch, mixedTargets, randomBox, symmetricBeta } from '../../src/data/augment/mix.js';
-import { increasingOperations, parseRandAugment, randAugment } from '../../src/data/augment/randAugment.js';
-import { eraseRandomly } from '../../src/data/augment/randomErasing.js';
-import { randomFor } from '../../src/data/augment/seed.js';
-import { augmentationSchema, parseAugmentation } from '../../src/data/augment/settings.js';
-import type { ImageLayout } from '../../src/data/augment/tensor.js';
 import { DataError } from '../../src/data/errors.js';
+import { drawPaddedCrop, randomRegion } from '../../src/data/geometry/crop.js';
+import { flipHorizontally, transformImage } from '../../src/data/geometry/image.js';
+import type { PaddedCrop } from '../../src/data/geometry/settings.js';
 import type { RgbImage } from '../../src/data/image.js';
+import type { Size } from '../../src/data/resize.js';
+import { randomFor } from '../../src/data/seed.js';
+import { mixedLabels } from '../../src/data/targets/classes.js';
+import { applySteps } from '../../src/modalities/image/augment.js';
+import type { ImageLayout } from '../../src/modalities/image/layout.js';
+import { mixBatch, randomBox, symmetricBeta } from '../../src/modalities/image/mix.js';
+import { drawRandAugment, increasingOperations, parseRandAugment } from '../../src/modalities/image/randAugment.js';
+import { drawErasing, erase } from '../../src/modalities/image/randomErasing.js';
+import { augmentationSchema, parseAugmentation } from '../../src/modalities/image/settings.js';
+import type { Random } from '../../src/random.js';
 import { expected, generatedImage } from './augmentFixture.js';
 
 const complete = augmentationSchema.parse({
@@ -36,6 +42,10 @@ function coordinates(width: number, height: number): RgbImage {
 const pixelAt = ({ width, data }: RgbImage, x: number, y: number) => [
   ...data.subarray((y * width + x) * 3, (y * width + x) * 3 + 3),
 ];
+
+function padAndCrop(image: RgbImage, settings: PaddedCrop, size: Size, generator: Random): RgbImage {
+  return transformImage(image, { steps: drawPaddedCrop(image, settings, size, generator) });
+}
 
 describe('pad and crop', () => {
   const size = { width: 8, height: 8 };
@@ -129,7 +139,10 @@ describe('RandAugment', () => {
 
   it('leaves the quarter of images alone for which neither of two operations is chosen', () => {
     const image = generatedImage(expected.images.find(({ kind, width }) => kind === 'dull' && width === 32)!);
-    const untouched = times(2000, (i) => randAugment(image, complete.randAugment!, [1, 2, 3], random(i)) === image);
+    const untouched = times(
+      2000,
+      (i) => drawRandAugment(image, complete.randAugment!, [1, 2, 3], random(i)).length === 0,
+    );
     // Four standard deviations of 2,000 throws are 0.04.
     expect(Math.abs(mean(untouched.map(Number)) - 0.25)).toBeLessThan(0.04);
   });
@@ -139,7 +152,7 @@ describe('RandAugment', () => {
     const change = (name: string, strength: number) => {
       const operation = increasingOperations.find((candidate) => candidate.name === name)!;
       const sampling = { interpolation: 'bicubic', fill: [0, 0, 0] } as const;
-      const { data } = operation.apply(image, strength, random(1), sampling);
+      const { data } = applySteps(image, [operation.draw(strength, random(1), image, sampling)]);
       return mean([...data].map((value, i) => Math.abs(value - image.data[i]!)));
     };
     for (const { name } of increasingOperations.slice(3))
@@ -150,7 +163,7 @@ describe('RandAugment', () => {
 describe('random erasing', () => {
   const erased = (i: number, layout = square) => {
     const values = new Float32Array(32 * 32 * 3).fill(99);
-    eraseRandomly(values, 0, layout, erasing, random(i));
+    erase(values, 0, layout, drawErasing(layout, erasing, random(i)));
     return values;
   };
 
@@ -197,9 +210,8 @@ describe('random erasing', () => {
 
   it('happens with its probability', () => {
     const happened = times(2000, (i) => {
-      const values = new Float32Array(3072);
-      eraseRandomly(values, 0, square, { ...erasing, probability: 0.25 }, random(i));
-      return Number(values.some((value) => value !== 0));
+      const rectangles = drawErasing(square, { ...erasing, probability: 0.25 }, random(i));
+      return Number(rectangles.length > 0);
     });
     expect(Math.abs(mean(happened) - 0.25)).toBeLessThan(0.04);
   });
@@ -226,7 +238,7 @@ describe('mixing', () => {
       // Image k is the constant k, so that the pixels tell how much of which image they hold.
       const input = Float32Array.from({ length: 4 * 3072 }, (_, at) => Math.floor(at / 3072));
       const labels = Int32Array.of(0, 1, 2, 3);
-      const targets = mixBatch(input, square, labels, 4, mix, random(i));
+      const targets = mixedLabels(labels, 4, mixBatch(input, square, 4, mix, random(i)));
       for (let k = 0; k < 4; k++) {
         const own = targets[k * 4 + k]!;
         const other = targets[k * 4 + 3 - k]!;
@@ -243,10 +255,9 @@ describe('mixing', () => {
       const [b, pixel, channel] = [Math.floor(i / 90), Math.floor((i % 90) / 3), i % 3];
       return b * 90 + channel * 30 + pixel;
     });
-    const labels = Int32Array.of(0, 1);
     const cutmix = { ...mix, mixup: 0 };
-    mixBatch(first, image, labels, 2, cutmix, random(5));
-    mixBatch(last, { ...image, layout: 'channelsLast' }, labels, 2, cutmix, random(5));
+    mixBatch(first, image, 2, cutmix, random(5));
+    mixBatch(last, { ...image, layout: 'channelsLast' }, 2, cutmix, random(5));
     expect(times(180, (i) => last[Math.floor(i / 90) * 90 + ((i % 90) % 30) * 3 + Math.floor((i % 90) / 30)])).toEqual([
       ...first,
     ]);
@@ -255,7 +266,7 @@ describe('mixing', () => {
 
   it('smooths as timm’s mixup_target does', () => {
     // timm: off = 0.1 / 4 and on = 1 - 0.1 + off, for both labels, weighted 0.7 and 0.3.
-    const targets = [...mixedTargets(Int32Array.of(0, 2), 4, 0.7, 0.1)];
+    const targets = [...mixedLabels(Int32Array.of(0, 2), 4, { weight: 0.7, labelSmoothing: 0.1 })];
     const wanted = [0.7 * 0.925 + 0.3 * 0.025, 0.025, 0.3 * 0.925 + 0.7 * 0.025, 0.025];
     for (const [i, value] of wanted.entries()) expect(targets[i]).toBeCloseTo(value, 6);
   });

@@ -7,13 +7,14 @@ import { gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openArchive } from '../../src/data/datasets/archive.js';
-import { type Dataset, holdOut, subset } from '../../src/data/datasets/dataset.js';
+import { holdOut, subset } from '../../src/data/datasets/dataset.js';
+import type { LabelledImages } from '../../src/data/datasets/images.js';
 import { openDataset } from '../../src/data/datasets/openDataset.js';
 import { defaultTarLimits } from '../../src/data/datasets/tar.js';
 import { decodeImage } from '../../src/data/decode.js';
 import { DataError } from '../../src/data/errors.js';
-import { openImageFolder } from '../../src/data/imageFolder.js';
 import { UsageError } from '../../src/errors.js';
+import { openImageFolder } from '../../src/loader/imageFolder.js';
 import { sharedPath } from '../shared.js';
 
 let root: string;
@@ -45,7 +46,7 @@ async function messageOf(work: Promise<unknown>): Promise<string> {
   return (error as DataError).message;
 }
 
-async function contentsOf(dataset: Dataset) {
+async function contentsOf(dataset: LabelledImages) {
   const numbers = Array.from({ length: dataset.size }, (_, i) => i);
   return Promise.all(
     numbers.map(async (i) => ({
@@ -55,7 +56,7 @@ async function contentsOf(dataset: Dataset) {
   );
 }
 
-const labelsOf = (dataset: Dataset) => Array.from({ length: dataset.size }, (_, i) => dataset.label(i));
+const labelsOf = (dataset: LabelledImages) => Array.from({ length: dataset.size }, (_, i) => dataset.label(i));
 
 /** Splits whose order and labels are easy to get wrong; the test split lacks the first class. */
 const files: Readonly<Record<string, number>> = {
@@ -427,13 +428,13 @@ describe.skipIf(cifar === undefined || !hasGnuTar)('CIFAR-10 (JPEG q75) (skipped
 describe('holding out', () => {
   const labels = [...Array(50).fill(0), ...Array(30).fill(1), ...Array(20).fill(2)];
 
-  async function unbalanced(): Promise<Dataset> {
+  async function unbalanced(): Promise<LabelledImages> {
     const parts = [labels.slice(0, 60), labels.slice(60)];
     for (const [i, part] of parts.entries()) await put(`held/data_batch_${i + 1}.bin`, cifarRecords(1, part));
     return openDataset(join(root, 'held'));
   }
-  const members = (dataset: Dataset) => Array.from({ length: dataset.size }, (_, i) => dataset.position(i));
-  const counts = (dataset: Dataset) =>
+  const members = (dataset: LabelledImages) => Array.from({ length: dataset.size }, (_, i) => dataset.position(i));
+  const counts = (dataset: LabelledImages) =>
     [0, 1, 2].map((label) => labelsOf(dataset).filter((own) => own === label).length);
 
   it('takes every class in proportion and leaves the rest, each image once', async () => {

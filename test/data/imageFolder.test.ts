@@ -4,10 +4,10 @@ import { dirname, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { decodeImage } from '../../src/data/decode.js';
 import { ImageError } from '../../src/data/errors.js';
-import { type ImageBatch, openImageFolder } from '../../src/data/imageFolder.js';
 import { compareCodePoints } from '../../src/data/names.js';
 import { plainPreprocessing, preprocess } from '../../src/data/preprocess.js';
 import { UsageError } from '../../src/errors.js';
+import { type ImageBatch, openImageFolder } from '../../src/loader/imageFolder.js';
 import { expected, fixtureImage } from './expected.js';
 
 let root: string;

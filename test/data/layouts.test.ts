@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openEvaluationData } from '../../src/api/evaluationData.js';
-import type { Dataset } from '../../src/data/datasets/dataset.js';
+import type { LabelledImages } from '../../src/data/datasets/images.js';
 import { openDataset } from '../../src/data/datasets/openDataset.js';
 import { decodeName, locate, systemPath } from '../../src/data/fileNames.js';
 import { memoryBudget, setMemoryBudget } from '../../src/data/memoryBudget.js';
@@ -44,7 +44,7 @@ async function plant(...places: readonly string[]): Promise<string> {
 }
 
 /** The names of a split's images below the root of the data. */
-function imagesOf(dataset: Dataset, path: string): string[] {
+function imagesOf(dataset: LabelledImages, path: string): string[] {
   return Array.from({ length: dataset.size }, (_, i) => dataset.imageName(i).slice(path.length + 1));
 }
 

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { datasetOf } from '../../src/data/datasets/dataset.js';
+import { labelledImages } from '../../src/data/datasets/images.js';
 import { MetaSpikeformerError } from '../../src/errors.js';
 import { seededRandom } from '../../src/random.js';
 import { TrainingError } from '../../src/training/errors.js';
@@ -51,7 +51,7 @@ describe('a recipe', () => {
   });
 
   it('that does not fit the data says everything that does not', () => {
-    const data = datasetOf({
+    const data = labelledImages({
       name: 'few',
       classes: ['a', 'b', 'c'],
       labels: Int32Array.of(0, 1, 2),

@@ -1,7 +1,7 @@
 /** Runs small enough to be made dozens of times, and what is compared of their files. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Dataset, datasetOf } from '../../src/data/datasets/dataset.js';
+import { type LabelledImages, labelledImages } from '../../src/data/datasets/images.js';
 import { createReferenceEngine } from '../../src/engines/reference/index.js';
 import { parseRecipe, type Recipe, withSettings } from '../../src/training/recipe.js';
 import type { RunSettings } from '../../src/training/trainingRun.js';
@@ -45,10 +45,10 @@ export function smallest(...settings: readonly string[]): Recipe {
 }
 
 /** Grey images, each of its own shade. */
-export function shades(count: number, classes: readonly string[] = ['even', 'odd'], changed?: number): Dataset {
+export function shades(count: number, classes: readonly string[] = ['even', 'odd'], changed?: number): LabelledImages {
   const pixels = Uint8Array.from({ length: count * 8 * 8 * 3 }, (_, i) => (i * 7 + Math.floor(i / 192) * 40) % 251);
   if (changed !== undefined) pixels[changed * 192]!++;
-  return datasetOf({
+  return labelledImages({
     name: 'shades',
     classes,
     labels: Int32Array.from({ length: count }, (_, i) => i % 2),

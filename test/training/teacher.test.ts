@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Dataset, datasetOf } from '../../src/data/datasets/dataset.js';
+import { type LabelledImages, labelledImages } from '../../src/data/datasets/images.js';
 import { createWasmEngine } from '../../src/engines/wasm/index.js';
 import { loadModel, writeOnnx } from '../../src/index.js';
 import { seededRandom } from '../../src/random.js';
@@ -42,7 +42,7 @@ function recipeWith(more: object, model: object = {}): Recipe {
 }
 
 /** Two classes that differ in which half is bright; `label` says what the data set claims of them. */
-function halves(count: number, label: (index: number) => number): Dataset {
+function halves(count: number, label: (index: number) => number): LabelledImages {
   const random = seededRandom(3);
   const pixels = new Uint8Array(count * 8 * 8 * 3);
   for (let i = 0; i < count; i++) {
@@ -51,7 +51,7 @@ function halves(count: number, label: (index: number) => number): Dataset {
       for (let x = 0; x < 8 * 3; x++) pixels[(i * 8 + y) * 24 + x] = (bright ? 150 : 40) + random.integer(60);
     }
   }
-  return datasetOf({
+  return labelledImages({
     name: 'halves',
     classes: ['top', 'bottom'],
     labels: Int32Array.from({ length: count }, (_, index) => label(index)),

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Dataset, datasetOf } from '../../src/data/datasets/dataset.js';
+import { type LabelledImages, labelledImages } from '../../src/data/datasets/images.js';
 import { openCheckpointFile } from '../../src/interop/checkpointFiles.js';
 import { loadParameters } from '../../src/interop/loadParameters.js';
 import { seededRandom } from '../../src/random.js';
@@ -46,7 +46,7 @@ const written = {
 };
 
 /** Two classes that differ in which half is bright. */
-function halves(count: number): Dataset {
+function halves(count: number): LabelledImages {
   const random = seededRandom(3);
   const pixels = new Uint8Array(count * 8 * 8 * 3);
   const labels = new Int32Array(count);
@@ -57,7 +57,7 @@ function halves(count: number): Dataset {
       for (let x = 0; x < 8 * 3; x++) pixels[(i * 8 + y) * 24 + x] = (bright ? 150 : 40) + random.integer(60);
     }
   }
-  return datasetOf({
+  return labelledImages({
     name: 'halves',
     classes: ['top', 'bottom'],
     labels,

@@ -5,8 +5,8 @@ import { type EvaluatedPart, runAll } from '../../api/evaluate.js';
 import { type EvaluationData, openEvaluationData } from '../../api/evaluationData.js';
 import { modelFingerprint } from '../../api/fingerprint.js';
 import type { Model } from '../../api/model.js';
-import type { Shard } from '../../data/imageFolder.js';
 import { loadModel } from '../../index.js';
+import type { Shard } from '../../loader/shard.js';
 import { type AnyEvaluation, defaultTask, taskNamed } from '../../tasks/registry.js';
 import {
   type EvaluationDocument,

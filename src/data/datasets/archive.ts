@@ -11,7 +11,8 @@ import { isImageName, isMacDouble, isStray, mayBeStray } from '../names.js';
 import { sharedMemory } from '../sharedMemory.js';
 import { openBytes } from './byteReader.js';
 import { cifarDataset, holdsCifar, isCifarFile, isPickledCifar, pickledCifar } from './cifar.js';
-import { type Dataset, datasetOf, type EncodedStore } from './dataset.js';
+import type { EncodedStore } from './imageStore.js';
+import { type LabelledImages, labelledImages } from './images.js';
 import { ignoredNote, type Split } from './layout.js';
 import { placeImages, plainName } from './placeImages.js';
 import { sharedBytes } from './sharedBytes.js';
@@ -39,7 +40,7 @@ export async function openArchive(
   path: string,
   split: Split | readonly Split[],
   options: DecodingOptions & { readonly limits?: TarLimits } = {},
-): Promise<Dataset> {
+): Promise<LabelledImages> {
   const limits = options.limits ?? defaultTarLimits;
   const names = new NameMemory(path);
   try {
@@ -173,7 +174,7 @@ async function imageDataset(
   { entries, ignored }: Contents,
   splits: readonly Split[],
   options: DecodingOptions & { readonly limits: TarLimits },
-): Promise<Dataset> {
+): Promise<LabelledImages> {
   const { split, ...placed } = await placeImages(
     entries.map(({ name }) => name),
     splits,
@@ -187,7 +188,7 @@ async function imageDataset(
   const read = (i: number) => decodeImage(bytes.subarray(i === 0 ? 0 : ends[i - 1]!, ends[i]!), names[i]!);
   const small = await decodeSmallImages(chosen.length, read, options);
   return {
-    ...datasetOf({
+    ...labelledImages({
       name: `${path} (${split})`,
       classes: placed.classes,
       labels: Int32Array.from(placed.images, ({ label }) => label),
@@ -225,7 +226,12 @@ const longestSignature = 12;
 /** How JPEG, PNG, WebP, GIF, TIFF and AVIF files begin. */
 const signature = /^(?:\xff\xd8\xff|\x89PNG|RIFF|GIF8|II\*\0|MM\0\*|.{4}ftypavi)/s;
 
-async function cifarIn(path: string, entries: readonly Entry[], split: Split, limits: TarLimits): Promise<Dataset> {
+async function cifarIn(
+  path: string,
+  entries: readonly Entry[],
+  split: Split,
+  limits: TarLimits,
+): Promise<LabelledImages> {
   const byName = new Map(entries.map((entry) => [basename(entry.name), entry]));
   const names = [...byName.keys()];
   if (!holdsCifar(names)) {

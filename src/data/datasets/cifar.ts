@@ -3,7 +3,7 @@
  * red, green, blue, in files of fixed names. Not the pickled Python version.
  */
 import { DataError } from '../errors.js';
-import { type Dataset, datasetOf } from './dataset.js';
+import { type LabelledImages, labelledImages } from './images.js';
 import type { Split } from './layout.js';
 import { sharedBytes } from './sharedBytes.js';
 
@@ -87,7 +87,7 @@ export async function cifarDataset(
   split: Split,
   source: string,
   readFiles: ReadFiles,
-): Promise<Dataset> {
+): Promise<LabelledImages> {
   const variant = variantOf([...sizes.keys()]);
   const names = [...sizes.keys()].filter((name) => variant?.files[split].test(name)).sort(byNumber);
   if (variant === undefined || names.length === 0) {
@@ -111,7 +111,7 @@ export async function cifarDataset(
     const into = { pixels, labels, first: firsts.get(name)! };
     return readRecords(fill, count, variant, into, `${source}/${name}`);
   });
-  return datasetOf({
+  return labelledImages({
     name: `${source} (${split})`,
     classes: classNames(namesLength < 0 ? undefined : namesBytes, variant, source),
     labels,

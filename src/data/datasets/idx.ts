@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { DataError } from '../errors.js';
 import { type ByteReader, openBytes } from './byteReader.js';
-import { type Dataset, datasetOf } from './dataset.js';
+import { type LabelledImages, labelledImages } from './images.js';
 import type { Split } from './layout.js';
 import { sharedBytes } from './sharedBytes.js';
 
@@ -50,7 +50,7 @@ export async function openIdx(
   files: { readonly images: string; readonly labels: string },
   split: Split,
   classes?: readonly string[],
-): Promise<Dataset> {
+): Promise<LabelledImages> {
   const images = await readIdx(join(directory, files.images), imagesMagic);
   const labels = await readIdx(join(directory, files.labels), labelsMagic);
   const [count, height, width] = images.sizes;
@@ -59,7 +59,7 @@ export async function openIdx(
       `${join(directory, files.labels)}: has ${labels.sizes[0]} labels for the ${count} images of ${files.images}`,
     );
   }
-  return datasetOf({
+  return labelledImages({
     name: `${directory} (${split})`,
     classes: classes ?? (/fashion/i.test(directory) ? fashion : digits),
     labels: Int32Array.from(labels.content),

@@ -8,13 +8,13 @@ import { checkOptionNames, type OptionNames } from '../../optionNames.js';
 import { decodeImage } from '../decode.js';
 import { DataError } from '../errors.js';
 import { locate, readFolder, systemPath } from '../fileNames.js';
-import { openImageFolder } from '../imageFolder.js';
+import { findImageFolder } from '../imageFolder.js';
 import { className, isStray } from '../names.js';
 import { openArchive } from './archive.js';
 import { openBytes } from './byteReader.js';
 import { cifarDataset, isCifarFile } from './cifar.js';
-import { type Dataset, datasetOf } from './dataset.js';
 import { idxFiles, openIdx } from './idx.js';
+import { type LabelledImages, labelledImages } from './images.js';
 import { ignoredNote, knownLabel, type Layout, noSuchSplit, type Split } from './layout.js';
 import { type PixelFolder, recogniseFolder } from './recognise.js';
 import { type DecodingOptions, decodeSmallImages } from './smallImages.js';
@@ -37,7 +37,7 @@ const optionNames: OptionNames<OpenDatasetOptions> = {
  * Opens a data set. Images of at most 64 x 64, all of one size, are decoded at once and kept in memory. Throws DataError or
  * ImageError naming the file when nothing is recognised, the split is absent, or a file is damaged.
  */
-export async function openDataset(path: string, options: OpenDatasetOptions = {}): Promise<Dataset> {
+export async function openDataset(path: string, options: OpenDatasetOptions = {}): Promise<LabelledImages> {
   checkOptionNames<OpenDatasetOptions>('openDataset', options, optionNames);
   const split = options.split ?? 'train';
   const place = await locate(path);
@@ -61,7 +61,7 @@ async function isDirectory(path: string): Promise<boolean> {
   }
 }
 
-async function openCifar({ path, files }: PixelFolder, split: Split): Promise<Dataset> {
+async function openCifar({ path, files }: PixelFolder, split: Split): Promise<LabelledImages> {
   const sizes = new Map<string, number>();
   for (const name of files.filter(isCifarFile)) sizes.set(name, (await stat(systemPath(join(path, name)))).size);
   return cifarDataset(sizes, split, path, async (names, visit) => {
@@ -81,10 +81,10 @@ async function openFolder(
   { train, test, ignored }: Layout,
   split: Split,
   options: DecodingOptions,
-): Promise<Dataset> {
+): Promise<LabelledImages> {
   const place = split === 'train' ? train : test;
   if (place === undefined) throw noSuchSplit(path, split);
-  const folder = await openImageFolder(join(path, ...place), besidesIn(place, ignored));
+  const folder = await findImageFolder(join(path, ...place), besidesIn(place, ignored));
   const classes =
     train === undefined || train === place ? folder.classes : await trainingClasses(join(path, ...train), folder);
   const numbers = new Map(classes.map((name, label) => [name, label]));
@@ -92,7 +92,7 @@ async function openFolder(
   const small = await decodeSmallImages(paths.length, (i) => decodeImage(paths[i]!), options);
   const inside = folder.ignored.map((name) => [...place, name].join('/'));
   return {
-    ...datasetOf({
+    ...labelledImages({
       name: `${path} (${split})`,
       classes,
       labels: Int32Array.from(folder.samples, ({ label }) => knownLabel(numbers, folder.classes[label]!, path)),
@@ -114,5 +114,5 @@ async function trainingClasses(training: string, folder: { readonly classes: rea
   const { folders } = await readFolder(training);
   const names = new Set(folders.filter((name) => !isStray(name)).map(className));
   const same = names.size === folder.classes.length && folder.classes.every((name) => names.has(name));
-  return same ? folder.classes : (await openImageFolder(training)).classes;
+  return same ? folder.classes : (await findImageFolder(training)).classes;
 }

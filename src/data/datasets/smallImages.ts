@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import type { RgbImage } from '../image.js';
 import { readAhead } from '../readAhead.js';
 import type { Size } from '../resize.js';
-import type { PixelStore } from './dataset.js';
+import type { PixelStore } from './imageStore.js';
 import { hasRoomFor, sharedBytes } from './sharedBytes.js';
 
 /** Images with a longer side are not kept decoded. */

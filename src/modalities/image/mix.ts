@@ -1,33 +1,24 @@
 /**
  * Mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019) of a whole batch, as timm does it in batch mode: one weight for the
  * batch, image i mixed with image B - 1 - i. The weight is drawn from a symmetric Beta distribution (through gamma variates,
- * Marsaglia and Tsang 2000). Targets become soft.
+ * Marsaglia and Tsang 2000). What becomes of targets is their own business.
  */
+import type { Box } from '../../data/geometry/boxes.js';
+import type { Mixture } from '../../data/targets/targetKind.js';
 import type { Random } from '../../random.js';
+import { type ImageLayout, imageLength, stridesOf } from './layout.js';
 import type { MixSettings } from './settings.js';
-import { type ImageLayout, imageLength, stridesOf } from './tensor.js';
 
-/** A rectangle of pixels, ends excluded. */
-export interface Box {
-  readonly top: number;
-  readonly bottom: number;
-  readonly left: number;
-  readonly right: number;
-}
-
-/**
- * Mixes `input` in place and gives the soft targets, float32 [B, classes]; also for a batch that chance leaves unmixed.
- */
+/** Mixes the `batch` images of `input` in place, or leaves them by chance, and says how. */
 export function mixBatch(
   input: Float32Array,
   image: ImageLayout,
-  labels: Int32Array,
-  classes: number,
+  batch: number,
   settings: MixSettings,
   random: Random,
-): Float32Array {
-  const weight = random.uniform() < settings.probability ? mixImages(input, image, labels.length, settings, random) : 1;
-  return mixedTargets(labels, classes, weight, settings.labelSmoothing);
+): Mixture {
+  const weight = random.uniform() < settings.probability ? mixImages(input, image, batch, settings, random) : 1;
+  return { weight, labelSmoothing: settings.labelSmoothing };
 }
 
 /** The share of every image's own label. */
@@ -99,17 +90,6 @@ export function randomBox(
     left: Math.max(x - halfWidth, 0),
     right: Math.min(x + halfWidth, width),
   };
-}
-
-/** `weight` of each image's own label and 1 - `weight` of its opposite's, both smoothed: float32 [B, classes]. */
-export function mixedTargets(labels: Int32Array, classes: number, weight: number, smoothing: number): Float32Array {
-  const batch = labels.length;
-  const targets = new Float32Array(batch * classes).fill(smoothing / classes);
-  for (let i = 0; i < batch; i++) {
-    targets[i * classes + labels[i]!]! += (1 - smoothing) * weight;
-    targets[i * classes + labels[batch - 1 - i]!]! += (1 - smoothing) * (1 - weight);
-  }
-  return targets;
 }
 
 /** From Beta(shape, shape). */

@@ -5,15 +5,16 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { noteDamaged, shareReading } from '../decodingRules.js';
-import { DataError } from '../errors.js';
+import { noteDamaged, shareReading } from '../data/decodingRules.js';
+import { DataError } from '../data/errors.js';
+import type { TargetStore } from '../data/targets/registry.js';
 import type { BatchContext, BatchJob, MadeBatch } from './batch.js';
 import type { JobMessage, ResultMessage, WorkerBeginning } from './messages.js';
 
 /** See {@link startPool}. */
-export interface WorkerPool {
+export interface WorkerPool<Targets extends TargetStore = TargetStore> {
   /** Makes a batch in the worker that has least to do. Throws DataError naming the file that could not be read. */
-  make(job: BatchJob): Promise<MadeBatch>;
+  make(job: BatchJob): Promise<MadeBatch<Targets>>;
   /** Stops the threads; batches that were not finished fail. */
   close(): Promise<void>;
 }
@@ -36,12 +37,15 @@ interface Member {
  */
 export function workerEntry(): URL | undefined {
   const compiled = import.meta.url.endsWith('.js');
-  const entry = new URL(compiled ? './worker.js' : '../../../dist/data/loader/worker.js', import.meta.url);
+  const entry = new URL(compiled ? './worker.js' : '../../dist/loader/worker.js', import.meta.url);
   return existsSync(fileURLToPath(entry)) ? entry : undefined;
 }
 
 /** Starts `count` threads. Throws DataError when their code is not compiled. */
-export function startPool(count: number, context: BatchContext): WorkerPool {
+export function startPool<Targets extends TargetStore>(
+  count: number,
+  context: BatchContext<Targets>,
+): WorkerPool<Targets> {
   const entry = workerEntry();
   if (entry === undefined) {
     throw new DataError('the compiled code for data workers is missing; run npm run build, or use workers: 0');
@@ -49,7 +53,7 @@ export function startPool(count: number, context: BatchContext): WorkerPool {
   const members = Array.from({ length: count }, () => startMember(entry, context));
   let nextId = 0;
   return {
-    make: (job) => ask(idlest(members), { id: nextId++, job }),
+    make: (job) => ask(idlest(members), { id: nextId++, job }) as Promise<MadeBatch<Targets>>,
     close: async () => {
       for (const member of members) fail(member, new DataError('the loader was closed before the batch was made'));
       await Promise.all(members.map(({ worker }) => worker.terminate()));

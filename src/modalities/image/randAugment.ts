@@ -3,23 +3,13 @@
  * whose severity grows with the magnitude, each drawn with replacement, applied with probability 0.5, at a magnitude drawn
  * around the given one. The operations are Pillow's; the stream of random numbers is our own.
  */
+import { DataError } from '../../data/errors.js';
+import { rotation, shearX, shearY, translationX, translationY } from '../../data/geometry/affine.js';
+import type { AffineMatrix, Sampling } from '../../data/geometry/transform.js';
+import type { Size } from '../../data/resize.js';
 import type { Random } from '../../random.js';
-import { DataError } from '../errors.js';
-import type { RgbImage } from '../image.js';
-import { rotate, type Sampling, shearX, shearY, translateX, translateY } from './affine.js';
-import {
-  adjustBrightness,
-  adjustColour,
-  adjustContrast,
-  adjustSharpness,
-  autoContrast,
-  equalize,
-  invert,
-  posterize,
-  solarize,
-  solarizeAdd,
-} from './photometric.js';
 import type { RandAugmentSettings } from './settings.js';
+import type { ImageStep, PhotometricStep } from './steps.js';
 
 /** Magnitudes go from 0 to this. */
 export const highestMagnitude = 10;
@@ -27,7 +17,7 @@ export const highestMagnitude = 10;
 /** One kind of change; `strength` is the magnitude as a share of the highest, 0 to 1. */
 export interface AugmentOperation {
   readonly name: string;
-  apply(image: RgbImage, strength: number, random: Random, sampling: Sampling): RgbImage;
+  draw(strength: number, random: Random, size: Size, sampling: Sampling): ImageStep;
 }
 
 const largestRotation = 30;
@@ -39,56 +29,66 @@ const smallestEnhancementFactor = 0.1;
 
 /** The operations in timm's order, each growing more severe with its strength. */
 export const increasingOperations: readonly AugmentOperation[] = [
-  { name: 'AutoContrast', apply: (image) => autoContrast(image) },
-  { name: 'Equalize', apply: (image) => equalize(image) },
-  { name: 'Invert', apply: (image) => invert(image) },
-  {
-    name: 'Rotate',
-    apply: (image, strength, random, sampling) =>
-      rotate(image, eitherSign(strength * largestRotation, random), sampling),
-  },
-  { name: 'Posterize', apply: (image, strength) => posterize(image, 4 - Math.trunc(strength * 4)) },
-  { name: 'Solarize', apply: (image, strength) => solarize(image, 256 - Math.trunc(strength * 256)) },
-  { name: 'SolarizeAdd', apply: (image, strength) => solarizeAdd(image, Math.trunc(strength * largestAddition)) },
-  { name: 'Color', apply: (image, strength, random) => adjustColour(image, enhancement(strength, random)) },
-  { name: 'Contrast', apply: (image, strength, random) => adjustContrast(image, enhancement(strength, random)) },
-  { name: 'Brightness', apply: (image, strength, random) => adjustBrightness(image, enhancement(strength, random)) },
-  { name: 'Sharpness', apply: (image, strength, random) => adjustSharpness(image, enhancement(strength, random)) },
-  {
-    name: 'ShearX',
-    apply: (image, strength, random, sampling) => shearX(image, eitherSign(strength * largestShear, random), sampling),
-  },
-  {
-    name: 'ShearY',
-    apply: (image, strength, random, sampling) => shearY(image, eitherSign(strength * largestShear, random), sampling),
-  },
-  {
-    name: 'TranslateX',
-    apply: (image, strength, random, sampling) =>
-      translateX(image, eitherSign(strength * largestTranslation, random), sampling),
-  },
-  {
-    name: 'TranslateY',
-    apply: (image, strength, random, sampling) =>
-      translateY(image, eitherSign(strength * largestTranslation, random), sampling),
-  },
+  photometric('AutoContrast', 'autoContrast', () => 0),
+  photometric('Equalize', 'equalize', () => 0),
+  photometric('Invert', 'invert', () => 0),
+  geometric('Rotate', largestRotation, (degrees, size) => rotation(size, degrees)),
+  photometric('Posterize', 'posterize', (strength) => 4 - Math.trunc(strength * 4)),
+  photometric('Solarize', 'solarize', (strength) => 256 - Math.trunc(strength * 256)),
+  photometric('SolarizeAdd', 'solarizeAdd', (strength) => Math.trunc(strength * largestAddition)),
+  photometric('Color', 'adjustColour', enhancement),
+  photometric('Contrast', 'adjustContrast', enhancement),
+  photometric('Brightness', 'adjustBrightness', enhancement),
+  photometric('Sharpness', 'adjustSharpness', enhancement),
+  geometric('ShearX', largestShear, shearX),
+  geometric('ShearY', largestShear, shearY),
+  geometric('TranslateX', largestTranslation, (share, size) => translationX(size, share)),
+  geometric('TranslateY', largestTranslation, (share, size) => translationY(size, share)),
 ];
 
-/** One image after `layers` randomly chosen operations. `fill` is the colour of what comes in from beyond the border. */
-export function randAugment(
-  image: RgbImage,
+function photometric(
+  name: string,
+  operation: PhotometricStep['operation'],
+  amountOf: (strength: number, random: Random) => number,
+): AugmentOperation {
+  return {
+    name,
+    draw: (strength, random) => ({ kind: 'photometric', operation, amount: amountOf(strength, random) }),
+  };
+}
+
+function geometric(
+  name: string,
+  largest: number,
+  matrixOf: (amount: number, size: Size) => AffineMatrix,
+): AugmentOperation {
+  return {
+    name,
+    draw: (strength, random, from, sampling) => {
+      const matrix = matrixOf(eitherSign(strength * largest, random), from);
+      return { kind: 'affine', from, matrix, sampling };
+    },
+  };
+}
+
+/**
+ * What becomes of an image of this size in `layers` randomly chosen operations. `fill` is the colour of what comes in from beyond the
+ * border.
+ */
+export function drawRandAugment(
+  size: Size,
   settings: RandAugmentSettings,
   fill: Sampling['fill'],
   random: Random,
-): RgbImage {
+): readonly ImageStep[] {
   const sampling = { interpolation: settings.interpolation, fill };
-  let result = image;
+  const steps: ImageStep[] = [];
   for (let layer = 0; layer < settings.layers; layer++) {
     const operation = increasingOperations[random.integer(increasingOperations.length)]!;
     if (random.uniform() >= settings.probability) continue;
-    result = operation.apply(result, drawnStrength(settings, random), random, sampling);
+    steps.push(operation.draw(drawnStrength(settings, random), random, size, sampling));
   }
-  return result;
+  return steps;
 }
 
 /**

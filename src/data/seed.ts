@@ -3,7 +3,7 @@
  * and from nothing else: neither the number of worker threads nor what was drawn before has an influence. The mixing is the
  * finaliser of MurmurHash3 (Appleby 2011), absorbing one 32-bit word at a time.
  */
-import { type Random, seededRandom } from '../../random.js';
+import { type Random, seededRandom } from '../random.js';
 
 /** What random numbers are for; the same place draws different numbers for different purposes. */
 export type RandomPurpose = 'order' | 'sample' | 'mix' | 'holdOut';

@@ -4,53 +4,36 @@
  * fill colour. Bicubic here is Keys' filter with a = -1, which is Pillow's choice for transforms (resizing has a = -0.5).
  */
 import type { RgbImage } from '../image.js';
+import type { Size } from '../resize.js';
+import type { AffineMatrix, Sampling } from './transform.js';
 
-export type Interpolation = 'bilinear' | 'bicubic';
-
-/** Red, green and blue, 0 to 255. */
-export type Colour = readonly [red: number, green: number, blue: number];
-
-/** Input position (a x + b y + c, d x + e y + f) of the output position (x, y), in pixels from the upper left corner. */
-export type AffineMatrix = readonly [a: number, b: number, c: number, d: number, e: number, f: number];
-
-/** How pixels between pixels and beyond the border are made. */
-export interface Sampling {
-  readonly interpolation: Interpolation;
-  readonly fill: Colour;
-}
-
-/** Turns the image counter-clockwise around its centre. */
-export function rotate(image: RgbImage, degrees: number, sampling: Sampling): RgbImage {
+/** Turns an image of this size counter-clockwise around its centre. */
+export function rotation({ width, height }: Size, degrees: number): AffineMatrix {
   const turn = degrees % 360;
-  if (turn === 0) return image;
   const angle = -(turn < 0 ? turn + 360 : turn) * (Math.PI / 180);
   const [cosine, sine] = [rounded(Math.cos(angle)), rounded(Math.sin(angle))];
-  const [x, y] = [image.width / 2, image.height / 2];
-  return transformAffine(
-    image,
-    [cosine, sine, cosine * -x + sine * -y + x, -sine, cosine, -sine * -x + cosine * -y + y],
-    sampling,
-  );
+  const [x, y] = [width / 2, height / 2];
+  return [cosine, sine, cosine * -x + sine * -y + x, -sine, cosine, -sine * -x + cosine * -y + y];
 }
 
 /** Moves every row left by `factor` times its distance from the top. */
-export function shearX(image: RgbImage, factor: number, sampling: Sampling): RgbImage {
-  return transformAffine(image, [1, factor, 0, 0, 1, 0], sampling);
+export function shearX(factor: number): AffineMatrix {
+  return [1, factor, 0, 0, 1, 0];
 }
 
 /** Moves every column up by `factor` times its distance from the left border. */
-export function shearY(image: RgbImage, factor: number, sampling: Sampling): RgbImage {
-  return transformAffine(image, [1, 0, 0, factor, 1, 0], sampling);
+export function shearY(factor: number): AffineMatrix {
+  return [1, 0, 0, factor, 1, 0];
 }
 
-/** Moves the image left by `share` of its width. */
-export function translateX(image: RgbImage, share: number, sampling: Sampling): RgbImage {
-  return transformAffine(image, [1, 0, share * image.width, 0, 1, 0], sampling);
+/** Moves an image of this size left by `share` of its width. */
+export function translationX({ width }: Size, share: number): AffineMatrix {
+  return [1, 0, share * width, 0, 1, 0];
 }
 
-/** Moves the image up by `share` of its height. */
-export function translateY(image: RgbImage, share: number, sampling: Sampling): RgbImage {
-  return transformAffine(image, [1, 0, 0, 0, 1, share * image.height], sampling);
+/** Moves an image of this size up by `share` of its height. */
+export function translationY({ height }: Size, share: number): AffineMatrix {
+  return [1, 0, 0, 0, 1, share * height];
 }
 
 /** The image seen through an affine map from output to input positions. */

@@ -2,7 +2,7 @@
  * Changes of colour and sharpness on 8-bit RGB images, byte for byte what Pillow's ImageOps and ImageEnhance compute: the
  * photometric half of RandAugment (Cubuk et al. 2020). Nothing here is random and nothing moves a pixel.
  */
-import type { RgbImage } from '../image.js';
+import type { RgbImage } from '../../data/image.js';
 
 /** Stretches every channel so that its darkest value becomes 0 and its brightest 255. */
 export function autoContrast(image: RgbImage): RgbImage {

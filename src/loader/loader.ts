@@ -3,53 +3,53 @@
  * threads. The same seed gives the same batches whatever the number of workers, and an epoch can be entered in its middle.
  */
 import * as z from 'zod';
-import { UsageError } from '../../errors.js';
-import { type AugmentationInput, parseAugmentation } from '../augment/settings.js';
-import type { BatchLayout } from '../augment/tensor.js';
-import type { Dataset } from '../datasets/dataset.js';
-import { DataError } from '../errors.js';
-import { type PreprocessSettings, parsePreprocessSettings } from '../preprocess.js';
-import { readAhead } from '../readAhead.js';
-import { type BatchContext, type BatchJob, batchMaker, type MadeBatch } from './batch.js';
+import type { Dataset } from '../data/datasets/dataset.js';
+import { readAhead } from '../data/readAhead.js';
+import type { ClassTargets } from '../data/targets/classes.js';
+import type { TargetBatch, TargetStore } from '../data/targets/registry.js';
+import { UsageError } from '../errors.js';
+import { type ModalitySettings, modalityNamed } from '../modalities/registry.js';
+import { type BatchContext, type BatchJob, type BatchMaker, batchMaker, type MadeBatch } from './batch.js';
 import { epochOrder } from './order.js';
 import { startPool, type WorkerPool } from './workerPool.js';
 
-/** How a data set becomes batches. */
-export interface LoaderOptions {
+/** How a data set becomes batches; beside it the modality says how samples become floats. */
+export interface BatchingOptions {
   readonly batchSize: number;
-  /** Size of the input, mean and deviation; resizing when nothing else crops. */
-  readonly preprocessing: PreprocessSettings;
   /** Of everything random. Default 0. */
   readonly seed?: number;
-  /** Default: none, each image as in evaluation. */
-  readonly augmentation?: AugmentationInput;
   /** Default true. */
   readonly shuffle?: boolean;
   /** Whether a last batch that is not full is left out. Default false. */
   readonly dropLast?: boolean;
-  /** Worker threads; with 0 batches are made in the calling thread when they are asked for. Default 1. */
+  /**
+   * Worker threads; with 0 batches are made in the calling thread when they are asked for, or, where samples are waited for, while the
+   * one before is in use. Default 1.
+   */
   readonly workers?: number;
-  /** How often in succession each image is drawn (repeated augmentation). Default 1. */
+  /** How often in succession each sample is drawn (repeated augmentation). Default 1. */
   readonly repeated?: number;
-  /** Order of a batch's floats. Default `channelsFirst`. */
-  readonly layout?: BatchLayout;
-  /** 1 keeps a single channel of grey images. Default 3. */
-  readonly channels?: 1 | 3;
   /** At most so many batches are made or waiting before they are asked for. Default 4. */
   readonly batchesAhead?: number;
+  /** Samples that one thread opens at once (default 4, the size of libuv's thread pool, in which images are decoded). */
+  readonly openedAtOnce?: number;
+}
+
+export type LoaderOptions = BatchingOptions & ModalitySettings;
+
+/** Beside these a batch has what its kind of targets gives: see {@link LoadedBatch}. */
+export interface SampleBatch {
+  /** float32 [B, ...] as the modality lays it out: of images [B, C, H, W], or [B, H, W, C] in the layout `channelsLast`. */
+  readonly input: Float32Array;
+  /** Which samples of the data set these are [B]. */
+  readonly indices: Int32Array;
 }
 
 /** See {@link Loader.epoch}. */
-export interface TrainingBatch {
-  /** float32 [B, C, H, W], or [B, H, W, C] in the layout `channelsLast`. */
-  readonly input: Float32Array;
-  /** Class numbers [B]. */
-  readonly labels: Int32Array;
-  /** Soft targets, float32 [B, classes]: only with mixup or cutmix, and then the labels alone are not the truth. */
-  readonly targets?: Float32Array;
-  /** Which images of the data set these are [B]. */
-  readonly indices: Int32Array;
-}
+export type LoadedBatch<Targets extends TargetStore = TargetStore> = SampleBatch & TargetBatch<Targets>;
+
+/** A batch of samples with class numbers. */
+export type TrainingBatch = LoadedBatch<ClassTargets>;
 
 /** Where in an epoch to begin. */
 export interface EpochStart {
@@ -58,13 +58,13 @@ export interface EpochStart {
 }
 
 /** See {@link createLoader}. */
-export interface Loader {
+export interface Loader<Targets extends TargetStore = ClassTargets> {
   readonly batchesPerEpoch: number;
   /**
    * The batches of an epoch. Started at batch k they are those that an uninterrupted epoch gives from k on. Throws UsageError
    * for an epoch or batch that does not exist, and DataError or ImageError naming a file that cannot be read.
    */
-  epoch(epoch: number, start?: EpochStart): AsyncGenerator<TrainingBatch, void, undefined>;
+  epoch(epoch: number, start?: EpochStart): AsyncGenerator<LoadedBatch<Targets>, void, undefined>;
   /** Stops the workers. */
   close(): Promise<void>;
 }
@@ -78,9 +78,8 @@ const optionsSchema = z.object({
   dropLast: z.boolean().default(false),
   workers: count(0, 256).default(1),
   repeated: count(1, 64).default(1),
-  layout: z.enum(['channelsFirst', 'channelsLast']).default('channelsFirst'),
-  channels: z.union([z.literal(1), z.literal(3)]).default(3),
   batchesAhead: count(1, 256).default(4),
+  openedAtOnce: count(1, 4096).default(4),
 });
 
 type CompleteOptions = z.output<typeof optionsSchema>;
@@ -90,19 +89,26 @@ interface EpochPlan {
   readonly jobs: readonly BatchJob[];
 }
 
-/** A loader of a data set. Throws UsageError or DataError naming an option that is wrong. */
-export function createLoader(dataset: Dataset, options: LoaderOptions): Loader {
+/**
+ * A loader of a data set. Throws UsageError, DataError or ImageError naming an option that is wrong or does not fit the data.
+ */
+export function createLoader<Targets extends TargetStore>(
+  dataset: Dataset<unknown, Targets>,
+  options: LoaderOptions,
+): Loader<Targets> {
   const complete = parseOptions(options);
   const context = contextOf(dataset, options, complete);
+  const maker = batchMaker(context);
   const batches = dataset.size / complete.batchSize;
   const batchesPerEpoch = complete.dropLast ? Math.floor(batches) : Math.ceil(batches);
   if (batchesPerEpoch === 0) {
-    throw new UsageError(`${dataset.name} has ${dataset.size} images, too few for one batch of ${complete.batchSize}`);
+    throw new UsageError(
+      `${dataset.name} has ${dataset.size} ${dataset.noun}s, too few for one batch of ${complete.batchSize}`,
+    );
   }
-  let pool: WorkerPool | undefined;
-  const make = batchMaker(context);
-  const makeAll = (jobs: readonly BatchJob[]) => {
-    if (complete.workers === 0) return inTurn(jobs, make);
+  let pool: WorkerPool<Targets> | undefined;
+  const makeAll: BatchMaker<Targets>['makeAll'] = (jobs) => {
+    if (complete.workers === 0) return maker.makeAll(jobs);
     pool ??= startPool(complete.workers, context);
     const { batchesAhead } = complete;
     return readAhead(jobs, pool.make, { concurrency: batchesAhead, lookAhead: batchesAhead });
@@ -130,20 +136,15 @@ function parseOptions(options: LoaderOptions): CompleteOptions {
   throw new UsageError(`the loader's option ${issue.path.join('.')} is wrong: ${issue.message}`);
 }
 
-function contextOf(dataset: Dataset, options: LoaderOptions, complete: CompleteOptions): BatchContext {
-  const { store } = dataset;
-  if (complete.channels === 1 && !(store.kind === 'pixels' && store.channels === 1)) {
-    throw new DataError(`${dataset.name}: its images are not stored as grey; use channels: 3`);
-  }
-  return {
-    store,
-    classes: dataset.classes.length,
-    seed: complete.seed,
-    preprocessing: parsePreprocessSettings(options.preprocessing, 'loader'),
-    augmentation: parseAugmentation(options.augmentation ?? {}),
-    layout: complete.layout,
-    channels: complete.channels,
-  };
+function contextOf<Targets extends TargetStore>(
+  dataset: Dataset<unknown, Targets>,
+  options: LoaderOptions,
+  { seed, openedAtOnce }: CompleteOptions,
+): BatchContext<Targets> {
+  const { name, modality, store, targets } = dataset;
+  const others = Object.entries(options).filter(([option]) => !Object.hasOwn(optionsSchema.shape, option));
+  const settings = modalityNamed(modality).parse(Object.fromEntries(others), 'loader');
+  return { name, modality, store, targets, settings, seed, openedAtOnce };
 }
 
 function checkPlace(epoch: number, batch: number, batchesPerEpoch: number): void {
@@ -155,36 +156,36 @@ function checkPlace(epoch: number, batch: number, batchesPerEpoch: number): void
   }
 }
 
-function planOf(dataset: Dataset, epoch: number, batches: number, options: CompleteOptions): EpochPlan {
+function planOf(
+  dataset: Pick<Dataset<unknown>, 'size' | 'position'>,
+  epoch: number,
+  batches: number,
+  options: CompleteOptions,
+): EpochPlan {
   const order = epochOrder(dataset.size, epoch, options);
   const jobs = Array.from({ length: batches }, (_, batch) => {
     const firstSample = batch * options.batchSize;
     const indices = order.subarray(firstSample, firstSample + options.batchSize);
-    const positions = indices.map((i) => dataset.position(i));
-    return { epoch, batch, firstSample, positions, labels: indices.map((i) => dataset.label(i)) };
+    return { epoch, batch, firstSample, positions: indices.map((i) => dataset.position(i)) };
   });
   return { order, jobs };
 }
 
-async function* draw(
+async function* draw<Targets extends TargetStore>(
   { order, jobs }: EpochPlan,
-  makeAll: (jobs: readonly BatchJob[]) => AsyncGenerator<MadeBatch, void, undefined>,
-): AsyncGenerator<TrainingBatch, void, undefined> {
+  makeAll: BatchMaker<Targets>['makeAll'],
+): AsyncGenerator<LoadedBatch<Targets>, void, undefined> {
   const made = makeAll(jobs);
   try {
-    for (const { firstSample, labels } of jobs) {
-      const next = await made.next();
+    for (const { firstSample, positions } of jobs) {
+      const next: IteratorResult<MadeBatch<Targets>, void> = await made.next();
       if (next.done) throw new Error(`making batches ended before sample ${firstSample}`);
-      yield { ...next.value, labels, indices: order.slice(firstSample, firstSample + labels.length) };
+      const { input, targets } = next.value;
+      const indices = order.slice(firstSample, firstSample + positions.length);
+      const samples: SampleBatch = { input, indices };
+      yield { ...samples, ...targets };
     }
   } finally {
     await made.return();
   }
-}
-
-async function* inTurn(
-  jobs: readonly BatchJob[],
-  make: (job: BatchJob) => Promise<MadeBatch>,
-): AsyncGenerator<MadeBatch, void, undefined> {
-  for (const job of jobs) yield await make(job);
 }

@@ -1,5 +1,5 @@
 /** What the loader's threads say to each other. */
-import type { SharedReading } from '../decodingRules.js';
+import type { SharedReading } from '../data/decodingRules.js';
 import type { BatchContext, BatchJob, MadeBatch } from './batch.js';
 
 /** What a worker begins with. */

@@ -3,32 +3,10 @@
  * unless asked for; the size of the result is that of the preprocessing's crop.
  */
 import * as z from 'zod';
-import { DataError } from '../errors.js';
+import { DataError } from '../../data/errors.js';
+import { cropSchema, interpolationSchema, range } from '../../data/geometry/settings.js';
 
 const share = z.number().min(0).max(1);
-const range = (lowest: number, highest: number) =>
-  z
-    .tuple([z.number().min(lowest).max(highest), z.number().min(lowest).max(highest)])
-    .refine(([from, to]) => from <= to, 'the first number must not be larger than the second');
-const interpolation = z.enum(['bicubic', 'bilinear']);
-
-const cropSchema = z.discriminatedUnion('kind', [
-  /** No chance: resize and centre crop as in evaluation. */
-  z.strictObject({ kind: z.literal('centre') }),
-  /** torchvision's RandomCrop: a border of `padding` pixels, then a crop anywhere. */
-  z.strictObject({
-    kind: z.literal('padded'),
-    padding: z.int().min(0).max(1024).default(4),
-    border: z.enum(['zero', 'reflect']).default('zero'),
-  }),
-  /** torchvision's RandomResizedCrop: a part of the image of random area and aspect ratio, resized. */
-  z.strictObject({
-    kind: z.literal('resized'),
-    scale: range(1e-4, 1).default([0.08, 1]),
-    ratio: range(1e-2, 1e2).default([3 / 4, 4 / 3]),
-    interpolation: interpolation.default('bicubic'),
-  }),
-]);
 
 const randAugmentSchema = z.strictObject({
   /** Operations per image. */
@@ -38,7 +16,7 @@ const randAugmentSchema = z.strictObject({
   magnitudeDeviation: z.number().min(0).max(100).default(0.5),
   /** Of each operation. */
   probability: share.default(0.5),
-  interpolation: interpolation.default('bicubic'),
+  interpolation: interpolationSchema.default('bicubic'),
 });
 
 const randomErasingSchema = z.strictObject({
@@ -85,7 +63,6 @@ export const augmentationSchema = z.strictObject({
 export type AugmentationInput = z.input<typeof augmentationSchema>;
 /** Augmentation with every field filled in. */
 export type AugmentationSettings = z.output<typeof augmentationSchema>;
-export type CropSettings = AugmentationSettings['crop'];
 export type RandAugmentSettings = z.output<typeof randAugmentSchema>;
 export type RandomErasingSettings = z.output<typeof randomErasingSchema>;
 export type MixSettings = z.output<typeof mixSchema>;

@@ -3,14 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { AugmentationInput } from '../../src/data/augment/settings.js';
-import { type Dataset, datasetOf, subset } from '../../src/data/datasets/dataset.js';
+import { subset } from '../../src/data/datasets/dataset.js';
+import { type LabelledImages, labelledImages } from '../../src/data/datasets/images.js';
 import { openDataset } from '../../src/data/datasets/openDataset.js';
 import { DataError } from '../../src/data/errors.js';
-import { createLoader, type LoaderOptions, type TrainingBatch } from '../../src/data/loader/loader.js';
-import { workerEntry } from '../../src/data/loader/workerPool.js';
 import { plainPreprocessing, preprocess } from '../../src/data/preprocess.js';
 import { MetaSpikeformerError, UsageError } from '../../src/errors.js';
+import { createLoader, type LoaderOptions, type TrainingBatch } from '../../src/loader/loader.js';
+import { workerEntry } from '../../src/loader/workerPool.js';
+import type { AugmentationInput } from '../../src/modalities/image/settings.js';
 
 const preprocessing = plainPreprocessing(8);
 const everything: AugmentationInput = {
@@ -22,14 +23,14 @@ const everything: AugmentationInput = {
 };
 
 /** Noise, so that no two images and no two augmentations of one are alike. */
-function noise(count: number, side = 8, channels: 1 | 3 = 3): Dataset {
+function noise(count: number, side = 8, channels: 1 | 3 = 3): LabelledImages {
   const pixels = new Uint8Array(new SharedArrayBuffer(count * side * side * channels));
   let state = 1;
   for (let i = 0; i < pixels.length; i++) {
     state = (Math.imul(1664525, state) + 1013904223) >>> 0;
     pixels[i] = state >>> 24;
   }
-  return datasetOf({
+  return labelledImages({
     name: 'noise',
     classes: ['a', 'b', 'c'],
     labels: Int32Array.from({ length: count }, (_, i) => i % 3),
@@ -38,7 +39,7 @@ function noise(count: number, side = 8, channels: 1 | 3 = 3): Dataset {
 }
 
 async function epochOf(
-  dataset: Dataset,
+  dataset: LabelledImages,
   options: Omit<LoaderOptions, 'preprocessing'> & Partial<LoaderOptions>,
   epoch = 0,
   batch = 0,

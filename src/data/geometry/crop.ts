@@ -1,0 +1,115 @@
+/**
+ * Drawing of crops and mirror images, with the parameters and distributions of torchvision's RandomCrop, RandomResizedCrop (the crop of
+ * Szegedy et al. 2015) and RandomHorizontalFlip. The random numbers are our own stream. Nothing is applied here.
+ */
+import type { Random } from '../../random.js';
+import { DataError } from '../errors.js';
+import type { PreprocessSettings } from '../preprocess.js';
+import { centreCropRegion, type Region, type Size, shorterSideSize } from '../resize.js';
+import type { CropSettings, PaddedCrop, ResizedCrop } from './settings.js';
+import type { GeometricStep, Mirror } from './transform.js';
+
+/** The part of an image of size `from` that becomes the input. Throws DataError when the settings do not fit the image. */
+export function drawCrop(
+  from: Size,
+  settings: CropSettings,
+  preprocessing: PreprocessSettings,
+  random: Random,
+): readonly GeometricStep[] {
+  const [height, width] = preprocessing.crop;
+  switch (settings.kind) {
+    case 'centre':
+      return centreCrop(from, preprocessing);
+    case 'padded':
+      return drawPaddedCrop(from, settings, { width, height }, random);
+    case 'resized':
+      return drawResizedCrop(from, settings, { width, height }, random);
+  }
+}
+
+/** As in evaluation: the shorter side is resized, the centre is kept. No chance. */
+export function centreCrop(from: Size, { resize, crop, interpolation }: PreprocessSettings): readonly GeometricStep[] {
+  const [height, width] = crop;
+  const to = resize === null ? from : shorterSideSize(from, resize);
+  const cut = { kind: 'cut', from: to, region: centreCropRegion(to, { width, height }), border: 'zero' } as const;
+  return resize === null ? [cut] : [{ kind: 'resize', from, to, interpolation }, cut];
+}
+
+/**
+ * A crop of `size` at a random place of the image widened by `padding` on every side. Throws DataError when the widened image
+ * is smaller than the crop, or reflection would need more pixels than there are.
+ */
+export function drawPaddedCrop(
+  from: Size,
+  { padding, border }: PaddedCrop,
+  size: Size,
+  random: Random,
+): readonly GeometricStep[] {
+  const room = { width: from.width + 2 * padding - size.width, height: from.height + 2 * padding - size.height };
+  if (room.width < 0 || room.height < 0) {
+    throw new DataError(
+      `an image of ${from.width} x ${from.height} pixels with ${padding} pixels around it is smaller than the crop of ` +
+        `${size.width} x ${size.height}; use more padding, a smaller crop, or crop kind "resized"`,
+    );
+  }
+  if (border === 'reflect' && (padding >= from.width || padding >= from.height)) {
+    throw new DataError(
+      `an image of ${from.width} x ${from.height} pixels cannot be reflected by ${padding} pixels; padding must be smaller than both sides`,
+    );
+  }
+  const top = random.integer(room.height + 1) - padding;
+  const left = random.integer(room.width + 1) - padding;
+  return [{ kind: 'cut', from, region: { left, top, width: size.width, height: size.height }, border }];
+}
+
+/** A random part of the image, cut out and then resized to `to`: pixels around it have no influence. */
+export function drawResizedCrop(from: Size, settings: ResizedCrop, to: Size, random: Random): readonly GeometricStep[] {
+  const region = randomRegion(from, settings, random);
+  const part = { width: region.width, height: region.height };
+  return [
+    { kind: 'cut', from, region, border: 'zero' },
+    { kind: 'resize', from: part, to, interpolation: settings.interpolation },
+  ];
+}
+
+/** A mirror image with this probability. One number is drawn in any case, so that other augmentations stay as they were without it. */
+export function drawMirror(from: Size, probability: number, random: Random): readonly Mirror[] {
+  return random.uniform() < probability ? [{ kind: 'mirror', from }] : [];
+}
+
+const attempts = 10;
+
+/** Where RandomResizedCrop cuts: ten attempts at a part of random area and aspect ratio, else the largest central part. */
+export function randomRegion(size: Size, settings: ResizedCrop, random: Random): Region {
+  const { width, height } = size;
+  const [lowest, highest] = settings.ratio;
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const area = width * height * uniform(settings.scale[0], settings.scale[1], random);
+    const aspect = Math.exp(uniform(Math.log(lowest), Math.log(highest), random));
+    const part = { width: roundHalfEven(Math.sqrt(area * aspect)), height: roundHalfEven(Math.sqrt(area / aspect)) };
+    if (part.width > 0 && part.width <= width && part.height > 0 && part.height <= height) {
+      const top = random.integer(height - part.height + 1);
+      const left = random.integer(width - part.width + 1);
+      return { left, top, ...part };
+    }
+  }
+  return centralRegion(size, lowest, highest);
+}
+
+function centralRegion({ width, height }: Size, lowest: number, highest: number): Region {
+  const part = { width, height };
+  if (width / height < lowest) part.height = Math.max(roundHalfEven(width / lowest), 1);
+  else if (width / height > highest) part.width = Math.max(roundHalfEven(height * highest), 1);
+  return { left: Math.floor((width - part.width) / 2), top: Math.floor((height - part.height) / 2), ...part };
+}
+
+/** Uniform between two numbers. */
+export function uniform(from: number, to: number, random: Random): number {
+  return from + (to - from) * random.uniform();
+}
+
+/** Python's `round`. */
+export function roundHalfEven(value: number): number {
+  const nearest = Math.round(value);
+  return value - Math.floor(value) === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest;
+}

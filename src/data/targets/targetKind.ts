@@ -1,0 +1,33 @@
+/**
+ * What is to be answered about a sample, of whatever kind: where targets are (plain data that threads share), how one is read and moved
+ * with its sample, and what a batch of them is. The loader knows targets by this interface only.
+ */
+import type { Transform } from '../geometry/transform.js';
+
+/** Targets of a data set; `kind` is a name in `registry.ts`. The target at position p belongs to the sample at position p. */
+export interface TargetStoreBase {
+  readonly kind: string;
+}
+
+/** How the samples of a batch were mixed: sample i has `weight` of itself and 1 - `weight` of sample B - 1 - i. */
+export interface Mixture {
+  readonly weight: number;
+  /** Of the soft targets that this makes. */
+  readonly labelSmoothing: number;
+}
+
+/** `Batch` holds typed arrays; those on buffers of their own are handed over to the receiving thread, not copied. */
+export interface TargetKind<Store extends TargetStoreBase, Target, Batch extends object> {
+  readonly name: Store['kind'];
+  count(store: Store): number;
+  /** Throws DataError, its message beginning with `source`, when a target is impossible in itself. */
+  check(store: Store, source: string): void;
+  read(store: Store, position: number): Target;
+  /** The target of a sample that was moved so; `geometry` is undefined for samples that are no pictures. */
+  transform(target: Target, geometry: Transform | undefined): Target;
+  collate(store: Store, targets: readonly Target[]): Batch;
+  /** As `collate`, for mixed samples. Absent where a mixture has no meaning. */
+  readonly mixed?: (store: Store, targets: readonly Target[], mixture: Mixture) => Batch;
+  /** How many groups there are that a part that is held out should have in proportion, and which one each target is in. */
+  readonly groups?: { count(store: Store): number; of(store: Store, position: number): number };
+}

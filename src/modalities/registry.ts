@@ -1,0 +1,21 @@
+/** The modalities by name, which is what a data set and a checkpoint say, and what a loader's threads are told. */
+import { UsageError } from '../errors.js';
+import { type ImageSettingsInput, imageModality } from './image/imageModality.js';
+import type { DrawnChange, Modality } from './modality.js';
+
+const modalities = { image: imageModality };
+
+export type ModalityName = keyof typeof modalities;
+
+/** How samples become floats, as a caller of the loader writes it. */
+export type ModalitySettings = ImageSettingsInput;
+
+/** A modality of which nothing is known but that its own samples, settings and changes fit it. */
+// biome-ignore lint/suspicious/noExplicitAny: what its own functions give and take is between them.
+export type AnyModality = Modality<any, any, unknown, DrawnChange>;
+
+/** Throws UsageError listing what there is. */
+export function modalityNamed(name: string): AnyModality {
+  if (Object.hasOwn(modalities, name)) return modalities[name as ModalityName] as AnyModality;
+  throw new UsageError(`there is no modality "${name}"; there is ${Object.keys(modalities).join(', ')}`);
+}
