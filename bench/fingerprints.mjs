@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What the program computes, as one line `name  sha256` per item: scores and spikes of the golden files and of the bundled model, weights after a few training steps, energy, ONNX.
+ * What the program computes, as one line `name  sha256` per item: scores and spikes of the golden files and of the bundled model, weights after a few training steps, energy, ONNX, augmented batches.
  * A change that should change no result prints the same lines before and after: `node bench/fingerprints.mjs [--threads N] [--json]`, after `npm run build`. Not a test: other
  * processors may fuse multiplications otherwise.
  */
@@ -9,6 +9,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { labelledImages } from '../dist/data/datasets/images.js';
+import { plainPreprocessing } from '../dist/data/preprocess.js';
 import {
   createTrainingEngine,
   defaultEnergyConstants,
@@ -18,6 +20,7 @@ import {
   onnxParts,
 } from '../dist/index.js';
 import { openSafetensors } from '../dist/interop/safetensors.js';
+import { createLoader } from '../dist/loader/loader.js';
 import { seededRandom } from '../dist/random.js';
 import { parseRecipe } from '../dist/training/recipe.js';
 import { TrainedNetwork } from '../dist/training/trainingStep.js';
@@ -134,6 +137,65 @@ async function training(timeSteps) {
   await trainer.dispose();
 }
 
+/**
+ * Every augmentation at once, each crop once.
+ * @type {Record<string, import('../dist/modalities/image/settings.js').AugmentationInput>}
+ */
+const augmentations = {
+  resized: {
+    crop: { kind: 'resized' },
+    horizontalFlip: 0.5,
+    randAugment: { layers: 4, probability: 0.9 },
+    randomErasing: { probability: 0.7, count: [1, 3] },
+    mix: { mixup: 0.8, cutmix: 1, labelSmoothing: 0.1, probability: 0.8 },
+  },
+  padded: {
+    crop: { kind: 'padded' },
+    horizontalFlip: 0.5,
+    randAugment: { interpolation: 'bilinear' },
+    randomErasing: { fill: 'colour' },
+    mix: { mixup: 0.8 },
+  },
+  reflected: { crop: { kind: 'padded', border: 'reflect' }, horizontalFlip: 0.5, mix: { cutmix: 0.8 } },
+  centre: {},
+};
+
+/** Batches of two epochs, from files and from pixels, by the calling thread and by workers. */
+async function batches() {
+  const folder = join(repository, 'assets', 'photographs');
+  const paths = readdirSync(folder).filter((file) => file.endsWith('.jpg'));
+  const random = seededRandom(1);
+  const pixels = Uint8Array.from({ length: 40 * 32 * 32 * 3 }, () => random.integer(256));
+  /** @type {Record<string, import('../dist/index.js').ImageStore>} */
+  const stores = {
+    photographs: { kind: 'files', paths: paths.sort().map((file) => join(folder, file)) },
+    noise: { kind: 'pixels', height: 32, width: 32, channels: 3, pixels },
+  };
+  for (const [name, store] of Object.entries(stores)) {
+    const count = store.kind === 'files' ? store.paths.length : 40;
+    const labels = Int32Array.from({ length: count }, (_, i) => i % 3);
+    const dataset = labelledImages({ name, classes: ['a', 'b', 'c'], labels, store });
+    for (const [kind, augmentation] of Object.entries(augmentations)) {
+      if (name === 'photographs' && augmentation.crop?.kind === 'padded') continue;
+      for (const workers of [0, 2]) {
+        const preprocessing = plainPreprocessing(32);
+        const loader = createLoader(dataset, { batchSize: 6, seed: 5, preprocessing, augmentation, workers });
+        const parts = [];
+        for (const epoch of [0, 3])
+          for await (const { input, labels, targets, indices } of loader.epoch(epoch))
+            parts.push(
+              input,
+              new Uint8Array(labels.buffer),
+              ...(targets ? [targets] : []),
+              new Uint8Array(indices.buffer),
+            );
+        await loader.close();
+        report(`batches ${name} ${kind}, ${workers} workers`, parts);
+      }
+    }
+  }
+}
+
 const fixtures = join(repository, 'test', 'fixtures', 'golden');
 await goldenFiles(fixtures);
 if (existsSync(join(shared, 'golden'))) await goldenFiles(join(shared, 'golden'), fixtures);
@@ -141,4 +203,5 @@ else console.error('skipped: the golden files of the shared folder, which is abs
 await bundledModel();
 await training(1);
 await training(4);
+await batches();
 if (values.json) console.log(JSON.stringify(fingerprints, undefined, 2));
