@@ -22,6 +22,11 @@ export function run(program: usize, count: u32, scratch: usize, scratchStride: u
   }
 }
 
+/** The part of one instruction that lies between two fractions of it, for an engine that shares the work out itself; `scratch` as kernels get it, behind its first word. */
+export function execute(instruction: usize, scratch: usize, from: u32, until: u32): void {
+  execute1(instruction, scratch, from, until);
+}
+
 /** A worker thread's life: takes part in programs until the engine is stopped. */
 export function work(thread: u32): void {
   while (!isStopped()) awaitNext(takePart(thread, true), true, true);
