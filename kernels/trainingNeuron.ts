@@ -33,7 +33,7 @@ function powerOfTwo(x: v128): v128 {
 /** What `derivative` does to the distance from the threshold first, the same for all neurons: a factor, or how far the rectangle reaches. */
 // @ts-ignore: decorator
 @inline
-function stretchOf(kind: u32, alpha: f32): v128 {
+export function stretchOf(kind: u32, alpha: f32): v128 {
   if (kind == <u32>SurrogateKind.sigmoid) return f32x4.splat(alpha * -1.4426950408889634);
   if (kind == <u32>SurrogateKind.arctangent) return f32x4.splat(alpha * 1.5707963267948966);
   return f32x4.splat(0.5 / alpha);
@@ -42,7 +42,7 @@ function stretchOf(kind: u32, alpha: f32): v128 {
 /** g'(u) times a factor; `stretch` is that of `stretchOf`, `height` alpha times the factor. */
 // @ts-ignore: decorator
 @inline
-function derivative(kind: u32, stretch: v128, height: v128, u: v128): v128 {
+export function derivative(kind: u32, stretch: v128, height: v128, u: v128): v128 {
   if (kind == <u32>SurrogateKind.sigmoid) {
     // σ(z)(1 − σ(z)) = e/(1 + e)² with e = exp(−|z|), without cancellation.
     const e = powerOfTwo(f32x4.mul(f32x4.abs(u), stretch));

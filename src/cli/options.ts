@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { defaultModelName, modelNames } from '../api/shippedModels.js';
 import { UsageError } from '../errors.js';
+import type { NeuronName } from '../models/metaSpikeformer.js';
 import { maximumThreads } from '../runtime/engines.js';
 
 /** An option was typed wrong: the help of the command says how it is typed right. */
@@ -82,12 +83,17 @@ export function onlyWithCheckpoint(...keys: readonly (keyof typeof expectationOp
 export const needsCheckpoint =
   '--weights, --size and --depths say what a checkpoint holds: give --checkpoint FILE with them';
 
+/** Neurons by the words that people type. */
+const neuronWords = { lif: 'lif', if: 'integrateAndFire', relu: 'relu' } as const satisfies Record<string, NeuronName>;
+export const neuronSchema = oneOf(['lif', 'if', 'relu']).transform((word): NeuronName => neuronWords[word]);
+
 /** A network's settings that its weights do not tell. */
 const networkOptions = {
   ...expectationOptions,
   timeSteps: wholeNumber(1, 16).optional(),
   heads: wholeNumber(1, 256).optional(),
   strides: stridesSchema.optional(),
+  neuron: neuronSchema.optional(),
 };
 
 const engineOptions = {
@@ -102,6 +108,9 @@ export const runningOptions = { ...networkOptions, ...engineOptions };
 /** Options of `info`, which runs nothing. */
 export const describingOptions = { ...networkOptions, imageSize: imageSizeOption };
 
+export const neuronHelp =
+  'what neurons are: lif, if (no leak), or relu, the float twin (default: what the model says, else lif)';
+
 export function addNetworkOptions(command: Command): Command {
   return command
     .option('--weights <NAME>', 'which weights to take from a checkpoint that has several, such as model_ema')
@@ -112,7 +121,8 @@ export function addNetworkOptions(command: Command): Command {
     .option(
       '--strides <a,b,c,d,e>',
       'strides of the five downsamplings, if the checkpoint does not say (default: 2,2,2,2,1)',
-    );
+    )
+    .option('--neuron <NAME>', neuronHelp);
 }
 
 export function addEngineOptions(command: Command): Command {

@@ -22,8 +22,8 @@ const HEAD = /^head(?:_kd)?\./;
 export async function startingWeights(path: string, { model }: Recipe): Promise<StartingWeights> {
   const checkpoint = await openCheckpointFile(path);
   try {
-    const { heads, strides, timeSteps } = model;
-    return fitted(path, await loadParameters(checkpoint, { heads, strides, timeSteps }), model);
+    const { heads, strides, timeSteps, neuron } = model;
+    return fitted(path, await loadParameters(checkpoint, { heads, strides, timeSteps, neuron }), model);
   } finally {
     await checkpoint.close();
   }

@@ -22,13 +22,15 @@ export interface CountedWork {
   readonly neuronsRead: number;
 }
 
-/** A layer's accesses. Both products of attention add integers that spikes select: sums are read instead of weights. */
+/**
+ * A layer's accesses. Both products of attention add integers that spikes select: sums are read instead of weights. Of numbers they multiply two that are read.
+ */
 export function accessesOfLayer({ kind, additions, multiplications, neuronsRead }: CountedWork): MemoryAccesses {
   const operations = additions + multiplications;
   const attention = kind === 'attention';
   return {
     weightReads: attention ? 0 : operations,
-    membraneReads: operations + multiplications + (attention ? additions : 0),
+    membraneReads: operations + multiplications + (attention ? operations : 0),
     membraneWrites: operations,
     spikeReads: neuronsRead,
     spikeWrites: 0,

@@ -5,6 +5,7 @@
 
 import { UsageError } from '../errors.js';
 import type { FieldTensor } from '../inference/types.js';
+import { spikeValues } from '../runtime/spikeValues.js';
 import { type EnergyConstants, parseEnergyConstants } from './constants.js';
 import { type CountedLayer, countedLayers } from './layers.js';
 import {
@@ -150,14 +151,14 @@ export class EnergyMeter {
         effectiveMacs: this.#effective.macs,
         attentionAdditions: additionsOfAttention,
       }),
-      memory: this.#memory(this.#layers, picojoulesOf, everyNeuron * shown),
+      memory: this.#memory(this.#layers, picojoulesOf, everyNeuron),
     };
   }
 
   #memory(
     counted: readonly CountedLayer[],
     picojoulesOf: (layer: LayerOperations) => number,
-    updates: number,
+    everyNeuron: number,
   ): EnergyMeasurement['memory'] {
     const images = this.#images;
     const shown = images * this.#model.configuration.timeSteps;
@@ -174,7 +175,10 @@ export class EnergyMeter {
       });
       return { name, accesses, picojoules: picojoulesOf(operations) + energyOfAccesses(accesses, memory) };
     });
-    const ofNeurons = accessesOfNeurons(updates);
+    const spiking = new Set(spikeValues(this.#model.graph));
+    const spikers = [...this.#neurons.values()].filter(({ name }) => spiking.has(name));
+    const fired = spikers.reduce((total, layer) => total + layer.neurons, 0);
+    const ofNeurons = sumOfAccesses([accessesOfNeurons(fired * shown), accessesOfRelus((everyNeuron - fired) * shown)]);
     const last = { name: 'neurons', accesses: ofNeurons, picojoules: energyOfAccesses(ofNeurons, memory) };
     const all = [...rows, last];
     const accesses = sumOfAccesses(
@@ -187,7 +191,7 @@ export class EnergyMeter {
       accessMillijoules: energyOfAccesses(accesses, memory) * 1e-9,
       millijoules: perImage(all.reduce((total, row) => total + row.picojoules, 0)),
       layers: all.map(({ name, picojoules }) => ({ name, millijoules: perImage(picojoules) })),
-      ann: annMemory(counted, updates / shown, this.#constants),
+      ann: annMemory(counted, everyNeuron, this.#constants),
     };
   }
 
@@ -203,7 +207,8 @@ export class EnergyMeter {
     const zeros = () => new Array<number>(timeSteps).fill(0);
     const known = this.#operations.get(name) ?? { name, additions: zeros(), multiplications: zeros() };
     this.#operations.set(name, known);
-    const within = !layer.spikeFed && geometry ? images * multiplicationsOfConvolution(geometry) : 0;
+    const ofOne = geometry ? multiplicationsOfConvolution(geometry) : layer.operations;
+    const within = layer.spikeFed ? 0 : images * ofOne;
     for (let t = 0; t < timeSteps; t++) {
       if (layer.spikeFed) known.additions[t]! += caused![t]!;
       else known.multiplications[t]! += within;

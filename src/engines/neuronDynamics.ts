@@ -30,6 +30,18 @@ export function leakyIntegrateAndFireDynamics(constants: {
   };
 }
 
+/** `h = v + x`, `s = [h ≥ θ]`, `v = (1 − s)·h`: `MultiStepIFNode` with hard reset to 0. */
+export function integrateAndFireDynamics({ threshold }: { readonly threshold: number }): NeuronDynamics {
+  return { charge: (before, input) => Math.fround(before + input), ...hardReset(threshold) };
+}
+
+/** `max(0, x)`: nothing is left for the next step. */
+export const reluDynamics: NeuronDynamics = {
+  charge: (_before, input) => Math.fround(input),
+  output: (charged) => Math.max(0, charged),
+  after: () => 0,
+};
+
 /** Fires at the threshold and starts again from 0. */
 function hardReset(constant: number): Pick<NeuronDynamics, 'output' | 'after'> {
   const threshold = Math.fround(constant);

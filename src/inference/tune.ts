@@ -11,6 +11,7 @@ import { medianOf } from '../runtime/median.js';
 import { mergeByEngine } from '../runtime/mergeByEngine.js';
 import { foldBatchNorm } from '../runtime/passes/foldBatchNorm.js';
 import { findRepConvs, type RepConv } from '../runtime/passes/mergeRepConv.js';
+import { spikeValues } from '../runtime/spikeValues.js';
 import { Inference } from './inference.js';
 import { canMeasure, type MeasuredCall } from './measuring.js';
 import type { TimedNetwork } from './network.js';
@@ -69,6 +70,10 @@ export async function tuneRepConvs(
   if (other)
     throw new UsageError(
       `tune: inputs of shape ${formatShape(shape)} and ${formatShape(other.shape)} [T or 1, B, H, W, C]; give inputs of one shape`,
+    );
+  if (spikeValues(network.graph).length === 0)
+    throw new UsageError(
+      'tune: the neurons of this network give out numbers, so there are no firing rates to choose by',
     );
   requireMeasuring(engine);
   const folded = { ...network, ...foldBatchNorm(network) };

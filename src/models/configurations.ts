@@ -38,13 +38,17 @@ export function resolveConfiguration(options: MetaSpikeformerOptions): MetaSpike
 
 /** Settings that leave no trace in the shapes and may be given beside a checkpoint. */
 export type UnseenOptions = Partial<
-  Pick<MetaSpikeformerConfiguration, 'heads' | 'strides' | 'timeSteps' | 'tau' | 'threshold' | 'attentionThreshold'>
+  Pick<
+    MetaSpikeformerConfiguration,
+    'heads' | 'strides' | 'timeSteps' | 'neuron' | 'tau' | 'threshold' | 'attentionThreshold'
+  >
 >;
 
 export const unseenOptionNames: OptionNames<UnseenOptions> = {
   heads: true,
   strides: true,
   timeSteps: true,
+  neuron: true,
   tau: true,
   threshold: true,
   attentionThreshold: true,

@@ -10,15 +10,21 @@ import { add } from '../operators/add.js';
 import { average } from '../operators/average.js';
 import { batchNorm } from '../operators/batchNorm.js';
 import { conv2d } from '../operators/conv2d.js';
+import { integrateAndFire } from '../operators/integrateAndFire.js';
 import { lif } from '../operators/lif.js';
 import { linear } from '../operators/linear.js';
 import { spatialMean, timeMean } from '../operators/means.js';
+import { relu } from '../operators/relu.js';
 import { repeatTime } from '../operators/repeatTime.js';
 import { mapToTokens, tokensToMap } from '../operators/reshape.js';
 import { spikeAttention } from '../operators/spikeAttention.js';
 
 const channelCount = z.number().int().min(1).max(8192);
 const depth = z.number().int().min(0).max(64);
+/** The operators that may be the network's neurons. */
+export const neuronNames = ['lif', 'integrateAndFire', 'relu'] as const;
+export type NeuronName = (typeof neuronNames)[number];
+
 const stride = z.number().int().min(1).max(4);
 
 /** What distinguishes one Meta-SpikeFormer from another. Files and options pass through this schema. */
@@ -46,7 +52,9 @@ export const metaSpikeformerConfigurationSchema = z
     timeSteps: z.number().int().min(1).max(16).default(1),
     /** A second head on the same spikes, trained by a teacher; the answer is the mean of both. */
     distillation: z.boolean().default(false),
-    /** τ of every neuron, in time steps. */
+    /** What neurons are: leaky integrate-and-fire, without leak, or rectified linear units, which make the float twin. */
+    neuron: z.enum(neuronNames).default('lif'),
+    /** τ of every leaky neuron, in time steps. */
     tau: z.number().min(1).max(100).default(2),
     threshold: z.number().positive().default(1),
     /** Threshold of the neuron behind the attention product. */
@@ -73,6 +81,8 @@ const attentionScale = 0.125;
 export function metaSpikeformer(configuration: MetaSpikeformerConfiguration): Graph {
   return new MetaSpikeformerBuilder(configuration).build();
 }
+
+const neuronBuilders: Readonly<Record<NeuronName, typeof lif>> = { lif, integrateAndFire, relu };
 
 class MetaSpikeformerBuilder {
   readonly #configuration: MetaSpikeformerConfiguration;
@@ -108,8 +118,12 @@ class MetaSpikeformerBuilder {
     return x;
   }
 
-  #lif(name: string, input: string, threshold = this.#configuration.threshold): string {
-    return lif(this.#graph, name, input, { tau: this.#configuration.tau, threshold });
+  /** Neurons of the network's kind; a layer's name is the authors', whatever kind it is. */
+  #neurons(name: string, input: string, threshold = this.#configuration.threshold): string {
+    return neuronBuilders[this.#configuration.neuron](this.#graph, name, input, {
+      tau: this.#configuration.tau,
+      threshold,
+    });
   }
 
   #downsample(
@@ -121,7 +135,7 @@ class MetaSpikeformerBuilder {
     stride: number,
     spiking = true,
   ): string {
-    const x = spiking ? this.#lif(`${name}.encode_lif`, input) : input;
+    const x = spiking ? this.#neurons(`${name}.encode_lif`, input) : input;
     const options = { inputChannels, outputChannels, kernel, stride, bias: true };
     const convolved = conv2d(this.#graph, `${name}.encode_conv`, x, options);
     return this.#graph.stage(name, batchNorm(this.#graph, `${name}.encode_bn`, convolved, outputChannels));
@@ -132,10 +146,10 @@ class MetaSpikeformerBuilder {
     const separable = this.#separableConvolution(`${name}.Conv`, input, channels);
     const x = add(this.#graph, `${name}.Conv.residual`, separable, input);
     const hidden = Math.floor(channels * this.#configuration.mlpRatio);
-    let y = this.#lif(`${name}.lif1`, x);
+    let y = this.#neurons(`${name}.lif1`, x);
     y = conv2d(this.#graph, `${name}.conv1`, y, { inputChannels: channels, outputChannels: hidden, kernel: 3 });
     y = batchNorm(this.#graph, `${name}.bn1`, y, hidden);
-    y = this.#lif(`${name}.lif2`, y);
+    y = this.#neurons(`${name}.lif2`, y);
     y = conv2d(this.#graph, `${name}.conv2`, y, { inputChannels: hidden, outputChannels: channels, kernel: 3 });
     y = batchNorm(this.#graph, `${name}.bn2`, y, channels);
     return this.#graph.stage(name, add(this.#graph, `${name}.residual`, y, x));
@@ -144,10 +158,10 @@ class MetaSpikeformerBuilder {
   /** Pointwise ×2, depthwise 7×7, pointwise. The last pointwise receives real numbers: nothing fires before it. */
   #separableConvolution(name: string, input: string, channels: number): string {
     const hidden = channels * separableExpansion;
-    let y = this.#lif(`${name}.lif1`, input);
+    let y = this.#neurons(`${name}.lif1`, input);
     y = conv2d(this.#graph, `${name}.pwconv1`, y, { inputChannels: channels, outputChannels: hidden, kernel: 1 });
     y = batchNorm(this.#graph, `${name}.bn1`, y, hidden);
-    y = this.#lif(`${name}.lif2`, y);
+    y = this.#neurons(`${name}.lif2`, y);
     y = conv2d(this.#graph, `${name}.dwconv`, y, {
       inputChannels: hidden,
       outputChannels: hidden,
@@ -166,15 +180,15 @@ class MetaSpikeformerBuilder {
   }
 
   #attention(name: string, input: string, channels: number): string {
-    const spikes = this.#lif(`${name}.head_lif`, input);
+    const spikes = this.#neurons(`${name}.head_lif`, input);
     const project = (letter: 'q' | 'k' | 'v') =>
-      this.#lif(`${name}.${letter}_lif`, this.#repConvolution(`${name}.${letter}_conv`, spikes, channels));
+      this.#neurons(`${name}.${letter}_lif`, this.#repConvolution(`${name}.${letter}_conv`, spikes, channels));
     const query = project('q');
     const key = project('k');
     const value = project('v');
     const attributes = { channels, heads: this.#configuration.heads, scale: attentionScale };
     const product = spikeAttention(this.#graph, `${name}.product`, { query, key, value }, attributes);
-    const fired = this.#lif(`${name}.attn_lif`, product, this.#configuration.attentionThreshold);
+    const fired = this.#neurons(`${name}.attn_lif`, product, this.#configuration.attentionThreshold);
     const map = tokensToMap(this.#graph, `${name}.map`, fired, input);
     return this.#repConvolution(`${name}.proj_conv`, map, channels);
   }
@@ -200,10 +214,10 @@ class MetaSpikeformerBuilder {
     const layer = (inputChannels: number, outputChannels: number) =>
       ({ inputChannels, outputChannels, bias: true, layout: 'conv1d' }) as const;
     let y = mapToTokens(this.#graph, `${name}.tokens`, input);
-    y = this.#lif(`${name}.fc1_lif`, y);
+    y = this.#neurons(`${name}.fc1_lif`, y);
     y = linear(this.#graph, `${name}.fc1_conv`, y, layer(channels, hidden));
     y = batchNorm(this.#graph, `${name}.fc1_bn`, y, hidden);
-    y = this.#lif(`${name}.fc2_lif`, y);
+    y = this.#neurons(`${name}.fc2_lif`, y);
     y = linear(this.#graph, `${name}.fc2_conv`, y, layer(hidden, channels));
     y = batchNorm(this.#graph, `${name}.fc2_bn`, y, channels);
     return tokensToMap(this.#graph, `${name}.map`, y, input);
@@ -213,7 +227,7 @@ class MetaSpikeformerBuilder {
   #classifier(input: string, channels: number): void {
     const { classes, distillation } = this.#configuration;
     const pooled = spatialMean(this.#graph, 'pool', input);
-    const spikes = this.#lif('lif', pooled);
+    const spikes = this.#neurons('lif', pooled);
     const head = (name: string) => {
       const attributes = { inputChannels: channels, outputChannels: classes, bias: true, layout: 'linear' } as const;
       return timeMean(this.#graph, `${name}.mean`, linear(this.#graph, name, spikes, attributes));

@@ -6,41 +6,26 @@
  */
 import type { LeakyIntegrateAndFireCall } from '../engines/kernels.js';
 import { leakyIntegrateAndFireDynamics } from '../engines/neuronDynamics.js';
-import type { Attributes, GraphBuilder } from '../graph/graph.js';
-import { channelsOf, elementCount } from '../graph/shape.js';
+import type { GraphBuilder } from '../graph/graph.js';
 import { onnxScalar } from './onnxBuilder.js';
-import { type Call, noCost, type Operator, shapeError, type TrainingCall, type TrainingRules } from './operator.js';
+import { type Call, noCost, type Operator, type TrainingCall, type TrainingRules } from './operator.js';
+import {
+  inferSpikingNeurons,
+  neuronsWithState,
+  type SpikingNeuronAttributes,
+  spikingNeuronsCall,
+  spikingNeuronsToOnnx,
+} from './spikingNeurons.js';
 
-/** `TensorProto.DataType.FLOAT`. */
-const onnxFloat = 1;
-
-export interface LifAttributes extends Attributes {
+export interface LifAttributes extends SpikingNeuronAttributes {
   /** τ in time steps: the share 1/τ of the input flows in, the share 1 − 1/τ of the membrane stays. */
   readonly tau: number;
-  /** θ, in units of the input. */
-  readonly threshold: number;
-  /** Time steps for an input with T = 1; 0: as long as the input. */
-  readonly timeSteps: number;
 }
 
 function neuronCall(
   call: Pick<Call<LifAttributes>, 'node' | 'attributes' | 'inputs' | 'output'>,
 ): LeakyIntegrateAndFireCall {
-  const input = call.inputs[0]!;
-  const { output } = call;
-  const timeSteps = output.shape[0]!;
-  const channels = channelsOf(output.shape);
-  return {
-    name: call.node.name,
-    timeSteps,
-    positions: elementCount(output.shape) / channels / timeSteps,
-    channels,
-    input,
-    inputTimeSteps: input.shape[0]!,
-    output,
-    tau: call.attributes.tau,
-    threshold: call.attributes.threshold,
-  };
+  return { ...spikingNeuronsCall(call), tau: call.attributes.tau };
 }
 
 function normalisationOf({ normalisation }: TrainingCall<LifAttributes>) {
@@ -74,21 +59,12 @@ const training: TrainingRules<LifAttributes> = {
 
 export const lifOperator: Operator<LifAttributes> = {
   name: 'lif',
-  infer: (node, inputs) => {
-    const input = inputs[0]!;
-    const { timeSteps } = node.attributes;
-    if (input.length < 3) throw shapeError(node, inputs, 'a value with time in front, [T, B, …, C]');
-    if (timeSteps === 0 || timeSteps === input[0]) return input;
-    if (input[0] !== 1) throw shapeError(node, inputs, `T = ${timeSteps}, or T = 1 to be shown ${timeSteps} times`);
-    return [timeSteps, ...input.slice(1)];
-  },
+  infer: inferSpikingNeurons,
   kind: () => 'binary',
   neuron: {
     dynamics: leakyIntegrateAndFireDynamics,
     constants: ({ tau, threshold }) => ({ tau, threshold }),
-    hasState: true,
-    shownFor: ({ timeSteps }) => Math.max(1, timeSteps),
-    showFor: (attributes, timeSteps) => ({ ...attributes, timeSteps }),
+    ...neuronsWithState,
   },
   parameters: () => [],
   forward: (kernels, call) =>
@@ -97,39 +73,19 @@ export const lifOperator: Operator<LifAttributes> = {
       ...(call.membrane ? { membrane: call.membrane } : {}),
       isOnlyReader: call.isOnlyReader === true,
     }),
-  toOnnx: (builder, { node, attributes, inputs, inputShapes, outputShape, membrane }) => {
-    const { tau, threshold } = attributes;
-    const timeSteps = outputShape[0]!;
-    const { name } = node;
-    const once = inputShapes[0]![0] === 1;
-    const parts = once ? inputs : builder.node('Split', `${name}.steps`, inputs, { axis: 0 }, timeSteps);
+  toOnnx: (builder, call) => {
+    const { tau } = call.attributes;
     // A product by the reciprocal equals the quotient bit for bit only for powers of two.
     const exact = Number.isInteger(Math.log2(tau));
-    const charge = (step: string, value: string) =>
+    const flow = (step: string, value: string) =>
       builder.node(exact ? 'Mul' : 'Div', step, [value, onnxScalar(builder, exact ? 1 / tau : tau)])[0]!;
-    const spikes: string[] = [];
-    let v = membrane?.before;
-    for (let t = 0; t < timeSteps; t++) {
-      const suffix = timeSteps > 1 ? `.${t}` : '';
-      const x = parts[once ? 0 : t]!;
-      let h: string;
-      if (v === undefined) h = charge(`${name}.charged${suffix}`, x);
-      else {
-        const inflow = charge(
-          `${name}.inflow${suffix}`,
-          builder.node('Sub', `${name}.difference${suffix}`, [x, v])[0]!,
-        );
-        h = builder.node('Add', `${name}.charged${suffix}`, [v, inflow])[0]!;
-      }
-      const fires = builder.node('GreaterOrEqual', `${name}.fires${suffix}`, [h, onnxScalar(builder, threshold)])[0]!;
-      const last = t === timeSteps - 1;
-      const spike = timeSteps === 1 ? name : `${name}.spikes${suffix}`;
-      spikes.push(builder.node('Cast', spike, [fires], { to: onnxFloat })[0]!);
-      if (last && !membrane) break;
-      const after = last ? membrane!.after : `${name}.reset${suffix}`;
-      v = builder.node('Where', after, [fires, onnxScalar(builder, 0), h])[0]!;
-    }
-    return timeSteps === 1 ? spikes[0]! : builder.node('Concat', name, spikes, { axis: 0 })[0]!;
+    const { name } = call.node;
+    return spikingNeuronsToOnnx(builder, call, (suffix, v, x) => {
+      if (v === undefined) return flow(`${name}.charged${suffix}`, x);
+      const difference = builder.node('Sub', `${name}.difference${suffix}`, [x, v])[0]!;
+      const inflow = flow(`${name}.inflow${suffix}`, difference);
+      return builder.node('Add', `${name}.charged${suffix}`, [v, inflow])[0]!;
+    });
   },
   training,
   cost: () => noCost,

@@ -1,8 +1,10 @@
 /**
  * The products of spike-driven self-attention, SDSA-3: `scale · Q (Kᵀ V)` per head, with spikes for Q, K and V over the
  * N = H·W tokens (the paper's third variant, the one Meta-SpikeFormer uses). There is no softmax: Kᵀ V counts coincidences, and
- * each spike of Q selects one row of counts, so both products are additions. The neuron behind it is a `lif` node.
+ * each spike of Q selects one row of counts, so both products are additions. The neurons behind it are a node of their own. When one of the three holds
+ * numbers, in a network whose neurons give those out, the products are products of matrices.
  */
+import { attentionProduct, attentionProductGradient } from '../engines/calls/attentionProduct.js';
 import type { SpikeAttentionCall } from '../engines/kernels.js';
 import { GraphError } from '../graph/errors.js';
 import type { Attributes, GraphBuilder } from '../graph/graph.js';
@@ -35,19 +37,27 @@ function attentionCall(
   };
 }
 
+function isOfSpikes({ inputs }: Pick<Call<SpikeAttentionAttributes>, 'inputs'>): boolean {
+  return inputs.every(({ storage }) => storage === 'spikes');
+}
+
 const training: TrainingRules<SpikeAttentionAttributes> = {
   needsInputs: [0, 1, 2],
-  forward: (kernels, call) => kernels.spikeAttention(attentionCall(call)),
+  forward: (kernels, call) => {
+    if (isOfSpikes(call)) kernels.spikeAttention(attentionCall(call));
+    else kernels.record(attentionProduct, attentionCall(call));
+  },
   backward: (kernels, call) => {
     const { output: _output, ...rest } = attentionCall(call);
     const [query, key, value] = call.inputGradients;
-    kernels.spikeAttentionGradient({
-      ...rest,
+    const gradients = {
       outputGradient: call.outputGradient,
       queryGradient: query!.tensor,
       keyGradient: key!.tensor,
       valueGradient: value!.tensor,
-    });
+    };
+    if (isOfSpikes(call)) kernels.spikeAttentionGradient({ ...rest, ...gradients });
+    else kernels.record(attentionProductGradient, { ...rest, ...gradients });
   },
 };
 
@@ -72,7 +82,10 @@ export const spikeAttentionOperator: Operator<SpikeAttentionAttributes> = {
     }),
   },
   parameters: () => [],
-  forward: (kernels, call) => kernels.spikeAttention(attentionCall(call)),
+  forward: (kernels, call) => {
+    if (isOfSpikes(call)) kernels.spikeAttention(attentionCall(call));
+    else kernels.record(attentionProduct, attentionCall(call));
+  },
   // Per head, channels by tokens: (V Kᵀ) Q is the transpose of Q (Kᵀ V).
   toOnnx: (builder, { node, attributes, inputs, inputShapes }) => {
     const { channels, heads, scale } = attributes;

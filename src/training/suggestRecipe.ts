@@ -2,6 +2,7 @@
  * A small complete recipe for a person's own images, as text with comments on what to change. Networks, rates and biases are those of the
  * recipes that ship, scaled to the size and the number of the images; a beginning, not the result of a search.
  */
+import type { NeuronName } from '../models/metaSpikeformer.js';
 import type { DataSurvey } from './surveyData.js';
 
 export interface SuggestedRecipe {
@@ -28,7 +29,7 @@ const large = { ...medium, strides: [2, 2, 2, 1, 1] };
 const photographs = { ...medium, strides: [2, 2, 2, 2, 1], stemKernel: 7 };
 
 /** @param name The recipe's name. */
-export function suggestRecipe(survey: DataSurvey, name: string): SuggestedRecipe {
+export function suggestRecipe(survey: DataSurvey, name: string, neuron: NeuronName = 'lif'): SuggestedRecipe {
   const side = Math.min(...survey.sizes.median);
   const imageSize = inputSide(side);
   const heldOut = survey.testImages === null ? heldOutOf(survey) : 0;
@@ -37,7 +38,7 @@ export function suggestRecipe(survey: DataSurvey, name: string): SuggestedRecipe
   const epochs = clamp(Math.round((imageSize > 64 ? 150_000 : 400_000) / images), 5, 200);
   const steps = epochs * Math.floor(images / batchSize);
   const numbers = { imageSize, batchSize, epochs, heldOut, steps };
-  return { text: textOf(survey, name, networkFor(imageSize), numbers), ...numbers };
+  return { text: textOf(survey, name, { ...networkFor(imageSize), neuron }, numbers), ...numbers };
 }
 
 type Numbers = Omit<SuggestedRecipe, 'text'>;
@@ -69,7 +70,12 @@ function clamp(value: number, least: number, most: number): number {
   return Math.min(Math.max(value, least), most);
 }
 
-function textOf(survey: DataSurvey, name: string, network: NetworkChoice, numbers: Numbers): string {
+function textOf(
+  survey: DataSurvey,
+  name: string,
+  network: NetworkChoice & { readonly neuron: NeuronName },
+  numbers: Numbers,
+): string {
   const { imageSize, batchSize, epochs, heldOut, steps } = numbers;
   const isPhotograph = imageSize > 64;
   const learningRate = Number(clamp((0.002 * batchSize) / 64, 3e-4, 2e-3).toPrecision(2));
@@ -90,6 +96,9 @@ function textOf(survey: DataSurvey, name: string, network: NetworkChoice, number
     [`    "strides": [${network.strides.join(', ')}],`, `how the ${imageSize} pixels shrink from stage to stage`],
     [`    "stemKernel": ${network.stemKernel},`],
     [`    "classes": ${survey.classes.length},`, 'as many as there are class folders'],
+    ...(network.neuron === 'lif'
+      ? []
+      : [[`    "neuron": "${network.neuron}",`, 'what neurons are: lif, integrateAndFire or relu'] as const]),
     ['    "timeSteps": 1', 'more are slower and a little more accurate; fine-tune to them from 1'],
     ['  },'],
     ['  "batchNormBias": { "neurons": 1, "branches": 0, "last": 2 },', 'keeps neurons firing at the start'],

@@ -37,6 +37,13 @@ export function readFixtureTensors(file: string): (name: string) => FixtureTenso
   };
 }
 
+/** The names of all tensors of a file in test/fixtures. */
+export function readFixtureTensorNames(file: string): readonly string[] {
+  const bytes = readFileSync(new URL(`../fixtures/${file}`, import.meta.url));
+  const header = JSON.parse(bytes.toString('utf8', 8, 8 + Number(bytes.readBigUInt64LE(0)))) as object;
+  return Object.keys(header).filter((name) => name !== '__metadata__');
+}
+
 export function readFixtureJson(file: string): unknown {
   return JSON.parse(readFileSync(new URL(`../fixtures/${file}`, import.meta.url), 'utf8'));
 }

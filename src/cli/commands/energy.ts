@@ -130,14 +130,14 @@ async function run(session: Session, options: Options): Promise<void> {
     await checkOutput(csv, report === undefined ? inputs : [...inputs, { role: 'report', path: report }], '--csv');
   const constants = await chosenConstants(options.constants);
   if (options.size !== undefined && checkpoint === undefined) {
-    const { timeSteps, heads, strides, imageSize } = options;
-    const unseen = given({ timeSteps, heads, strides });
+    const { timeSteps, heads, strides, neuron, imageSize } = options;
+    const unseen = given({ timeSteps, heads, strides, neuron });
     const configuration = resolveConfiguration({ ...metaSpikeformerSizes[options.size], ...unseen });
     const size = imageSize === undefined ? defaultImageSize : ([imageSize, imageSize] as const);
     return withoutImages(session, { name: options.size, configuration, imageSize: size }, options, constants);
   }
-  const { model: name, threads, engine, precision, timeSteps, heads, strides, imageSize } = options;
-  const settings = given({ threads, engine, precision, timeSteps, heads, strides, imageSize });
+  const { model: name, threads, engine, precision, timeSteps, heads, strides, neuron, imageSize } = options;
+  const settings = given({ threads, engine, precision, timeSteps, heads, strides, neuron, imageSize });
   const model = await loadModel(given({ model: name, checkpoint }), { ...settings, ...loadingOptions(options) });
   try {
     printWarnings(session.io, model);

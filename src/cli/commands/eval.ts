@@ -116,8 +116,8 @@ async function evaluateData({ io }: Session, directory: string, options: Options
   const opened = await openEvaluationData(directory);
   const { classes, size, fingerprint, notes } = opened;
   printNotes(io, notes);
-  const { model: name, checkpoint, threads, engine, precision, timeSteps, heads, strides, imageSize } = options;
-  const settings = given({ threads, engine, precision, timeSteps, heads, strides, imageSize });
+  const { model: name, checkpoint, threads, engine, precision, timeSteps, heads, strides, neuron, imageSize } = options;
+  const settings = given({ threads, engine, precision, timeSteps, heads, strides, neuron, imageSize });
   const model = await loadModel(given({ model: name, checkpoint }), { ...settings, ...loadingOptions(options) });
   try {
     printWarnings(io, model);

@@ -81,8 +81,8 @@ async function info({ io }: Session, options: Options): Promise<void> {
 }
 
 async function describe(options: Options): Promise<Described> {
-  const { timeSteps, heads, strides, imageSize: side } = options;
-  const unseen = given({ timeSteps, heads, strides });
+  const { timeSteps, heads, strides, neuron, imageSize: side } = options;
+  const unseen = given({ timeSteps, heads, strides, neuron });
   const described =
     options.checkpoint === undefined
       ? await describeNamed(options, unseen)
@@ -166,7 +166,7 @@ function printSummary(io: Io, described: Described, summary: NetworkSummary): vo
   const size = publishedSize(c);
   print(
     `${size === undefined ? 'no published size' : `as published: ${size}`}, ${grouped(summary.parameters)} parameters, embedDim ${c.embedDim.join(',')}, depths ${c.depths.join(',')}, strides ${c.strides.join(',')}, ` +
-      `${c.heads} heads, ${c.classes} classes, T = ${c.timeSteps}${c.distillation ? ', distillation head' : ''}`,
+      `${c.heads} heads, ${c.classes} classes, T = ${c.timeSteps}, neurons: ${c.neuron}${c.distillation ? ', distillation head' : ''}`,
   );
   if (described.weights && described.weights.name !== '.')
     print(
