@@ -8,7 +8,7 @@ import { countsOf, type EnergyDocument } from './document.js';
 import { type FormProof, formNames } from './edges.js';
 import { citation, originSection, type ReportOrigin } from './reportOrigin.js';
 import { style } from './reportStyle.js';
-import { baseName, definitionList, escaped, joules, operations, percent } from './reportText.js';
+import { baseName, definitionList, escaped, joules, numbersFed, operations, percent } from './reportText.js';
 
 /**
  * @param version Of this program, for whoever reproduces the figures.
@@ -208,7 +208,7 @@ function layerTable(document: EnergyDocument): string {
     const cells = [
       fedBy,
       operations(paper.operations),
-      paper.firingRate === null ? 'pixels' : percent(paper.firingRate),
+      paper.firingRate === null ? numbersFed(index) : percent(paper.firingRate),
       joules(paper.millijoules),
     ];
     if (counts)

@@ -35,3 +35,8 @@ export function baseName(path: string): string {
   const parts = path.split(/[/\\]/).filter((part) => part !== '');
   return parts.at(-1) ?? path;
 }
+
+/** What stands in place of a firing rate where a layer is fed by numbers: the first by pixels, others by neurons that give numbers out. */
+export function numbersFed(index: number): string {
+  return index === 0 ? 'pixels' : 'numbers';
+}

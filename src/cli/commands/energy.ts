@@ -17,7 +17,7 @@ import { countedLayers } from '../../energy/layers.js';
 import { type EnergyMeasurement, EnergyMeter } from '../../energy/meter.js';
 import { paperEnergy, parseRates } from '../../energy/paperConvention.js';
 import { energyReport } from '../../energy/report.js';
-import { joules, operations } from '../../energy/reportText.js';
+import { joules, numbersFed, operations } from '../../energy/reportText.js';
 import { UsageError } from '../../errors.js';
 import { loadModel } from '../../index.js';
 import { writeNodeFile } from '../../interop/nodeFile.js';
@@ -283,7 +283,7 @@ function print(io: Io, document: EnergyDocument): void {
     return [
       name,
       giga(dense),
-      firingRate === null ? 'pixels' : `${(100 * firingRate).toFixed(1)} %`,
+      firingRate === null ? numbersFed(index) : `${(100 * firingRate).toFixed(1)} %`,
       `${(1000 * millijoules).toFixed(2)} µJ`,
       ...(counts ? [mean(counts.additions), mean(counts.multiplications)] : []),
     ];
