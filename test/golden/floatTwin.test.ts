@@ -102,9 +102,13 @@ describe.each(engines)('a training step of the float twin on the %s engine', (_n
 const parameters = new Map([...below('parameter.'), ...below('settled.')]);
 const logits = valuesOf('logits');
 
-async function twin(engine: 'reference' | 'wasm', prepare: ConstructorParameters<typeof Model>[0]['prepare'] = {}) {
+async function twin(
+  engine: 'reference' | 'wasm',
+  prepare: ConstructorParameters<typeof Model>[0]['prepare'] = {},
+  timeSteps = 1,
+) {
   return new Model({
-    configuration,
+    configuration: { ...configuration, timeSteps },
     parameters,
     preprocessing: plainPreprocessing(16),
     engine: await createEngine({ engine, threads: 2 }),
@@ -140,6 +144,25 @@ describe('the float twin in evaluation', () => {
       await session.release();
     },
   );
+
+  it('knows nothing of time: a still image, or the same frame at every step, is answered as in one step', async () => {
+    const model = await twin('wasm', {}, 4);
+    const frames = { shape: [4, ...input.shape], data: Float32Array.from([0, 1, 2, 3].flatMap(() => [...input.data])) };
+    const meters = [];
+    for (const each of [input, frames]) {
+      const meter = new EnergyMeter(model, defaultEnergyConstants);
+      expect(largest((await meter.run(each)).data)).toBeLessThan(2e-5);
+      meters.push(meter.result());
+    }
+    const { logits: step } = await model.step(input);
+    expect(largest(step.data)).toBeLessThan(2e-5);
+    // Computed once or at every step, it counts at every step.
+    const [still, moving] = meters;
+    expect(still!.neurons).toEqual(moving!.neurons);
+    expect(still!.layers).toEqual(moving!.layers);
+    expect(still!.neuroBench).toEqual(moving!.neuroBench);
+    await model.dispose();
+  });
 
   it('multiplies in every layer, and the account of energy says so', async () => {
     const model = await twin('wasm');

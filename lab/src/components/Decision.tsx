@@ -72,7 +72,8 @@ export function meanRate({ rates }: FrameView, { layers, timeSteps }: ModelInfo)
     neurons += count * timeSteps;
     for (let t = 0; t < timeSteps; t++) spikes += count * (rates[index * timeSteps + t] ?? 0);
   });
-  return spikes / neurons;
+  // Neurons that give out numbers do not fire.
+  return neurons === 0 ? 0 : spikes / neurons;
 }
 
 /** Before and after the last change of settings, side by side. */

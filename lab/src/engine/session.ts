@@ -211,7 +211,7 @@ export class Session {
 
   /** Whether a change of focus needs no run: the currents of the layer are there. */
   get seesFocus(): boolean {
-    return this.#last !== undefined && this.#last.currentOf === this.#layer()?.name;
+    return this.#last !== undefined && this.#last.currentOf === (this.#layer()?.name ?? null);
   }
 
   async #run(input: FieldTensor, live: boolean, image: number, decode: number, knownTime?: number): Promise<FrameView> {
