@@ -8,7 +8,7 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { inputOf } from '../dist/cli/bench/messages.js';
-import { countedLayers, defaultEnergyConstants, EnergyMeter, loadModel, metaSpikeformer } from '../dist/index.js';
+import { countedLayers, defaultEnergyConstants, EnergyMeter, loadModel } from '../dist/index.js';
 import { medianOf } from '../dist/runtime/median.js';
 import { measurePeak } from './kernels/peak.mjs';
 
@@ -43,9 +43,7 @@ for (let round = 0; round < Number(values.rounds); round++) {
     times.set(name, [...(times.get(name) ?? []), milliseconds]);
 }
 const { layers } = meter.result();
-const counted = new Map(
-  countedLayers(metaSpikeformer(model.configuration), [side, side]).map((one) => [one.name, one]),
-);
+const counted = new Map(countedLayers(model.graph, [side, side]).map((one) => [one.name, one]));
 const peak = await measurePeak();
 await model.dispose();
 

@@ -6,7 +6,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { roundToGrid } from '../dist/engines/wasm/quantise.js';
-import { countedLayers, loadModel, metaSpikeformer, openCheckpointFile, writeSafetensors } from '../dist/index.js';
+import { countedLayers, loadModel, openCheckpointFile, writeSafetensors } from '../dist/index.js';
 import { toFloat16Bits } from '../dist/interop/dtype.js';
 
 const [source, name] = process.argv.slice(2);
@@ -16,7 +16,7 @@ if (source === undefined || name === undefined) {
 }
 const model = await loadModel({ checkpoint: source }, { threads: 1 });
 const [height = 0, width = 0] = model.preprocessing.crop;
-const layers = countedLayers(metaSpikeformer(model.configuration), [height, width], 'trained');
+const layers = countedLayers(model.graph, [height, width], 'trained');
 /** The head, one position per image, is float32 in every precision. */
 const onGrid = new Set(
   layers

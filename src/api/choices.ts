@@ -9,7 +9,7 @@ import { UsageError } from '../errors.js';
 import { checkForms, checkRates } from '../inference/forms.js';
 import type { Tuning } from '../inference/tune.js';
 import { writeNodeFile } from '../interop/nodeFile.js';
-import { graphOf } from '../models/registry.js';
+import { defaultArchitectureName } from '../models/registry.js';
 import type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
 import { modelFingerprint } from './fingerprint.js';
 import type { Model } from './model.js';
@@ -63,9 +63,12 @@ export function choicesFolder(environment: Readonly<Record<string, string | unde
 
 /** What a set of choices holds for, as the start of its file's name; the fingerprint completes it. */
 function settingsKey(model: Model): string {
-  const { configuration, preprocessing, engine } = model;
+  const { architecture, configuration, preprocessing, engine } = model;
+  // Every configuration begins with its widths; the names are for people who look into the folder.
+  const widths = Object.values(configuration).find(Array.isArray) as readonly number[] | undefined;
   const words = [
-    configuration.embedDim.join('.'),
+    ...(architecture === defaultArchitectureName ? [] : [architecture]),
+    ...(widths ? [widths.join('.')] : []),
     preprocessing.crop.join('x'),
     `T${configuration.timeSteps}`,
     engine.name,
@@ -132,9 +135,8 @@ function fitting(text: string, model: Model, fingerprint: string): Choices {
   ] as const;
   const other = facts.find(([, found, expected]) => found !== expected);
   if (other) throw new UsageError(`was measured for ${other[0]}`);
-  const graph = graphOf({ configuration });
-  checkForms(graph, formsOf(choices));
-  checkRates(graph, ratesOf(choices));
+  checkForms(model.graph, formsOf(choices));
+  checkRates(model.graph, ratesOf(choices));
   return choices;
 }
 

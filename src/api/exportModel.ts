@@ -1,5 +1,5 @@
 /** A model's weights as files for others: safetensors with all that it says of itself, PyTorch's format, ONNX. Platform-neutral. */
-import { describedBy, type ModelDescription } from '../interop/loadParameters.js';
+import { describedBy, type ModelDescription } from '../interop/modelDescription.js';
 import { exportOnnx, type OnnxOptions } from '../interop/onnx/exportOnnx.js';
 import type { TensorData } from '../interop/tensorData.js';
 import { parametersOf } from '../operators/registry.js';
@@ -8,9 +8,12 @@ import type { Model } from './model.js';
 
 /** What a file says of the model beside its weights. */
 export function descriptionOf(model: Model): ModelDescription {
-  const { configuration, preprocessing, provenance, hasLabels, labels } = model;
+  const { architecture, configuration, task, modality, preprocessing, provenance, hasLabels, labels } = model;
   return {
+    architecture,
     configuration,
+    task,
+    modality,
     preprocessing,
     ...(hasLabels ? { labels } : {}),
     description: provenance.description,
@@ -51,5 +54,5 @@ export function onnxParts(model: Model, options: Partial<OnnxOptions> = {}): rea
     spikes: true,
   });
   const settings = { imageSize: model.preprocessing.crop, ...options };
-  return exportOnnx(model.configuration, model.parameters, settings, describedBy(descriptionOf(model))).parts;
+  return exportOnnx(model, settings, describedBy(descriptionOf(model))).parts;
 }

@@ -7,13 +7,16 @@ import { relative, sep } from 'node:path';
 import { ImageError } from '../data/errors.js';
 import { systemPath } from '../data/fileNames.js';
 import type { FoundFolder } from '../data/imageFolder.js';
+import { defaultArchitectureName } from '../models/registry.js';
 import type { Model } from './model.js';
 
 /** Of everything that decides a model's answers: configuration, preprocessing, labels and every weight. Not of the file's format. */
 export function modelFingerprint(model: Model): string {
   const hash = createHash('sha256');
-  const { configuration, preprocessing } = model;
-  const settings = { configuration, preprocessing, labels: model.hasLabels ? model.labels : null };
+  const { architecture, configuration, preprocessing } = model;
+  // Fingerprints of before architectures were named are those of the one that there was.
+  const named = architecture === defaultArchitectureName ? {} : { architecture };
+  const settings = { ...named, configuration, preprocessing, labels: model.hasLabels ? model.labels : null };
   hash.update(JSON.stringify(settings, sortedKeys));
   const parameters = [...model.parameters].sort(([a], [b]) => (a < b ? -1 : 1));
   for (const [name, values] of parameters) hash.update(`\n${name} ${values.length}\n`).update(values);

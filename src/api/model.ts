@@ -16,12 +16,14 @@ import { networkOf } from '../inference/network.js';
 import { takeInput } from '../inference/takenInput.js';
 import { type TuneOptions, type Tuning, tuneRepConvs } from '../inference/tune.js';
 import type { FieldTensor, Outputs } from '../inference/types.js';
+import type { ModalityName } from '../interop/modelDescription.js';
 import { warningsOf } from '../interop/warnings.js';
-import { resolveConfiguration, type UnseenOptions, unseenOptionNames } from '../models/configurations.js';
-import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
-import { architectureOf } from '../models/registry.js';
-import { checkOptionNames } from '../optionNames.js';
+import type { NetworkConfiguration } from '../models/architecture.js';
+import type { UnseenOptions } from '../models/configurations.js';
+import { architectureOf, describeNetwork } from '../models/registry.js';
+import { checkNames, checkOptionNames } from '../optionNames.js';
 import type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
+import { defaultTask } from '../tasks/registry.js';
 import { checkRunOptions, checkTop } from './checks.js';
 import { checkImages, takeImages } from './images.js';
 import type {
@@ -39,7 +41,10 @@ export type * from './modelTypes.js';
 
 export class Model {
   readonly architecture: string;
-  readonly configuration: MetaSpikeformerConfiguration;
+  readonly configuration: NetworkConfiguration;
+  /** What it is asked, and about what. */
+  readonly task: string;
+  readonly modality: ModalityName;
   readonly provenance: Provenance;
   readonly preprocessing: PreprocessSettings;
   readonly labels: readonly string[];
@@ -52,17 +57,20 @@ export class Model {
   constructor(parts: ModelParts) {
     this.architecture = architectureOf(parts).name;
     this.configuration = parts.configuration;
+    this.task = parts.task ?? defaultTask;
+    this.modality = parts.modality ?? 'image';
     this.provenance = parts.provenance;
     this.preprocessing = parts.preprocessing;
     this.labels = parts.labels ?? Array.from({ length: parts.configuration.classes }, (_, index) => `class ${index}`);
     this.hasLabels = parts.labels !== undefined;
     this.engine = parts.engine;
+    const network = networkOf(parts, parts.parameters);
     this.#inference = new Inference({
       name: parts.provenance.name,
-      network: networkOf(parts, parts.parameters),
+      network,
       engine: parts.engine,
       ...(parts.prepare ? { prepare: parts.prepare } : {}),
-      observer: new Countings(parts),
+      observer: new Countings(network),
     });
     this.#decode = parts.decode;
   }
@@ -90,10 +98,11 @@ export class Model {
    * @throws UsageError for settings that cannot be.
    */
   reconfigured(changes: UnseenOptions, engine: Engine): Model {
-    checkOptionNames<UnseenOptions>('reconfigured', changes, unseenOptionNames);
+    checkNames('reconfigured', changes, architectureOf(this).unseen);
     return new Model({
-      architecture: this.architecture,
-      configuration: resolveConfiguration({ ...this.configuration, ...changes }),
+      ...describeNetwork(this.architecture, { ...this.configuration, ...changes }),
+      task: this.task,
+      modality: this.modality,
       parameters: this.parameters,
       engine,
       provenance: this.provenance,

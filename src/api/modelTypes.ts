@@ -6,7 +6,8 @@ import type { Engine } from '../engines/kernels.js';
 import type { Parameters } from '../graph/graph.js';
 import type { FieldTensor, Outputs, Recorded, RecordOptions } from '../inference/types.js';
 import type { ChosenWeights } from '../interop/loadParameters.js';
-import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
+import type { ModalityName } from '../interop/modelDescription.js';
+import type { NetworkConfiguration } from '../models/architecture.js';
 import type { PrepareOptions } from '../runtime/prepare.js';
 
 /** Where a model's weights come from; printed wherever its answers are. */
@@ -26,7 +27,11 @@ export interface Provenance {
 export interface ModelParts {
   /** Meta-SpikeFormer unless it says otherwise. */
   readonly architecture?: string;
-  readonly configuration: MetaSpikeformerConfiguration;
+  readonly configuration: NetworkConfiguration;
+  /** Classification unless it says otherwise. */
+  readonly task?: string;
+  /** Images unless it says otherwise. */
+  readonly modality?: ModalityName;
   readonly parameters: Parameters;
   readonly engine: Engine;
   readonly provenance: Provenance;

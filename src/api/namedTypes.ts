@@ -22,15 +22,24 @@ export type { TunedForm } from '../inference/tune.js';
 export type { FrameRecordOptions, Outputs, Recorded, RecordOptions } from '../inference/types.js';
 export type { AttentionRole } from '../insight/neuronLayers.js';
 export type { DType } from '../interop/dtype.js';
+export type { ModalityName } from '../interop/modelDescription.js';
 export type { TensorData } from '../interop/tensorData.js';
-export type { Architecture, ParameterShapes, Variant } from '../models/architecture.js';
+export type {
+  Architecture,
+  ConfigurationSchema,
+  Normalisation,
+  ParameterNames,
+  ParameterShapes,
+  Variant,
+} from '../models/architecture.js';
 export type {
   Depths,
   ExpectedArchitecture,
   MetaSpikeformerSize,
   UnseenOptions,
 } from '../models/configurations.js';
-export type { NetworkConfiguration } from '../models/registry.js';
+export type { Features, Head, StageMap } from '../models/head.js';
+export type { DescribedNetwork, NetworkConfiguration } from '../models/registry.js';
 export type { AttentionSize } from '../operators/traits.js';
 export type { EngineName } from '../runtime/engines.js';
 export type { MergedRepConv } from '../runtime/passes/mergeRepConv.js';

@@ -11,13 +11,14 @@ import { MetaSpikeformerError, UsageError } from '../errors.js';
 import type { Checkpoint } from '../interop/checkpoint.js';
 import { type CheckpointOptions, checkpointOptionNames, loadParameters } from '../interop/loadParameters.js';
 import { trainedAt } from '../interop/warnings.js';
-import { resolveConfiguration, type UnseenOptions } from '../models/configurations.js';
+import type { UnseenOptions } from '../models/configurations.js';
 import { demonstrationParameters } from '../models/initialise.js';
-import { graphOf } from '../models/registry.js';
+import { describeNetwork, graphOf } from '../models/registry.js';
 import { checkNames, checkOptionNames, described } from '../optionNames.js';
 import { createEngine, type EngineOptions, engineOptionNames } from '../runtime/engines.js';
 import { repConvForms } from '../runtime/passes/mergeRepConv.js';
 import type { PrepareOptions } from '../runtime/prepare.js';
+import { taskOfCheckpoint } from '../tasks/registry.js';
 import { type ImageSource, Model, type ModelParts } from './model.js';
 import { defaultModelName, movedWeightsHint, registeredModel, weightsAddress } from './shippedModels.js';
 
@@ -111,7 +112,9 @@ function checkOptions(options: LoadOptions): void {
 
 async function modelFromName(name: string, options: LoadOptions, platform: Platform): Promise<Model> {
   const registered = registeredModel(name);
-  const misplaced = (['weights', 'size', 'depths'] as const).find((option) => options[option] !== undefined);
+  const misplaced = (['weights', 'architecture', 'size', 'depths'] as const).find(
+    (option) => options[option] !== undefined,
+  );
   if (misplaced)
     throw new UsageError(`${misplaced}: says what a checkpoint holds; name the checkpoint, not the model ${name}`);
   if (registered.kind === 'trained') {
@@ -120,10 +123,10 @@ async function modelFromName(name: string, options: LoadOptions, platform: Platf
   }
   if (options.weightsAddress !== undefined)
     throw new UsageError(`weightsAddress: model ${name} has random weights, so there is no file of them`);
-  const configuration = resolveConfiguration({ ...registered.configuration, ...unseenOf(options) });
+  const network = describeNetwork(registered.architecture, { ...registered.configuration, ...unseenOf(options) });
   return assemble(options, platform, {
-    configuration,
-    parameters: demonstrationParameters(graphOf({ configuration }), registered.seed),
+    ...network,
+    parameters: demonstrationParameters(graphOf(network), registered.seed),
     provenance: { name, randomWeights: true, description: registered.description },
     preprocessing: preprocessingOf(options, registered.preprocessing),
   });
@@ -150,9 +153,12 @@ async function modelFromCheckpoint(
   name = checkpoint.name,
 ): Promise<Model> {
   const loaded = await loadParameters(checkpoint, { ...unseenOf(options), ...expectationOf(options) });
-  const { configuration, parameters, description, weights, notes } = loaded;
+  const { architecture, configuration, task, modality, parameters, description, weights, notes } = loaded;
   return assemble(options, platform, {
+    architecture,
     configuration,
+    task: taskOfCheckpoint(checkpoint.name, task),
+    modality,
     parameters,
     provenance: {
       name,
@@ -196,6 +202,16 @@ function unseenOf(options: LoadOptions): UnseenOptions {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as UnseenOptions;
 }
 
-function expectationOf({ weights, size, depths }: LoadOptions): Pick<CheckpointOptions, 'weights' | 'size' | 'depths'> {
-  return { ...(weights !== undefined ? { weights } : {}), ...(size ? { size } : {}), ...(depths ? { depths } : {}) };
+function expectationOf({
+  weights,
+  architecture,
+  size,
+  depths,
+}: LoadOptions): Pick<CheckpointOptions, 'weights' | 'architecture' | 'size' | 'depths'> {
+  return {
+    ...(weights !== undefined ? { weights } : {}),
+    ...(architecture !== undefined ? { architecture } : {}),
+    ...(size ? { size } : {}),
+    ...(depths ? { depths } : {}),
+  };
 }

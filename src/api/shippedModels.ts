@@ -4,8 +4,7 @@
  */
 import { imagenetPreprocessing, type PreprocessSettings } from '../data/preprocess.js';
 import { UsageError } from '../errors.js';
-import { metaSpikeformerSizes } from '../models/configurations.js';
-import type { MetaSpikeformerOptions } from '../models/metaSpikeformer.js';
+import { publishedNetwork } from '../models/registry.js';
 
 interface Named {
   readonly name: string;
@@ -15,7 +14,9 @@ interface Named {
 /** Shapes of a published network with weights nobody trained. */
 export interface RandomModel extends Named {
   readonly kind: 'random';
-  readonly configuration: MetaSpikeformerOptions;
+  readonly architecture: string;
+  /** What makes it this network; everything else has its default. */
+  readonly configuration: object;
   readonly preprocessing: PreprocessSettings;
   readonly seed: number;
 }
@@ -29,11 +30,13 @@ export interface TrainedModel extends Named {
 
 export type RegisteredModel = RandomModel | TrainedModel;
 
-function randomModel(size: keyof typeof metaSpikeformerSizes): RandomModel {
+function randomModel(size: string): RandomModel {
+  const { architecture, configuration } = publishedNetwork(size);
   return {
     kind: 'random',
     name: `${size}-random`,
-    configuration: metaSpikeformerSizes[size],
+    architecture,
+    configuration,
     preprocessing: imagenetPreprocessing,
     seed: 1,
     description: `the paper's ${size} network with random weights: what it answers means nothing`,

@@ -6,7 +6,8 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { defaultModelName, modelNames } from '../api/shippedModels.js';
 import { UsageError } from '../errors.js';
-import type { NeuronName } from '../models/metaSpikeformer.js';
+import type { NeuronName } from '../models/neurons.js';
+import { publishedNames } from '../models/registry.js';
 import { maximumThreads } from '../runtime/engines.js';
 
 /** An option was typed wrong: the help of the command says how it is typed right. */
@@ -37,7 +38,7 @@ export function oneOf<const Words extends readonly [string, ...string[]]>(words:
   return z.enum(words, `expected ${words.join(' or ')}`);
 }
 
-const sizeWords = ['15M', '31M', '55M'] as const;
+const sizeWords = publishedNames() as readonly [string, ...string[]];
 
 const stridesSchema = z
   .string()

@@ -4,10 +4,9 @@ import type { Parameters } from '../graph/graph.js';
 import { formatShape, type Shape, sameShape } from '../graph/shape.js';
 import { openCheckpointFile } from '../interop/checkpointFiles.js';
 import { type LoadedParameters, loadParameters } from '../interop/loadParameters.js';
-import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
-import { graphOf } from '../models/registry.js';
+import { architectureOf, graphOf, type NetworkDescription } from '../models/registry.js';
 import { parametersOf } from '../operators/registry.js';
-import type { Recipe } from '../training/recipe.js';
+import { type Recipe, recipeNetwork } from '../training/recipe.js';
 
 export interface StartingWeights {
   readonly parameters: Parameters;
@@ -16,26 +15,28 @@ export interface StartingWeights {
 }
 
 const NAMED = 4;
-const HEAD = /^head(?:_kd)?\./;
 
 /** @throws UsageError when parameters other than the head's have other shapes than the recipe's network. */
-export async function startingWeights(path: string, { model }: Recipe): Promise<StartingWeights> {
+export async function startingWeights(path: string, recipe: Recipe): Promise<StartingWeights> {
   const checkpoint = await openCheckpointFile(path);
   try {
-    const { heads, strides, timeSteps, neuron } = model;
-    return fitted(path, await loadParameters(checkpoint, { heads, strides, timeSteps, neuron }), model);
+    const network = recipeNetwork(recipe);
+    const { architecture, configuration } = network;
+    const unseen = architectureOf(network).unseen.map((name) => [name, configuration[name]]);
+    return fitted(path, await loadParameters(checkpoint, { architecture, ...Object.fromEntries(unseen) }), network);
   } finally {
     await checkpoint.close();
   }
 }
 
-function fitted(path: string, loaded: LoadedParameters, model: MetaSpikeformerConfiguration): StartingWeights {
-  const found = shapesOf(loaded.configuration);
-  const wanted = shapesOf(model);
+function fitted(path: string, loaded: LoadedParameters, network: NetworkDescription): StartingWeights {
+  const found = shapesOf(loaded);
+  const wanted = shapesOf(network);
+  const { head } = architectureOf(network).parameterNames;
   const missing = [...wanted.keys()].filter((name) => !found.has(name));
   const extra = [...found.keys()].filter((name) => !wanted.has(name));
   const others = [...wanted].filter(([name, shape]) => found.has(name) && !sameShape(found.get(name)!, shape));
-  const [wrong] = others.filter(([name]) => !HEAD.test(name));
+  const [wrong] = others.filter(([name]) => !head.test(name));
   if (wrong) {
     const [name, shape] = wrong;
     throw new UsageError(
@@ -57,8 +58,8 @@ function fitted(path: string, loaded: LoadedParameters, model: MetaSpikeformerCo
   return { parameters: new Map([...loaded.parameters].filter(([each]) => !left.has(each))), notes };
 }
 
-function shapesOf(configuration: MetaSpikeformerConfiguration): ReadonlyMap<string, Shape> {
-  const specs = parametersOf(graphOf({ configuration })).filter(({ role }) => role !== 'batchCount');
+function shapesOf(network: NetworkDescription): ReadonlyMap<string, Shape> {
+  const specs = parametersOf(graphOf(network)).filter(({ role }) => role !== 'batchCount');
   return new Map(specs.map(({ name, shape }) => [name, shape]));
 }
 

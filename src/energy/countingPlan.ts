@@ -4,9 +4,7 @@
  */
 import type { ConvolutionGeometry } from '../engines/kernels.js';
 import type { Graph, Parameters } from '../graph/graph.js';
-import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
-import { graphOf } from '../models/registry.js';
-import { operatorOf } from '../operators/registry.js';
+import { operatorOf, timeStepsOf } from '../operators/registry.js';
 import { spikeValues } from '../runtime/spikeValues.js';
 import { type CountedLayer, countedLayers } from './layers.js';
 import { channelsByTap, connectionsByTap, weightsOf } from './neuroBench.js';
@@ -69,12 +67,7 @@ export interface CountingPlan {
 }
 
 /** @param size Height and width of the images. */
-export function countingPlan(
-  configuration: MetaSpikeformerConfiguration,
-  parameters: Parameters,
-  size: readonly [number, number],
-): CountingPlan {
-  const graph = graphOf({ configuration });
+export function countingPlan(graph: Graph, parameters: Parameters, size: readonly [number, number]): CountingPlan {
   const merged = countedLayers(graph, size);
   const trained = countedLayers(graph, size, 'trained').filter(({ kind }) => kind !== 'attention');
   const byName = new Map(trained.map((layer) => [layer.name, layer]));
@@ -114,7 +107,7 @@ export function countingPlan(
     ];
   });
   const attentions = merged.filter(({ attention, spikeFed }) => attention && spikeFed);
-  return { size, timeSteps: configuration.timeSteps, sources: new Map(sources), attentions, numbers, always };
+  return { size, timeSteps: timeStepsOf(graph), sources: new Map(sources), attentions, numbers, always };
 }
 
 interface Mutable extends NumbersPlan {

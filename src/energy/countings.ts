@@ -1,9 +1,8 @@
 /** The counting of a model's runs, as an observer of them: plans by image size, each used by every recording of that size. */
 
-import type { Parameters } from '../graph/graph.js';
+import type { Graph, Parameters } from '../graph/graph.js';
 import type { Shape } from '../graph/shape.js';
 import type { Observation, Observer } from '../inference/observer.js';
-import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
 import { type CountingPlan, countingPlan } from './countingPlan.js';
 import { SpikeCounting, type SpikeCounts } from './spikeCounting.js';
 
@@ -11,10 +10,10 @@ import { SpikeCounting, type SpikeCounts } from './spikeCounting.js';
 const mostPlans = 4;
 
 export class Countings implements Observer<SpikeCounts> {
-  readonly #model: { readonly configuration: MetaSpikeformerConfiguration; readonly parameters: Parameters };
+  readonly #model: { readonly graph: Graph; readonly parameters: Parameters };
   readonly #plans = new Map<string, CountingPlan>();
 
-  constructor(model: { readonly configuration: MetaSpikeformerConfiguration; readonly parameters: Parameters }) {
+  constructor(model: { readonly graph: Graph; readonly parameters: Parameters }) {
     this.#model = model;
   }
 
@@ -25,8 +24,8 @@ export class Countings implements Observer<SpikeCounts> {
   /** Looking for weights of zero takes longer than a small network. */
   #plan(height: number, width: number): CountingPlan {
     const key = `${height} × ${width}`;
-    const { configuration, parameters } = this.#model;
-    const plan = this.#plans.get(key) ?? countingPlan(configuration, parameters, [height, width]);
+    const { graph, parameters } = this.#model;
+    const plan = this.#plans.get(key) ?? countingPlan(graph, parameters, [height, width]);
     if (this.#plans.size >= mostPlans) this.#plans.clear();
     this.#plans.set(key, plan);
     return plan;

@@ -4,7 +4,7 @@
 
 import { UsageError } from '../errors.js';
 import { stageOf } from '../insight/summary.js';
-import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
+import type { NetworkConfiguration } from '../models/architecture.js';
 import { graphOf } from '../models/registry.js';
 import { checkOptionNames, described } from '../optionNames.js';
 import { type EnergyConstants, parseEnergyConstants } from './constants.js';
@@ -14,7 +14,9 @@ import type { PaperEnergy } from './paperConvention.js';
 
 export interface EnergySubject {
   readonly name: string;
-  readonly configuration: MetaSpikeformerConfiguration;
+  /** Meta-SpikeFormer unless it says otherwise. */
+  readonly architecture?: string;
+  readonly configuration: NetworkConfiguration;
   readonly imageSize: readonly [number, number];
   /** What the weights were trained at, where it is known: `model.provenance.trainedTimeSteps`. */
   readonly trainedTimeSteps?: number;
@@ -31,7 +33,7 @@ export interface EnergyDocument {
     /** Null where nobody says what the weights were trained at. */
     readonly trainedTimeSteps: number | null;
     readonly imageSize: readonly [number, number];
-    readonly configuration: MetaSpikeformerConfiguration;
+    readonly configuration: NetworkConfiguration;
   };
   readonly constants: EnergyConstants;
   readonly data: EnergySource;
@@ -67,7 +69,7 @@ export function energyDocument(found: EnergyFindings): EnergyDocument {
   const { subject, data, paper, measured, accuracy } = found;
   const constants = parseEnergyConstants(found.constants, 'energyDocument: constants');
   const { name, configuration, imageSize, trainedTimeSteps = null } = subject;
-  const graph = graphOf({ configuration });
+  const graph = graphOf(subject);
   return {
     command: 'energy',
     model: { name, timeSteps: configuration.timeSteps, trainedTimeSteps, imageSize, configuration },

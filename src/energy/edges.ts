@@ -4,8 +4,7 @@
  */
 import type { Graph, Node } from '../graph/graph.js';
 import type { ValueKind } from '../graph/shape.js';
-import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
-import { graphOf } from '../models/registry.js';
+import { type DescribedNetwork, graphFor } from '../models/registry.js';
 import { inferKinds, operatorOf } from '../operators/registry.js';
 import { prepareGraph } from '../runtime/prepare.js';
 
@@ -44,9 +43,13 @@ export const formNames: Readonly<Record<NetworkForm, string>> = {
 
 const forms: readonly NetworkForm[] = ['trained', 'folded', 'merged'];
 
-/** All three forms of any graph, or of the network with a configuration. Operations that a chip sees are those of the merged one. */
-export function proveSpikeDriven(network: Graph | MetaSpikeformerConfiguration): readonly FormProof[] {
-  const graph = 'nodes' in network ? network : graphOf({ configuration: network });
+/**
+ * All three forms. Operations that a chip sees are those of the merged one.
+ *
+ * @param network A graph, a described network, or the configuration of a Meta-SpikeFormer.
+ */
+export function proveSpikeDriven(network: Graph | DescribedNetwork): readonly FormProof[] {
+  const graph = graphFor(network);
   return forms.map((form) => {
     if (form === 'trained') return proofOf(form, graph);
     return proofOf(form, prepareGraph(graph, { fuse: false, repConv: form === 'merged' ? 'full' : 'none' }));

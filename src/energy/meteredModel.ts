@@ -1,11 +1,11 @@
 /** What must be known of a model to tell what its runs cost; every `Model` is one. */
 import type { Graph, Parameters } from '../graph/graph.js';
 import type { FieldTensor } from '../inference/types.js';
-import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
+import type { NetworkConfiguration } from '../models/architecture.js';
 import type { SpikeCounts } from './spikeCounting.js';
 
 export interface MeteredModel {
-  readonly configuration: MetaSpikeformerConfiguration;
+  readonly configuration: NetworkConfiguration;
   /** The network as its architecture defines it. */
   readonly graph: Graph;
   /** By their names in the authors' `state_dict`. */

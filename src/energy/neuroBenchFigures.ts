@@ -1,6 +1,5 @@
 /** NeuroBench's figures of a model, from what was counted while images flowed. */
 
-import { graphOf } from '../models/registry.js';
 import { countedLayers } from './layers.js';
 import type { MeteredModel } from './meteredModel.js';
 import { connectionSparsity, footprintBytes, type NeuroBenchOperations } from './neuroBench.js';
@@ -26,7 +25,7 @@ export interface NeuroBenchSums {
 }
 
 /** Whose figures are told. */
-type MeasuredWeights = Pick<MeteredModel, 'configuration' | 'parameters'>;
+type MeasuredWeights = Pick<MeteredModel, 'configuration' | 'graph' | 'parameters'>;
 
 /** What of the figures follows from the weights alone. */
 interface Fixed {
@@ -43,10 +42,8 @@ function fixedOf(model: MeasuredWeights, [height, width]: readonly [number, numb
   const size = `${height} × ${width}`;
   const known = lastFixed.get(model);
   if (known?.size === size) return known;
-  const { parameters, configuration } = model;
-  const layers = countedLayers(graphOf({ configuration }), [height, width], 'trained').filter(
-    ({ kind }) => kind !== 'attention',
-  );
+  const { parameters, configuration, graph } = model;
+  const layers = countedLayers(graph, [height, width], 'trained').filter(({ kind }) => kind !== 'attention');
   const dense = layers.reduce((total, { geometry }) => total + multiplicationsOfConvolution(geometry!), 0);
   const fixed = {
     size,

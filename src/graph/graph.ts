@@ -93,6 +93,11 @@ export class GraphBuilder {
     return this.#input;
   }
 
+  /** What there is so far. */
+  get nodes(): readonly Node[] {
+    return this.#nodes;
+  }
+
   /** Appends a node and returns the name of its value. */
   add(node: {
     readonly name: string;

@@ -8,11 +8,10 @@ import { spikeValues } from '../runtime/spikeValues.js';
 /** @throws UsageError for a name that no RepConv has, or a form that there is not. */
 export function checkForms(graph: Graph, forms: ReadonlyMap<string, RepConvForm>): void {
   const repConvs = new Set(repConvNames(graph));
+  const [first] = repConvs;
+  const hint = first === undefined ? 'it has none at all' : `expected a name such as ${first}`;
   for (const [name, form] of forms) {
-    if (!repConvs.has(name))
-      throw new UsageError(
-        `forms: ${name}: this network has no RepConv of that name; expected a name such as block3.0.attn.q_conv`,
-      );
+    if (!repConvs.has(name)) throw new UsageError(`forms: ${name}: this network has no RepConv of that name; ${hint}`);
     if (!repConvForms.includes(form))
       throw new UsageError(`forms: ${name}: found ${form}, expected ${repConvForms.join(' or ')}`);
   }

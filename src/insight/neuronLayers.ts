@@ -1,8 +1,7 @@
 /** The neuron layers of a network as places to look at: where each stands, how many neurons it has, and which three make an attention. */
 
 import type { Graph } from '../graph/graph.js';
-import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
-import { graphOf } from '../models/registry.js';
+import { type DescribedNetwork, graphFor } from '../models/registry.js';
 import { layerTitle, stageTitle } from '../models/titles.js';
 import { inferShapes, operatorOf, spikingNeurons } from '../operators/registry.js';
 import { stageOf } from './summary.js';
@@ -28,13 +27,18 @@ export interface NeuronLayer {
 
 export type AttentionRole = 'query' | 'key' | 'value' | 'result';
 
-/** In the order in which they fire. @param size Height and width of the input image. */
+/**
+ * In the order in which they fire.
+ *
+ * @param network A graph, a described network, or the configuration of a Meta-SpikeFormer.
+ * @param size Height and width of the input image.
+ */
 export function neuronLayers(
-  configuration: MetaSpikeformerConfiguration,
+  network: Graph | DescribedNetwork,
   size: readonly [number, number],
 ): readonly NeuronLayer[] {
-  const graph = graphOf({ configuration });
-  const shapes = inferShapes(graph, [1, 1, ...size, configuration.inputChannels]);
+  const graph = graphFor(network);
+  const shapes = inferShapes(graph, [1, 1, ...size, graph.inputChannels]);
   const attentions = attentionsOf(graph);
   return spikingNeurons(graph).map((node) => {
     const { name, attributes } = node;

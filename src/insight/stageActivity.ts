@@ -2,11 +2,11 @@
  * What a run did, stage by stage: shapes of the maps, share of neurons that fired, time spent. It sums up what `Model.run` recorded
  * layer by layer and measures nothing itself.
  */
+import type { Graph } from '../graph/graph.js';
+import { logitsOutput, outputOf } from '../graph/outputs.js';
 import { elementCount, type Shape } from '../graph/shape.js';
 import type { Recorded } from '../inference/types.js';
-import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
-import { graphOf } from '../models/registry.js';
-import { inferShapes } from '../operators/registry.js';
+import { inferShapes, timeStepsOf } from '../operators/registry.js';
 import { stageOf, summarise } from './summary.js';
 
 export interface StageActivity {
@@ -24,19 +24,19 @@ export interface StageActivity {
 
 /** @param input Shape of what was run, `[B, C, H, W]` or `[T, B, C, H, W]`. */
 export function stageActivity(
-  configuration: MetaSpikeformerConfiguration,
+  graph: Graph,
   input: Shape,
   recorded: Pick<Recorded, 'firingRates' | 'layerMilliseconds'>,
 ): readonly StageActivity[] {
-  const graph = graphOf({ configuration });
+  const timeSteps = timeStepsOf(graph);
   const [batch, , height, width] = input.slice(-4) as [number, number, number, number];
-  const shapes = inferShapes(graph, [1, 1, height, width, configuration.inputChannels]);
+  const shapes = inferShapes(graph, [1, 1, height, width, graph.inputChannels]);
   const neurons = new Map<string, number>();
   const spikes = new Map<string, number>();
   for (const [layer, rate] of recorded.firingRates ?? []) {
     const stage = stageOf(layer, graph);
     if (stage === undefined) continue;
-    const count = elementCount(shapes.get(layer)!) / configuration.timeSteps;
+    const count = elementCount(shapes.get(layer)!) / timeSteps;
     neurons.set(stage, (neurons.get(stage) ?? 0) + count);
     spikes.set(stage, (spikes.get(stage) ?? 0) + count * rate);
   }
@@ -48,8 +48,8 @@ export function stageActivity(
   return summarise(graph, [height, width]).stages.map(({ name, channels, size }) => ({
     name,
     shape: graph.stages.has(name)
-      ? [configuration.timeSteps, batch, channels, ...size]
-      : [batch, configuration.classes],
+      ? [timeSteps, batch, channels, ...size]
+      : [batch, ...shapes.get(outputOf(graph, logitsOutput).value)!.slice(1)],
     neurons: neurons.get(name) ?? 0,
     ...(neurons.has(name) ? { firingRate: spikes.get(name)! / neurons.get(name)! } : {}),
     ...(recorded.layerMilliseconds ? { milliseconds: times.get(name) ?? 0 } : {}),

@@ -1,7 +1,7 @@
 /** What a person should know of a model before believing its answers. One sentence each; the command line, the report and the lab print them. */
 
-import type { MetaSpikeformerConfiguration } from '../models/metaSpikeformer.js';
-import type { ModelDescription } from './loadParameters.js';
+import type { NetworkConfiguration } from '../models/architecture.js';
+import type { ModelDescription } from './modelDescription.js';
 
 /** What a model's provenance says of its training and of the choice of its weights. */
 interface Origin {
@@ -13,7 +13,7 @@ interface Origin {
 /** @returns nothing for a network that is used as it was trained, of a published or described shape, and whose weights are the only ones in their file. */
 export function warningsOf(model: {
   readonly provenance: Origin;
-  readonly configuration: Pick<MetaSpikeformerConfiguration, 'timeSteps'>;
+  readonly configuration: Pick<NetworkConfiguration, 'timeSteps'>;
 }): readonly string[] {
   const { trainedTimeSteps, notes = [] } = model.provenance;
   const { timeSteps } = model.configuration;
@@ -29,6 +29,7 @@ export function trainedAt({
   trainedTimeSteps,
   configuration,
 }: Pick<ModelDescription, 'trainedTimeSteps' | 'configuration'>): Pick<Origin, 'trainedTimeSteps'> {
-  const timeSteps = trainedTimeSteps === undefined ? configuration?.timeSteps : trainedTimeSteps;
+  const written: unknown = configuration && Reflect.get(configuration, 'timeSteps');
+  const timeSteps = trainedTimeSteps === undefined ? written : trainedTimeSteps;
   return typeof timeSteps === 'number' ? { trainedTimeSteps: timeSteps } : {};
 }

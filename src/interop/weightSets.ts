@@ -4,10 +4,14 @@
  * weights before averaged ones, and those before a teacher's.
  */
 import type { Shape } from '../graph/shape.js';
+import type { ParameterNames } from '../models/architecture.js';
+import { architectureNames, architectureOf } from '../models/registry.js';
 import type { Checkpoint, TensorSet } from './checkpoint.js';
 
-/** Tensors of a file that are, by their names, parameters of a Meta-SpikeFormer. */
+/** Tensors of a file that are, by their names, parameters of a network. */
 export interface WeightSet {
+  /** The architecture that has parameters of these names. */
+  readonly architecture: string;
   /** What a person calls it: its keys and module, such as `model_ema`; `.` for the file's own dictionary. */
   readonly name: string;
   readonly set: TensorSet;
@@ -19,15 +23,19 @@ export interface WeightSet {
   readonly places: ReadonlyMap<string, string>;
 }
 
-/** Modules that every network of this architecture has; of a set of weights one must be there. */
-const ANCHOR = /^downsample(?:1_1\.encode_conv\.weight|(?:1_2|2|3|4)\.encode_(?:conv|bn)\.weight)$/;
-
-/** A parameter's name behind anything: the architecture's own modules begin it. */
-const OWN_MODULE = /(?:^|\.)((?:downsample(?:1_1|1_2|\d+)|ConvBlock\d+_\d+|block\d+|head|head_kd)\..+)$/;
-
 type Places = ReadonlyMap<string, string>;
 
-const HEAD = /^head(?:_kd)?\./;
+/** An architecture's names, ready to be looked for. */
+interface Vocabulary extends Pick<ParameterNames, 'anchor' | 'head'> {
+  readonly architecture: string;
+  /** A parameter's name behind anything: the architecture's own modules begin it. */
+  readonly ownModule: RegExp;
+}
+
+function vocabularyOf(architecture: string): Vocabulary {
+  const { anchor, head, modules } = architectureOf({ architecture }).parameterNames;
+  return { architecture, anchor, head, ownModule: new RegExp(`(?:^|\\.)((?:${modules.source})\\..+)$`) };
+}
 
 /** What compilers and shardings put anywhere into a name. */
 const TRANSPARENT = /(^|\.)(?:(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)\.)+/g;
@@ -45,11 +53,19 @@ const PREFERRED = ['model', 'state_dict', 'model_state_dict'];
 /** More than this many copies of one architecture are no training state. */
 const MOST_SETS = 64;
 
-/** Every set of weights in the file, the one that is taken unless another is asked for first. */
-export function weightSetsOf({ sets }: Pick<Checkpoint, 'sets'>): readonly WeightSet[] {
+/**
+ * Every set of weights in the file, the one that is taken unless another is asked for first.
+ *
+ * @param architectures The architectures whose parameters are looked for; by default all.
+ */
+export function weightSetsOf(
+  { sets }: Pick<Checkpoint, 'sets'>,
+  architectures: readonly string[] = architectureNames(),
+): readonly WeightSet[] {
+  const vocabularies = architectures.map(vocabularyOf);
   const found: WeightSet[] = [];
   for (const set of sets) {
-    for (const weights of weightsIn(set)) {
+    for (const weights of vocabularies.flatMap((vocabulary) => weightsIn(set, vocabulary))) {
       if (found.length < MOST_SETS) found.push(weights);
     }
   }
@@ -83,47 +99,52 @@ interface Place {
   readonly parameter: string;
 }
 
-function weightsIn(set: TensorSet): WeightSet[] {
+function weightsIn(set: TensorSet, vocabulary: Vocabulary): WeightSet[] {
   const all = [...set.shapes.keys(), ...set.unreadable.keys()];
   const groups = new Map<string, Map<string, string>>();
   const strays: (readonly [string, string])[] = [];
   for (const name of all) {
     const plain = name.replace(TRANSPARENT, '$1');
     if (PROFILE.test(plain)) continue;
-    const place = placeOf(plain);
+    const place = placeOf(plain, vocabulary);
     if (place === undefined) strays.push([plain, name]);
     else groupOf(groups, place.prefix).set(place.parameter, name);
   }
   const anchored: [string, Map<string, string>][] = [];
   for (const [prefix, places] of groups) {
-    if ([...places.keys()].some((name) => ANCHOR.test(name))) anchored.push([prefix, places]);
+    if ([...places.keys()].some((name) => vocabulary.anchor.test(name))) anchored.push([prefix, places]);
     else for (const [parameter, name] of places) strays.push([prefix + parameter, name]);
   }
   for (const [prefix] of anchored) groups.delete(prefix);
   return anchored.slice(0, MOST_SETS).map(([prefix, places]) => {
-    adoptHead(groups, prefix, places);
+    adoptHead(groups, prefix, places, vocabulary);
     for (const [plain, name] of strays) {
       if (!plain.startsWith(prefix)) continue;
       const rest = plain.slice(prefix.length);
       if (!STRAY.test(rest.split('.', 1)[0]!)) places.set(rest, name);
     }
-    return weightSet(set, prefix, places);
+    return weightSet(set, prefix, places, vocabulary);
   });
 }
 
 /** A program that puts its own head on a backbone has the head beside it: `model.backbone.…` and `model.head.weight`. */
-function adoptHead(groups: ReadonlyMap<string, Places>, prefix: string, places: Map<string, string>): void {
-  if ([...places.keys()].some((name) => HEAD.test(name))) return;
+function adoptHead(
+  groups: ReadonlyMap<string, Places>,
+  prefix: string,
+  places: Map<string, string>,
+  { head }: Vocabulary,
+): void {
+  if ([...places.keys()].some((name) => head.test(name))) return;
   let nearest: readonly [string, Places] | undefined;
   for (const group of groups) {
-    const encloses = prefix.startsWith(group[0]) && [...group[1].keys()].some((name) => HEAD.test(name));
+    const encloses = prefix.startsWith(group[0]) && [...group[1].keys()].some((name) => head.test(name));
     if (encloses && group[0].length >= (nearest?.[0].length ?? 0)) nearest = group;
   }
-  for (const [parameter, name] of nearest?.[1] ?? []) if (HEAD.test(parameter)) places.set(parameter, name);
+  for (const [parameter, name] of nearest?.[1] ?? []) if (head.test(parameter)) places.set(parameter, name);
 }
 
-function placeOf(name: string): Place | undefined {
-  const parameter = OWN_MODULE.exec(name)?.[1];
+function placeOf(name: string, { ownModule }: Vocabulary): Place | undefined {
+  const parameter = ownModule.exec(name)?.[1];
   if (parameter === undefined) return undefined;
   const prefix = name.slice(0, name.length - parameter.length);
   return { prefix, parameter: parameter.replace(/\.module(?=\.)/g, '') };
@@ -135,7 +156,7 @@ function groupOf(groups: Map<string, Map<string, string>>, prefix: string): Map<
   return group;
 }
 
-function weightSet(set: TensorSet, prefix: string, places: ReadonlyMap<string, string>): WeightSet {
+function weightSet(set: TensorSet, prefix: string, places: Places, { architecture }: Vocabulary): WeightSet {
   const shapes = new Map<string, Shape>();
   const unreadable = new Map<string, string>();
   for (const [parameter, place] of places) {
@@ -146,5 +167,5 @@ function weightSet(set: TensorSet, prefix: string, places: ReadonlyMap<string, s
   // A wrapper says nothing about which weights these are.
   const modules = prefix.split('.').filter((part) => part !== '' && part !== 'module');
   const name = [...(set.path === '' ? [] : [set.path]), ...modules].join('.');
-  return { name: name === '' ? '.' : name, set, shapes, unreadable, places };
+  return { architecture, name: name === '' ? '.' : name, set, shapes, unreadable, places };
 }

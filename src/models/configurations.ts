@@ -3,8 +3,8 @@
  * save holds weights, not the architecture.
  */
 import { UsageError } from '../errors.js';
-import { checkNames, type OptionNames } from '../optionNames.js';
-import type { ParameterShapes } from './architecture.js';
+import type { OptionNames } from '../optionNames.js';
+import { type ParameterShapes, resolved } from './architecture.js';
 import {
   type MetaSpikeformerConfiguration,
   type MetaSpikeformerOptions,
@@ -20,8 +20,6 @@ export const metaSpikeformerSizes = {
 
 export type MetaSpikeformerSize = keyof typeof metaSpikeformerSizes;
 
-const optionNames = Object.keys(metaSpikeformerConfigurationSchema.shape);
-
 export const sizeNames = Object.keys(metaSpikeformerSizes) as readonly MetaSpikeformerSize[];
 
 /** The stages that have blocks, as the authors call them, in the order of `depths`. */
@@ -29,11 +27,7 @@ export const stageNames = ['ConvBlock1_1', 'ConvBlock1_2', 'ConvBlock2', 'block3
 
 /** Checks options and fills in the defaults; throws UsageError naming the option and what it may be. */
 export function resolveConfiguration(options: MetaSpikeformerOptions): MetaSpikeformerConfiguration {
-  checkNames('configuration', options, optionNames);
-  const result = metaSpikeformerConfigurationSchema.safeParse(options);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
-  throw new UsageError(`configuration: ${issue.path.join('.') || 'options'}: ${issue.message}`);
+  return resolved(metaSpikeformerConfigurationSchema, options);
 }
 
 /** Settings that leave no trace in the shapes and may be given beside a checkpoint. */
@@ -56,29 +50,22 @@ export const unseenOptionNames: OptionNames<UnseenOptions> = {
 /** Blocks in the stages 1_1, 1_2, 2, 3 and 4. */
 export type Depths = MetaSpikeformerConfiguration['depths'];
 
-/** The name of the published size that has this network's widths, depths, stem and expansion. */
-export function publishedSize(configuration: MetaSpikeformerConfiguration): MetaSpikeformerSize | undefined {
-  const { embedDim, depths, mlpRatio, stemKernel } = configuration;
-  const words = (c: Pick<MetaSpikeformerConfiguration, 'embedDim' | 'depths' | 'mlpRatio' | 'stemKernel'>) =>
-    JSON.stringify([c.embedDim, c.depths, c.mlpRatio, c.stemKernel]);
-  const own = words({ embedDim, depths, mlpRatio, stemKernel });
-  return sizeNames.find((size) => words(resolveConfiguration(metaSpikeformerSizes[size])) === own);
-}
-
 /** Blocks of every published network. */
 export const publishedDepths: Depths = resolveConfiguration(metaSpikeformerSizes['15M']).depths;
 
 /** What a person says a checkpoint holds: then what is not there is missing, instead of another network being there. */
 export interface ExpectedArchitecture {
-  readonly size?: MetaSpikeformerSize;
+  /** The name of a published network, of any architecture. */
+  readonly size?: MetaSpikeformerSize | (string & {});
   readonly depths?: Depths;
 }
 
 /** The settings that an expectation fixes. */
 export function expectedSettings({ size, depths }: ExpectedArchitecture): Partial<MetaSpikeformerOptions> {
   if (size === undefined) return depths === undefined ? {} : { depths };
-  if (!sizeNames.includes(size)) throw new UsageError(`size: found ${String(size)}, expected ${sizeNames.join(', ')}`);
-  return { embedDim: [...metaSpikeformerSizes[size].embedDim], depths: depths ?? publishedDepths };
+  const published = sizeNames.find((name) => name === size);
+  if (!published) throw new UsageError(`size: found ${String(size)}, expected ${sizeNames.join(', ')}`);
+  return { embedDim: [...metaSpikeformerSizes[published].embedDim], depths: depths ?? publishedDepths };
 }
 
 /**
@@ -91,7 +78,14 @@ export function recogniseConfiguration(
   unseen: UnseenOptions = {},
   expected: ExpectedArchitecture = {},
 ): MetaSpikeformerConfiguration | undefined {
-  const settings = expectedSettings(expected);
+  return recogniseWith(shapes, { ...expectedSettings(expected), ...unseen });
+}
+
+/** As `recogniseConfiguration`, for any settings that a person gives. */
+export function recogniseWith(
+  shapes: ParameterShapes,
+  settings: Partial<MetaSpikeformerOptions> = {},
+): MetaSpikeformerConfiguration | undefined {
   const stem = shapes.get('downsample1_1.encode_conv.weight');
   const outputs = ['downsample1_2', 'downsample2', 'downsample3', 'downsample4'].map(
     (name, index) =>
@@ -112,7 +106,6 @@ export function recogniseConfiguration(
     ...(classes === undefined ? {} : { classes }),
     distillation: shapes.has('head_kd.weight'),
     ...settings,
-    ...unseen,
   });
 }
 

@@ -10,21 +10,16 @@ import { add } from '../operators/add.js';
 import { average } from '../operators/average.js';
 import { batchNorm } from '../operators/batchNorm.js';
 import { conv2d } from '../operators/conv2d.js';
-import { integrateAndFire } from '../operators/integrateAndFire.js';
-import { lif } from '../operators/lif.js';
 import { linear } from '../operators/linear.js';
 import { spatialMean, timeMean } from '../operators/means.js';
-import { relu } from '../operators/relu.js';
 import { repeatTime } from '../operators/repeatTime.js';
 import { mapToTokens, tokensToMap } from '../operators/reshape.js';
 import { spikeAttention } from '../operators/spikeAttention.js';
+import { type Features, type Head, type StageMap, stageMap } from './head.js';
+import { neuronBuilders, neuronNames } from './neurons.js';
 
 const channelCount = z.number().int().min(1).max(8192);
 const depth = z.number().int().min(0).max(64);
-/** The operators that may be the network's neurons. */
-export const neuronNames = ['lif', 'integrateAndFire', 'relu'] as const;
-export type NeuronName = (typeof neuronNames)[number];
-
 const stride = z.number().int().min(1).max(4);
 
 /** What distinguishes one Meta-SpikeFormer from another. Files and options pass through this schema. */
@@ -77,12 +72,37 @@ const separableExpansion = 2;
 /** Scale of SDSA-3 whatever the head size: the authors' constant. */
 const attentionScale = 0.125;
 
-/** Builds the network's graph for a valid configuration. */
-export function metaSpikeformer(configuration: MetaSpikeformerConfiguration): Graph {
-  return new MetaSpikeformerBuilder(configuration).build();
+/**
+ * Builds the network's graph for a valid configuration.
+ *
+ * @param head What stands behind the last stage; by default the authors' classifier.
+ */
+export function metaSpikeformer(
+  configuration: MetaSpikeformerConfiguration,
+  head: Head = classifier(configuration),
+): Graph {
+  return new MetaSpikeformerBuilder(configuration).build(head);
 }
 
-const neuronBuilders: Readonly<Record<NeuronName, typeof lif>> = { lif, integrateAndFire, relu };
+/** Mean over space, neurons, linear, mean over time; two heads are outputs of their own, and their average is the answer. */
+function classifier({ classes, distillation }: MetaSpikeformerConfiguration): Head {
+  return (graph, { features, channels, neurons }) => {
+    const spikes = neurons('lif', spatialMean(graph, 'pool', features));
+    const head = (name: string) => {
+      const attributes = { inputChannels: channels, outputChannels: classes, bias: true, layout: 'linear' } as const;
+      return timeMean(graph, `${name}.mean`, linear(graph, name, spikes, attributes));
+    };
+    const first = head('head');
+    if (!distillation) {
+      graph.output(logitsOutput, first, 'logits');
+      return;
+    }
+    const second = head('head_kd');
+    graph.output(logitsOutput, average(graph, 'logits', [first, second]), 'logits');
+    graph.output('head', first, 'logits');
+    graph.output('head_kd', second, 'distilledLogits');
+  };
+}
 
 class MetaSpikeformerBuilder {
   readonly #configuration: MetaSpikeformerConfiguration;
@@ -93,22 +113,39 @@ class MetaSpikeformerBuilder {
     this.#graph = new GraphBuilder('meta-spikeformer', configuration.inputChannels);
   }
 
-  build(): Graph {
+  build(head: Head): Graph {
     const { embedDim, depths, strides, stemKernel, inputChannels, timeSteps } = this.#configuration;
     const [channels1, channels2, channels3, channels4] = embedDim;
     const half = channels1 / 2;
+    const maps: StageMap[] = [];
+    const map = (name: string, value: string, channels: number) => {
+      maps.push(stageMap(this.#graph, name, value, channels));
+      return value;
+    };
     const frames = repeatTime(this.#graph, 'frames', this.#graph.input, timeSteps);
     let x = this.#downsample('downsample1_1', frames, inputChannels, half, stemKernel, strides[0], false);
     x = this.#repeat(depths[0], x, (input, i) => this.#convBlock(`ConvBlock1_1.${i}`, input, half));
+    x = map('ConvBlock1_1', x, half);
     x = this.#downsample('downsample1_2', x, half, channels1, 3, strides[1]);
     x = this.#repeat(depths[1], x, (input, i) => this.#convBlock(`ConvBlock1_2.${i}`, input, channels1));
+    x = map('ConvBlock1_2', x, channels1);
     x = this.#downsample('downsample2', x, channels1, channels2, 3, strides[2]);
     x = this.#repeat(depths[2], x, (input, i) => this.#convBlock(`ConvBlock2_${i + 1}.0`, input, channels2));
+    x = map('ConvBlock2', x, channels2);
     x = this.#downsample('downsample3', x, channels2, channels3, 3, strides[3]);
     x = this.#repeat(depths[3], x, (input, i) => this.#transformerBlock(`block3.${i}`, input, channels3));
+    x = map('block3', x, channels3);
     x = this.#downsample('downsample4', x, channels3, channels4, 3, strides[4]);
     x = this.#repeat(depths[4], x, (input, i) => this.#transformerBlock(`block4.${i}`, input, channels4));
-    this.#classifier(x, channels4);
+    x = map('block4', x, channels4);
+    const backbone: Features = {
+      maps,
+      features: x,
+      channels: channels4,
+      timeSteps,
+      neurons: (name, input) => this.#neurons(name, input),
+    };
+    head(this.#graph, backbone);
     return this.#graph.build();
   }
 
@@ -221,25 +258,5 @@ class MetaSpikeformerBuilder {
     y = linear(this.#graph, `${name}.fc2_conv`, y, layer(hidden, channels));
     y = batchNorm(this.#graph, `${name}.fc2_bn`, y, channels);
     return tokensToMap(this.#graph, `${name}.map`, y, input);
-  }
-
-  /** Mean over space, neurons, linear, mean over time; two heads are outputs of their own, and their average is the answer. */
-  #classifier(input: string, channels: number): void {
-    const { classes, distillation } = this.#configuration;
-    const pooled = spatialMean(this.#graph, 'pool', input);
-    const spikes = this.#neurons('lif', pooled);
-    const head = (name: string) => {
-      const attributes = { inputChannels: channels, outputChannels: classes, bias: true, layout: 'linear' } as const;
-      return timeMean(this.#graph, `${name}.mean`, linear(this.#graph, name, spikes, attributes));
-    };
-    const first = head('head');
-    if (!distillation) {
-      this.#graph.output(logitsOutput, first, 'logits');
-      return;
-    }
-    const second = head('head_kd');
-    this.#graph.output(logitsOutput, average(this.#graph, 'logits', [first, second]), 'logits');
-    this.#graph.output('head', first, 'logits');
-    this.#graph.output('head_kd', second, 'distilledLogits');
   }
 }

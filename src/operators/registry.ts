@@ -98,13 +98,23 @@ export function neuronsWithState(graph: Graph): readonly Node[] {
   return graph.nodes.filter((node) => operatorOf(node).neuron?.hasState);
 }
 
-/** The graph with inputs shown once, however often it shows them: one time step of it. */
-export function shownOnce(graph: Graph): Graph {
+/** For how many time steps a graph shows an image; 1 where nothing repeats it. */
+export function timeStepsOf({ nodes }: Pick<Graph, 'nodes'>): number {
+  return Math.max(1, ...nodes.map((node) => operatorOf(node).timeRepetition?.timeSteps(node.attributes) ?? 1));
+}
+
+/** The same network for another number of time steps. */
+export function withTimeSteps(graph: Graph, timeSteps: number): Graph {
   const nodes = graph.nodes.map((node) => {
     const repetition = operatorOf(node).timeRepetition;
-    return repetition ? { ...node, attributes: repetition.withTimeSteps(node.attributes, 1) } : node;
+    return repetition ? { ...node, attributes: repetition.withTimeSteps(node.attributes, timeSteps) } : node;
   });
   return { ...graph, nodes };
+}
+
+/** The graph with inputs shown once, however often it shows them: one time step of it. */
+export function shownOnce(graph: Graph): Graph {
+  return withTimeSteps(graph, 1);
 }
 
 /** Every parameter of the graph with its `state_dict` name, in the order of the nodes. */

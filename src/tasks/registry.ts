@@ -33,6 +33,17 @@ export function taskNames(): readonly string[] {
   return [...tasks.keys()];
 }
 
+/**
+ * The task that a checkpoint names, or the default where it names none.
+ *
+ * @param file What messages call the checkpoint.
+ * @throws UsageError for a task that this version does not know.
+ */
+export function taskOfCheckpoint(file: string, name = defaultTask): string {
+  if (tasks.has(name)) return name;
+  throw new UsageError(`${file}: names the task ${name.slice(0, 60)}; this version knows ${taskNames().join(', ')}`);
+}
+
 /** @throws UsageError listing what there is. */
 export function taskNamed(name: string): AnyTask {
   const task = tasks.get(name);

@@ -5,10 +5,16 @@
 import { z } from 'zod';
 import type { PreprocessSettings } from '../data/preprocess.js';
 import type { AugmentationSettings } from '../modalities/image/settings.js';
-import { type MetaSpikeformerConfiguration, metaSpikeformerConfigurationSchema } from '../models/metaSpikeformer.js';
+import type { ConfigurationSchema, NetworkConfiguration } from '../models/architecture.js';
+import {
+  architectureNames,
+  architectureOf,
+  defaultArchitectureName,
+  type NetworkDescription,
+} from '../models/registry.js';
 import { type AnyMetric, defaultTask, taskNamed } from '../tasks/registry.js';
 import { TrainingError } from './errors.js';
-import { plainCopy } from './plainData.js';
+import { clipped, plainCopy } from './plainData.js';
 import { misfit, problemsIn, type RecipeDraft, type RecipeProblem } from './recipeProblems.js';
 import { lossSchemaOf, recipeSchema } from './recipeSchema.js';
 import { assign, parseAssignments } from './settings.js';
@@ -16,8 +22,13 @@ import { assign, parseAssignments } from './settings.js';
 /** A recipe as its schema gives it, defaults filled in. */
 export type ParsedRecipe = z.output<typeof recipeSchema>;
 
+/** A network's configuration, and which architecture's it is; without a name Meta-SpikeFormer's. */
+export interface RecipeModel extends NetworkConfiguration {
+  readonly architecture?: string;
+}
+
 export interface Recipe extends Omit<ParsedRecipe, 'model' | 'data' | 'augmentation'> {
-  readonly model: MetaSpikeformerConfiguration;
+  readonly model: RecipeModel;
   readonly data: Omit<ParsedRecipe['data'], 'preprocessing'> & { readonly preprocessing: PreprocessSettings };
   readonly augmentation: AugmentationSettings;
 }
@@ -25,6 +36,12 @@ export interface Recipe extends Omit<ParsedRecipe, 'model' | 'data' | 'augmentat
 /** How good a network is at what the recipe asks of it. */
 export function metricOf({ task, model }: Pick<Recipe, 'task' | 'model'>): AnyMetric {
   return taskNamed(task).metric(model);
+}
+
+/** The network that a recipe trains. */
+export function recipeNetwork({ model }: Pick<Recipe, 'model'>): Required<NetworkDescription> {
+  const { architecture = defaultArchitectureName, ...configuration } = model;
+  return { architecture, configuration };
 }
 
 /** How images become input in a part of a run. */
@@ -76,29 +93,59 @@ export function checkRecipe(value: unknown): {
 } {
   const parsed = recipeSchema.safeParse(value);
   const written = isRecord(value) ? value : {};
-  const network = metaSpikeformerConfigurationSchema.safeParse(written.model);
+  const { architecture, schema, model } = modelIn(written);
+  const network = schema.safeParse(model);
   const task = z.safeParse(recipeSchema.shape.task, written.task).data ?? defaultTask;
   const loss = lossSchemaOf(taskNamed(task)).prefault({}).safeParse(written.loss);
   const problems = [
     // What the network is and what its loss says, their own schemas know better.
     ...(parsed.success ? [] : problemsIn(parsed.error, [], written)).filter(({ path }) => !ownSchemas.has(path[0]!)),
     ...(loss.success ? [] : problemsIn(loss.error, ['loss'], written.loss)),
-    ...(network.success ? [] : problemsIn(network.error, ['model'], written.model)),
+    ...unknownArchitecture(architecture),
+    ...(network.success ? [] : problemsIn(network.error, ['model'], model)),
   ];
   const partial = {
     ...knownFields(recipeSchema, written),
     data: knownFields(recipeSchema.shape.data, written.data),
-    model: knownFields(metaSpikeformerConfigurationSchema, written.model),
+    model: { distillation: false, ...knownFields(schema, model) },
     loss: loss.data,
   } as PartialRecipe;
   const contradictions = contradictionsOf(partial);
-  if (!parsed.success || !network.success || !loss.success || contradictions.length > 0)
+  if (!parsed.success || !network.success || !loss.success || problems.length > 0 || contradictions.length > 0)
     return { partial, problems: [...problems, ...contradictions] };
-  return { recipe: { ...parsed.data, model: network.data, loss: loss.data }, partial, problems: [] };
+  // The default is left unsaid: recipes from before the names are the same recipes.
+  const named = architecture === defaultArchitectureName ? {} : { architecture: architecture as string };
+  return { recipe: { ...parsed.data, model: { ...named, ...network.data }, loss: loss.data }, partial, problems: [] };
+}
+
+interface WrittenModel {
+  readonly architecture: unknown;
+  /** Of that architecture, or where there is none of the default one. */
+  readonly schema: ConfigurationSchema<NetworkConfiguration>;
+  /** Without the name of the architecture. */
+  readonly model: unknown;
+}
+
+function modelIn({ model }: Record<string, unknown>): WrittenModel {
+  if (!isRecord(model)) return { architecture: defaultArchitectureName, schema: architectureOf({}).schema, model };
+  const { architecture = defaultArchitectureName, ...configuration } = model;
+  const known = architectureNames().find((name) => name === architecture);
+  return { architecture, schema: architectureOf({ architecture: known }).schema, model: configuration };
+}
+
+function unknownArchitecture(architecture: unknown): RecipeProblem[] {
+  const names = architectureNames();
+  if (names.some((name) => name === architecture)) return [];
+  const found = clipped(String(architecture));
+  const message = `recipe is wrong at model.architecture: found ${found}, expected ${names.join(' or ')}`;
+  return [{ path: ['model', 'architecture'], message }];
 }
 
 /** The fields that are right by themselves. */
-function knownFields({ shape }: z.ZodObject, value: unknown): Record<string, unknown> {
+function knownFields(
+  { shape }: { readonly shape: Readonly<Record<string, z.ZodType>> },
+  value: unknown,
+): Record<string, unknown> {
   const written = isRecord(value) ? value : {};
   return Object.fromEntries(
     Object.entries(shape).map(([key, schema]) => [key, z.safeParse(schema, written[key]).data]),

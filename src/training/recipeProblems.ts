@@ -1,6 +1,6 @@
 /** What is wrong with a recipe, in words: every field at once, with the name that was probably meant, and the `--set` that is to blame. */
 import type { z } from 'zod';
-import { metaSpikeformerConfigurationSchema } from '../models/metaSpikeformer.js';
+import { settingNames } from '../models/registry.js';
 import { nearestName } from '../optionNames.js';
 import { TrainingError } from './errors.js';
 import { clipped } from './plainData.js';
@@ -69,13 +69,15 @@ function unknownKey(path: readonly string[]): string {
   const key = path.at(-1)!;
   if (key === 'threads' || key === 'engine') return `${key} is not a field of a recipe; use --${key}`;
   const near = nearest(path);
-  const question = near === undefined ? '' : `; did you mean ${near}?`;
+  // A field of another architecture is no slip of the pen.
+  const other = near === path.join('.') ? '; another architecture has it' : undefined;
+  const question = other ?? (near === undefined ? '' : `; did you mean ${near}?`);
   return `recipe is wrong at ${clipped(path.join('.'))}: there is no such field${question}`;
 }
 
 /** A field of the same name elsewhere, or of nearly the same name. */
 function nearest(path: readonly string[]): string | undefined {
-  const model = Object.keys(metaSpikeformerConfigurationSchema.shape).map((name) => `model.${name}`);
+  const model = ['architecture', ...settingNames()].map((name) => `model.${name}`);
   const byName = new Map([...settingPaths, ...model].map((candidate) => [candidate.split('.').at(-1)!, candidate]));
   const name = nearestName(path.at(-1)!, [...byName.keys()]);
   return name === undefined ? undefined : byName.get(name);

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { openCheckpointFile, writeSafetensors } from '../interop/checkpointFiles.js';
 import { CheckpointError } from '../interop/errors.js';
 import { isSystemError } from '../interop/fileReasons.js';
-import { describedBy, type ModelDescription } from '../interop/loadParameters.js';
+import { describedBy, type ModelDescription } from '../interop/modelDescription.js';
 import type { TensorData } from '../interop/tensorData.js';
 import type { AnyMetric } from '../tasks/registry.js';
 import type { Sums } from '../tasks/task.js';

@@ -5,16 +5,19 @@
  */
 import type { Graph, Node, Parameters } from '../graph/graph.js';
 import { initialiseParameters } from '../models/initialise.js';
-import { graphOf } from '../models/registry.js';
+import { architectureOf, graphOf } from '../models/registry.js';
 import { operatorOf } from '../operators/registry.js';
-import type { Recipe } from './recipe.js';
+import { type Recipe, recipeNetwork } from './recipe.js';
 
 type Start = Pick<Recipe, 'model' | 'batchNormBias' | 'branchScale' | 'seed'>;
 
 /** Fresh weights from the recipe's seed, batch norms with the recipe's biases. */
 export function startingParameters({ model, batchNormBias, branchScale, seed }: Start): Parameters {
-  const graph = graphOf({ configuration: model });
+  const network = recipeNetwork({ model });
+  const graph = graphOf(network);
   const parameters = initialiseParameters(graph, seed);
+  for (const [name, scale] of architectureOf(network).startingScales?.(network.configuration) ?? [])
+    parameters.get(name)!.fill(scale);
   const readers = readersOf(graph);
   const norms = graph.nodes.filter((node) => operatorOf(node).normalisation);
   const kinds = new Map(norms.map((norm) => [norm, kindOf(norm, readers)]));
@@ -24,7 +27,7 @@ export function startingParameters({ model, batchNormBias, branchScale, seed }: 
     const within = kind === 'branch' || kind === 'inner';
     const place = norm === streams.at(-1) ? 'last' : within ? 'branches' : 'neurons';
     parameters.get(`${norm.parameterPrefix}.bias`)!.fill(batchNormBias[place]);
-    if (kind === 'branch') parameters.get(`${norm.parameterPrefix}.weight`)!.fill(branchScale);
+    if (kind === 'branch' && branchScale !== 1) parameters.get(`${norm.parameterPrefix}.weight`)!.fill(branchScale);
   }
   return parameters;
 }

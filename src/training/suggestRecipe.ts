@@ -2,7 +2,7 @@
  * A small complete recipe for a person's own images, as text with comments on what to change. Networks, rates and biases are those of the
  * recipes that ship, scaled to the size and the number of the images; a beginning, not the result of a search.
  */
-import type { NeuronName } from '../models/metaSpikeformer.js';
+import type { NeuronName } from '../models/neurons.js';
 import type { DataSurvey } from './surveyData.js';
 
 export interface SuggestedRecipe {
@@ -88,6 +88,7 @@ function textOf(
     ['{'],
     [`  "name": ${JSON.stringify(name.slice(0, 100))},`],
     ['  "model": {'],
+    ['    "architecture": "meta-spikeformer",'],
     [
       `    "embedDim": [${network.embedDim.join(', ')}],`,
       'channels of the stages; twice as many cost four times as much',

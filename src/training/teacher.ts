@@ -45,7 +45,7 @@ export async function openTeacher(
 async function openOwn(path: string, student: Student, createEngine: () => Promise<Engine>): Promise<Teacher> {
   const checkpoint = await openCheckpointFile(path);
   const loaded = await loadParameters(checkpoint).finally(() => checkpoint.close());
-  const { configuration, parameters, description } = loaded;
+  const { architecture, configuration, parameters, description } = loaded;
   const { classes, inputChannels } = student.model;
   if (configuration.classes !== classes || configuration.inputChannels !== inputChannels) {
     throw new TrainingError(
@@ -54,7 +54,11 @@ async function openOwn(path: string, student: Student, createEngine: () => Promi
   }
   const normalise = normaliser(student, description.preprocessing);
   const engine = await createEngine();
-  const inference = new Inference({ name: path, network: networkOf({ configuration }, parameters), engine });
+  const inference = new Inference({
+    name: path,
+    network: networkOf({ architecture, configuration }, parameters),
+    engine,
+  });
   return {
     logits: async (images, shape) => {
       const [, channels, height, width] = shape;
@@ -87,7 +91,8 @@ async function openOnnxTeacher(path: string, student: Student): Promise<Teacher>
   });
   const normalise = normaliser(student, undefined);
   const [inputName] = session.inputNames;
-  const [outputName] = session.outputNames;
+  // Files of ours give out every head; the answer is the first, and so it is in files of others that have several.
+  const outputName = session.outputNames.includes(logitsOutput) ? logitsOutput : session.outputNames[0];
   if (session.inputNames.length !== 1 || inputName === undefined || outputName === undefined) {
     throw new TrainingError(
       `${path}: has the inputs ${session.inputNames.join(', ')}; a teacher takes one, images [B, C, H, W]`,

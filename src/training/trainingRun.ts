@@ -8,7 +8,7 @@ import { holdOut } from '../data/datasets/dataset.js';
 import type { LabelledImages } from '../data/datasets/images.js';
 import type { TrainingEngine } from '../engines/trainingKernels.js';
 import type { Parameters } from '../graph/graph.js';
-import type { ModelDescription } from '../interop/loadParameters.js';
+import type { ModelDescription } from '../interop/modelDescription.js';
 import { writeNodeFile } from '../interop/nodeFile.js';
 import { sweepTemporaries } from '../interop/temporaryFiles.js';
 
@@ -19,7 +19,7 @@ import { qualified, type Sums } from '../tasks/task.js';
 import { evaluateFigure } from './evaluate.js';
 import { MetricsLog } from './metricsLog.js';
 import { MovingAverage } from './movingAverage.js';
-import { metricOf, type Phase, parseRecipe, phasesOf, type Recipe } from './recipe.js';
+import { metricOf, type Phase, parseRecipe, phasesOf, type Recipe, recipeNetwork } from './recipe.js';
 import { prepareFolder, runFiles } from './runFolder.js';
 import { lockRun, type RunLock } from './runLock.js';
 import { originOf, type RunOrigin } from './runOrigin.js';
@@ -357,7 +357,7 @@ class TrainingRun {
     if (!this.#validation) return undefined;
     return evaluateFigure(
       this.#settings.createEngine,
-      { configuration: this.#recipe.model, parameters, preprocessing: this.#phase.preprocessing },
+      { ...recipeNetwork(this.#recipe), parameters, preprocessing: this.#phase.preprocessing },
       this.#validation,
       this.#metric,
       () => this.#isStopped(),
@@ -365,12 +365,14 @@ class TrainingRun {
   }
 
   #description(heldOut: number | undefined, epoch: number): ModelDescription {
-    const { name, model } = this.#recipe;
+    const { name, model, task } = this.#recipe;
     const { words } = this.#metric;
     const judged =
       heldOut === undefined ? '' : `, ${words.described(heldOut, `${this.#validation!.size} held-out images`)}`;
     return {
-      configuration: model,
+      ...recipeNetwork(this.#recipe),
+      task,
+      modality: 'image',
       preprocessing: this.#phase.preprocessing,
       labels: [...this.#settings.dataset.classes],
       description: `recipe ${name}, ${epoch + 1} epochs${judged}`,

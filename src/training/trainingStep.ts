@@ -20,7 +20,7 @@ import {
   type Optimizer,
   optimizedParameters,
 } from './optimizers/index.js';
-import type { Recipe } from './recipe.js';
+import { type Recipe, recipeNetwork } from './recipe.js';
 import { startingParameters } from './startingParameters.js';
 import { type ParameterSlot, recordTraining, type TrainingPlan, trainingSegments } from './trainingPlan.js';
 
@@ -58,7 +58,7 @@ export class TrainedNetwork {
     this.#objective = taskNamed(recipe.task).objective(recipe.loss, recipe.model);
     this.plan = recordTraining(
       engine,
-      this.#objective.prepare(graphOf({ configuration: recipe.model })),
+      this.#objective.prepare(graphOf(recipeNetwork(recipe))),
       [1, recipe.batchSize, height, width, recipe.model.inputChannels],
       { surrogate: { kind: surrogate.kind, alpha: surrogate.alpha }, detachReset: surrogate.detachReset },
       { spikeOffsets: recipe.loss.firingRate !== null, observed: this.#objective.observed },

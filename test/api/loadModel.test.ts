@@ -71,7 +71,7 @@ describe('a model loaded from the authors’ checkpoint', () => {
     ) as { firing_rate: Record<string, number>; spike_shapes: Record<string, number[]> };
     const input = await goldenTensor('input');
     const recorded = await model.run(input, { record: { firingRates: true } });
-    for (const stage of stageActivity(model.configuration, input.shape, recorded)) {
+    for (const stage of stageActivity(model.graph, input.shape, recorded)) {
       const layers = Object.keys(rates).filter((name) => name.startsWith(`${stage.name}.`));
       if (layers.length === 0) continue;
       const size = (name: string) => shapes[name]!.reduce((a, b) => a * b, 1);

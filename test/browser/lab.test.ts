@@ -286,7 +286,7 @@ describe.skipIf(!hasChromium)(`the lab in Chromium${skipNote}`, patience, () => 
     expect(await page.locator('.trace > title').textContent()).toContain(told.join('; '));
 
     const of = (letter: string) => spikeWords!.get(`block3.1.attn.${letter}_lif`)!;
-    const heads = attentionHeads({ query: of('q'), key: of('k'), value: of('v') }, model.configuration.heads, {
+    const heads = attentionHeads({ query: of('q'), key: of('k'), value: of('v') }, model.configuration.heads!, {
       timeStep: step - 1,
     });
     const { coincidences } = heads[head - 1]!;

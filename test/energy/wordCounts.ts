@@ -7,7 +7,6 @@ import type { FieldTensor, Model, PackedSpikes } from '../../src/api/model.js';
 import { type CountedLayer, countedLayers } from '../../src/energy/layers.js';
 import { channelsByTap, weightsOf } from '../../src/energy/neuroBench.js';
 import { type ConvolutionGeometry, spikeWords } from '../../src/engines/kernels.js';
-import { metaSpikeformer } from '../../src/index.js';
 import { bitCount, countSpikes } from '../../src/runtime/layout.js';
 
 /** Windows over each row of pixels (or column). */
@@ -255,7 +254,7 @@ export interface WordCounts {
 export function countWords(model: Model, input: FieldTensor, recorded: ReadonlyMap<string, PackedSpikes>): WordCounts {
   const { timeSteps } = model.configuration;
   const [batch, size] = [input.shape.at(-4)!, input.shape.slice(-2) as [number, number]];
-  const graph = metaSpikeformer(model.configuration);
+  const graph = model.graph;
   const merged = countedLayers(graph, size).filter(({ spikeFed }) => spikeFed);
   const trained = countedLayers(graph, size, 'trained').filter(({ kind }) => kind !== 'attention');
   const steps = () => new Array<number>(timeSteps).fill(0);

@@ -136,7 +136,9 @@ describe('the float twin in evaluation', () => {
   it.each([{}, { fold: false }, { repConv: 'full' as const }, { step: true }])(
     'has them as ONNX: %j',
     async (options) => {
-      const file = joined(exportOnnx(configuration, parameters, { imageSize: [16, 16], ...options }));
+      const file = joined(
+        exportOnnx({ graph: metaSpikeformer(configuration), parameters }, { imageSize: [16, 16], ...options }),
+      );
       const session = await ort.InferenceSession.create(file);
       expect(session.inputNames).toEqual(['input']);
       const results = await session.run({ input: new ort.Tensor('float32', input.data, input.shape) });

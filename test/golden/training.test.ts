@@ -8,11 +8,11 @@ import type { Engine } from '../../src/engines/kernels.js';
 import { createReferenceEngine } from '../../src/engines/reference/index.js';
 import type { TrainingEngine } from '../../src/engines/trainingKernels.js';
 import { createWasmEngine } from '../../src/engines/wasm/index.js';
+import type { Graph } from '../../src/graph/graph.js';
 import { openCheckpointFile } from '../../src/interop/checkpointFiles.js';
 import { loadParameters } from '../../src/interop/loadParameters.js';
 import { fileFromBytes } from '../../src/interop/randomAccessFile.js';
 import { openSafetensors } from '../../src/interop/safetensors.js';
-import { metaSpikeformer } from '../../src/models/metaSpikeformer.js';
 import { toChannelsLast } from '../../src/runtime/layout.js';
 import { type ParameterSlot, recordTraining, trainingSegments } from '../../src/training/trainingPlan.js';
 import { goldenPath } from './support.js';
@@ -36,7 +36,7 @@ interface GoldenStep {
   readonly values: ReadonlyMap<string, Float32Array>;
   readonly target: readonly number[];
   readonly parameters: ReadonlyMap<string, Float32Array>;
-  readonly configuration: Parameters<typeof metaSpikeformer>[0];
+  readonly graph: Graph;
 }
 
 describe.each(['train_T1', 'train_T4'])('%s', (name) => {
@@ -86,13 +86,13 @@ describe.each(['train_T1', 'train_T4'])('%s', (name) => {
 async function loadStep(name: string): Promise<GoldenStep> {
   const json = JSON.parse(readFileSync(goldenPath(`${name}.json`)!, 'utf8'));
   const checkpoint = await openCheckpointFile(goldenPath(`${name}.pth`)!);
-  const { configuration, parameters } = await loadParameters(checkpoint, { timeSteps: json.T });
+  const { graph, parameters } = await loadParameters(checkpoint, { timeSteps: json.T });
   await checkpoint.close();
   const file = await openSafetensors(fileFromBytes(readFileSync(goldenPath(`${name}.safetensors`)!), name));
   const values = new Map<string, Float32Array>();
   for (const [key, tensor] of file.tensors) values.set(key, await tensor.readFloat32());
   const target = [...values.get('target')!];
-  return { timeSteps: json.T, inputShape: file.tensors.get('input')!.shape, values, target, parameters, configuration };
+  return { timeSteps: json.T, inputShape: file.tensors.get('input')!.shape, values, target, parameters, graph };
 }
 
 interface StepResult {
@@ -104,12 +104,7 @@ interface StepResult {
 async function step(engine: TrainingEngine, golden: GoldenStep): Promise<StepResult> {
   const [batch, channels, height, width] = golden.inputShape as [number, number, number, number];
   const settings = { surrogate: { kind: 'sigmoid', alpha: 4 }, detachReset: true } as const;
-  const plan = recordTraining(
-    engine,
-    metaSpikeformer(golden.configuration),
-    [1, batch, height, width, channels],
-    settings,
-  );
+  const plan = recordTraining(engine, golden.graph, [1, batch, height, width, channels], settings);
   const { program, trainable, buffers } = plan;
   const fill = (slots: readonly ParameterSlot[], view: Float32Array) => {
     for (const { spec, offset } of slots) view.set(golden.parameters.get(spec.name)!, offset);

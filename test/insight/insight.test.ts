@@ -98,7 +98,7 @@ describe.each(['reference', 'wasm'] as const)('a run that is looked into, on the
   });
 
   it('has attention whose parts make the current of the neurons behind it', () => {
-    const { heads } = model.configuration;
+    const heads = model.configuration.heads!;
     let coincidences = 0;
     for (const layer of layers.filter((name) => name.endsWith('.attn_lif'))) {
       const spikes = (letter: string) => result.spikeWords!.get(layer.replace('attn_lif', `${letter}_lif`))!;
@@ -146,7 +146,7 @@ describe.each(['reference', 'wasm'] as const)('a run that is looked into, on the
     await expect(model.step(golden.input, { record: { inputCurrents: ['lif'] } })).rejects.toThrow(UsageError);
     const spikes = result.spikeWords!.get('block3.0.attn.q_lif')!;
     const three = { query: spikes, key: spikes, value: spikes };
-    expect(() => attentionHeads(three, model.configuration.heads, { timeStep: 9 })).toThrow(/step 9/);
+    expect(() => attentionHeads(three, model.configuration.heads!, { timeStep: 9 })).toThrow(/step 9/);
     expect(() => attentionHeads(three, 7, { timeStep: 0 })).toThrow(/7 heads/);
   });
 });

@@ -67,7 +67,7 @@ describe.each(['infer_T4_kd', 'plain_T1', 'infer_T1', 'infer_T4'])('%s as ONNX',
         imageSize: [height, width],
         spikes: true,
       } as const;
-      const file = joined(exportOnnx(loaded.configuration, loaded.parameters, settings));
+      const file = joined(exportOnnx(loaded, settings));
       const fed = options.input === 'frames' ? shownFor(loaded.configuration.timeSteps, input) : input;
       const results = await runOnnx(file, { input: fed }, level);
       expect(largestDifference(results.get('logits')!, logits)).toBeLessThan(1e-4);
@@ -83,9 +83,7 @@ describe.each(['infer_T4_kd', 'plain_T1', 'infer_T1', 'infer_T4'])('%s as ONNX',
       const { timeSteps } = loaded.configuration;
       const [batch, , height, width] = input.shape as [number, number, number, number];
       const options = { imageSize: [height, width], step: true, spikes: true } as const;
-      const session = await ort.InferenceSession.create(
-        joined(exportOnnx(loaded.configuration, loaded.parameters, options)),
-      );
+      const session = await ort.InferenceSession.create(joined(exportOnnx(loaded, options)));
       let state = restingState(session, batch);
       expect(Object.keys(state).sort()).toEqual([...spikes.keys()].map((layer) => `${layer}.membrane`).sort());
       const fired = new Map([...spikes.keys()].map((layer) => [layer, [] as number[]]));
@@ -171,7 +169,7 @@ const record = { record: { spikes: true } };
 describe('a network of odd sizes, one input channel, τ = 3, as ONNX', () => {
   it('takes any batch of images and agrees with our engine', async () => {
     await withModel(odd, async (model) => {
-      const file = joined(exportOnnx(odd, model.parameters, { imageSize: [13, 18], spikes: true }));
+      const file = joined(exportOnnx(model, { imageSize: [13, 18], spikes: true }));
       for (const batch of [1, 3]) {
         const input = numbers([batch, 1, 13, 18], batch);
         const ours = await model.run(input, record);
@@ -186,7 +184,7 @@ describe('a network of odd sizes, one input channel, τ = 3, as ONNX', () => {
   it('takes frames', async () => {
     await withModel(odd, async (model) => {
       const input = numbers([3, 2, 1, 13, 18], 9);
-      const file = joined(exportOnnx(odd, model.parameters, { imageSize: [13, 18], input: 'frames' }));
+      const file = joined(exportOnnx(model, { imageSize: [13, 18], input: 'frames' }));
       const ours = await model.run(input);
       const theirs = await runOnnx(file, { input });
       expect(largestDifference(theirs.get('logits')!, ours.logits.data)).toBeLessThan(1e-4);
@@ -196,7 +194,7 @@ describe('a network of odd sizes, one input channel, τ = 3, as ONNX', () => {
   it('runs step by step with membranes in and out, as model.step does', async () => {
     await withModel(odd, async (model) => {
       const options = { imageSize: [13, 18], step: true, spikes: true } as const;
-      const session = await ort.InferenceSession.create(joined(exportOnnx(odd, model.parameters, options)));
+      const session = await ort.InferenceSession.create(joined(exportOnnx(model, options)));
       let state = restingState(session, 2);
       expect(Object.keys(state).length).toBeGreaterThan(20);
       for (let t = 0; t < 4; t++) {
@@ -217,7 +215,9 @@ describe('a network of odd sizes, one input channel, τ = 3, as ONNX', () => {
     const configuration = { ...odd, distillation: true };
     await withModel(configuration, async ({ parameters }) => {
       const options = { imageSize: [13, 18], batch: 2, spikes: true, ...form } as const;
-      const session = await ort.InferenceSession.create(joined(exportOnnx(configuration, parameters, options)));
+      const session = await ort.InferenceSession.create(
+        joined(exportOnnx({ graph: metaSpikeformer(configuration), parameters }, options)),
+      );
       const input = numbers('input' in form ? [3, 2, 1, 13, 18] : [2, 1, 13, 18], 4);
       const state = restingState(session, 2);
       const results = await session.run({ input: new ort.Tensor('float32', input.data, input.shape), ...state });
@@ -235,7 +235,7 @@ describe('a network of odd sizes, one input channel, τ = 3, as ONNX', () => {
       const input = numbers([2, 1, 13, 18], timeSteps);
       const ours = await model.run(input);
       for (const fold of [true, false]) {
-        const file = joined(exportOnnx(configuration, model.parameters, { imageSize: [13, 18], fold }));
+        const file = joined(exportOnnx(model, { imageSize: [13, 18], fold }));
         const theirs = await runOnnx(file, { input });
         expect([...theirs.keys()]).toEqual(['logits', 'head', 'head_kd']);
         for (const [name, { data }] of ours.outputs)
@@ -253,7 +253,9 @@ describe('a network of odd sizes, one input channel, τ = 3, as ONNX', () => {
   ];
   it.each(wrong)('refuses %s', async (_title, options, message) => {
     await withModel(odd, async ({ parameters }) => {
-      expect(() => exportOnnx(odd, parameters, { imageSize: [13, 18], ...options })).toThrow(message);
+      expect(() =>
+        exportOnnx({ graph: metaSpikeformer(odd), parameters }, { imageSize: [13, 18], ...options }),
+      ).toThrow(message);
     });
   });
 });

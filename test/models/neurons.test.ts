@@ -87,7 +87,9 @@ describe('a network of integrate-and-fire neurons', () => {
 
   it.each([false, true])('has them in onnxruntime, with all batch norms: %s', async (fold) => {
     const expected = await withModel('reference', (model) => model.run(input, { record }));
-    const file = joined(exportOnnx(configuration, parameters, { imageSize: [16, 16], spikes: true, fold }));
+    const file = joined(
+      exportOnnx({ graph: metaSpikeformer(configuration), parameters }, { imageSize: [16, 16], spikes: true, fold }),
+    );
     const session = await ort.InferenceSession.create(file, { graphOptimizationLevel: 'disabled' });
     const results = await session.run({ input: new ort.Tensor('float32', input.data, input.shape) });
     const [different, all] = [...expected.spikes!].reduce(

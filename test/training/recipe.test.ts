@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { labelledImages } from '../../src/data/datasets/images.js';
 import { MetaSpikeformerError } from '../../src/errors.js';
+import { graphOf } from '../../src/models/registry.js';
 import { seededRandom } from '../../src/random.js';
 import { TrainingError } from '../../src/training/errors.js';
 import { dataProblems } from '../../src/training/fit.js';
-import { checkRecipe, draftOf, parseRecipe, recipeOf, withSettings } from '../../src/training/recipe.js';
+import { checkRecipe, draftOf, parseRecipe, recipeNetwork, recipeOf, withSettings } from '../../src/training/recipe.js';
 import { openRecipe } from '../../src/training/recipeFiles.js';
 import { settingPaths, settingsWithoutEffect } from '../../src/training/recipeSchema.js';
 import { smallest } from './runSupport.js';
@@ -39,6 +40,26 @@ describe('a recipe', () => {
     expect((await openRecipe(path, [])).name).toBe(written.name);
     await expect(openRecipe(folder, [])).rejects.toThrow(/is not a file but a folder or a device/);
     await rm(folder, { recursive: true });
+  });
+
+  it('names its architecture, whose own settings it then has', () => {
+    const model = { architecture: 'ms-resnet', widths: [4, 4, 8, 8], blocks: [1, 1, 1, 1], classes: 2, timeSteps: 2 };
+    const other = { ...written, model };
+    const recipe = parseRecipe(other, 'mine.json');
+    expect(recipeNetwork(recipe)).toMatchObject({ architecture: 'ms-resnet', configuration: { widths: [4, 4, 8, 8] } });
+    expect(graphOf(recipeNetwork(recipe)).name).toBe('ms-resnet');
+    // What is written down again is the same recipe; the default is the same named or not.
+    expect(parseRecipe(JSON.parse(JSON.stringify(recipe)), 'again')).toEqual(recipe);
+    expect(parseRecipe({ ...written, model: { architecture: 'meta-spikeformer', ...written.model } }, 'named')).toEqual(
+      parseRecipe(written, 'unnamed'),
+    );
+    const wrong = (changes: object) => () => parseRecipe({ ...other, model: { ...model, ...changes } }, 'mine.json');
+    expect(wrong({ heads: 2 })).toThrow(/model\.heads: there is no such field; another architecture has it/);
+    expect(wrong({ architecture: 'resnet' })).toThrow(
+      /model\.architecture: found resnet, expected meta-spikeformer or ms-resnet/,
+    );
+    const distilled = { ...other, loss: { distillation: { teacher: 'teacher.pth' } } };
+    expect(() => parseRecipe(distilled, 'mine.json')).toThrow(/needs a network with a second head/);
   });
 
   it('whose only fault is in a --set does not blame the file', () => {

@@ -1,11 +1,12 @@
 /** Teachers for distillation: what they answer, and a student that learns from one what its labels do not say. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type LabelledImages, labelledImages } from '../../src/data/datasets/images.js';
 import { createWasmEngine } from '../../src/engines/wasm/index.js';
 import { loadModel, writeOnnx } from '../../src/index.js';
+import { OnnxFile } from '../../src/interop/onnx/onnxFile.js';
 import { seededRandom } from '../../src/random.js';
 import { taskNamed } from '../../src/tasks/registry.js';
 import { parseRecipe, type Recipe } from '../../src/training/recipe.js';
@@ -117,6 +118,23 @@ describe('a teacher', () => {
     const found = await teacher.logits(images, [3, 3, 8, 8]);
     await teacher.dispose();
     expect(Math.max(...found.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThan(1e-5);
+  });
+
+  it('is asked for its logits when its file gives out more, whatever comes first', async () => {
+    const file = new OnnxFile();
+    const input = file.input('input', ['batch', 3, 8, 8]);
+    const pooled = file.node('GlobalAveragePool', 'map', [input])[0]!;
+    const means = file.node('Flatten', 'means', [pooled], { axis: 1 })[0]!;
+    const pick = (name: string, weight: readonly number[]) =>
+      file.node('MatMul', name, [means, file.constant(`${name}.weight`, Float32Array.from(weight), [3, 2])])[0]!;
+    file.output(pick('features', [1, 0, 0, 0, 0, 0]), ['batch', 2]);
+    file.output(pick('logits', [0, 0, 0, 0, 0, 1]), ['batch', 2]);
+    const path = join(folder, 'two.onnx');
+    writeFileSync(path, Buffer.concat(file.encode('two', {}).parts));
+    const teacher = await teacherOf(recipeWith({ loss: { distillation: { teacher: path } } }, { distillation: true }));
+    const images = Float32Array.from({ length: 3 * 64 }, (_, index) => Math.floor(index / 64) + 1);
+    expect([...(await teacher.logits(images, [1, 3, 8, 8]))]).toEqual([0, 3]);
+    await teacher.dispose();
   });
 
   it('teaches the second head what the labels hide', async () => {

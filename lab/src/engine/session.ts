@@ -86,7 +86,7 @@ export class Session {
             { checkpoint: weights },
             { ...engineOptions, ...(source.kind === 'file' ? source.unseen : {}) },
           );
-    const { timeSteps, threshold } = loaded.configuration;
+    const { timeSteps, threshold = 1 } = loaded.configuration;
     await this.#adopt(this.#configured(loaded, settings), settings);
     this.#own = { timeSteps, threshold };
     this.#last = undefined;
@@ -108,14 +108,14 @@ export class Session {
     const own = this.#model === model && this.#own ? this.#own : model.configuration;
     const timeSteps = settings.timeSteps ?? own.timeSteps;
     const threshold = settings.threshold ?? own.threshold;
-    return model.reconfigured({ timeSteps, threshold }, engine);
+    return model.reconfigured({ timeSteps, ...(threshold === undefined ? {} : { threshold }) }, engine);
   }
 
   async #adopt(model: Model, settings: EngineSettings): Promise<void> {
     const before = this.#model;
     this.#model = model;
     this.#settings = settings;
-    this.#layers = neuronLayers(model.configuration, model.preprocessing.crop);
+    this.#layers = neuronLayers(model.graph, model.preprocessing.crop);
     this.#configuration++;
     await before?.dispose();
   }
@@ -123,7 +123,8 @@ export class Session {
   #info(loadMilliseconds: number): ModelInfo {
     const model = this.#model!;
     const { precision, kernel } = this.#settings!;
-    const { timeSteps, threshold, heads, strides } = model.configuration;
+    // Networks without attention and without strides of their own have neither to show.
+    const { timeSteps, threshold = 1, heads = 0, strides = [] } = model.configuration;
     const { crop, resize } = model.preprocessing;
     const shared = globalThis.crossOriginIsolated === true;
     const statistics = /running_(mean|var)$/;
@@ -307,7 +308,7 @@ export class Session {
       const layer = this.#layers.find(({ attention, role }) => attention === name && role === wantedRole);
       return spikes.get(layer!.name)!;
     };
-    const { timeSteps, heads } = this.#model!.configuration;
+    const { timeSteps, heads = 1 } = this.#model!.configuration;
     const three = { query: of('query'), key: of('key'), value: of('value') };
     const steps = Array.from({ length: timeSteps }, (_, timeStep) => attentionHeads(three, heads, { timeStep }));
     return { name, size: query.size, steps };

@@ -5,10 +5,9 @@ import { Model } from '../../api/model.js';
 import { imagenetPreprocessing } from '../../data/preprocess.js';
 import type { Graph, Parameters } from '../../graph/graph.js';
 import { loadModel, writeOnnx, writeSafetensors } from '../../index.js';
-import { describedBy } from '../../interop/loadParameters.js';
-import { metaSpikeformerSizes, resolveConfiguration } from '../../models/configurations.js';
+import { describedBy } from '../../interop/modelDescription.js';
 import { initialiseParameters } from '../../models/initialise.js';
-import { graphOf } from '../../models/registry.js';
+import { describeNetwork, graphOf, publishedNetwork } from '../../models/registry.js';
 import { calibrateFiringRates } from '../../runtime/calibrate.js';
 import { createEngine } from '../../runtime/engines.js';
 import { inputOf, type TaskTuning } from './messages.js';
@@ -72,16 +71,16 @@ export async function tuned(checkpoint: string, shape: readonly number[], option
 }
 
 async function calibrated({ model, timeSteps, rate }: Entry, threads: number): Promise<Model> {
-  const size = metaSpikeformerSizes[model as keyof typeof metaSpikeformerSizes];
-  const configuration = resolveConfiguration({ ...size, timeSteps });
-  const graph = graphOf({ configuration });
-  const [height, width] = imagenetPreprocessing.crop;
+  const published = publishedNetwork(model);
+  const network = describeNetwork(published.architecture, { ...published.configuration, timeSteps });
+  const graph = graphOf(network);
+  const [height, width] = published.inputSize;
   const engine = await createEngine({ threads });
   const source = { graph, parameters: initialParameters(model, graph) };
-  const input = channelsLast(inputOf([1, configuration.inputChannels, height, width]), height, width);
+  const input = channelsLast(inputOf([1, graph.inputChannels, height, width]), height, width);
   const parameters = await calibrateFiringRates(engine, source, input, rate! / 100).finally(() => engine.dispose());
   return new Model({
-    configuration,
+    ...network,
     parameters,
     engine: await createEngine({ threads: 1 }),
     provenance: { name: model, randomWeights: true, description: `random weights at a firing rate of ${rate} %` },

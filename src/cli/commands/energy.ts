@@ -22,8 +22,7 @@ import { UsageError } from '../../errors.js';
 import { loadModel } from '../../index.js';
 import { writeNodeFile } from '../../interop/nodeFile.js';
 import { countCorrect } from '../../metrics/accuracy.js';
-import { metaSpikeformerSizes, resolveConfiguration } from '../../models/configurations.js';
-import { graphOf } from '../../models/registry.js';
+import { describeNetwork, graphOf, publishedNetwork } from '../../models/registry.js';
 import { spikeValues } from '../../runtime/spikeValues.js';
 import type { Io } from '../io.js';
 import { printWarnings } from '../modelNote.js';
@@ -92,7 +91,6 @@ const schema = z
 
 type Options = z.output<typeof schema>;
 
-const defaultImageSize = [224, 224] as const;
 const largestSettingsFile = 1_000_000;
 
 export function registerEnergy(program: Command, session: Session): void {
@@ -132,9 +130,10 @@ async function run(session: Session, options: Options): Promise<void> {
   if (options.size !== undefined && checkpoint === undefined) {
     const { timeSteps, heads, strides, neuron, imageSize } = options;
     const unseen = given({ timeSteps, heads, strides, neuron });
-    const configuration = resolveConfiguration({ ...metaSpikeformerSizes[options.size], ...unseen });
-    const size = imageSize === undefined ? defaultImageSize : ([imageSize, imageSize] as const);
-    return withoutImages(session, { name: options.size, configuration, imageSize: size }, options, constants);
+    const { architecture, configuration, inputSize } = publishedNetwork(options.size);
+    const network = describeNetwork(architecture, { ...configuration, ...unseen });
+    const size = imageSize === undefined ? inputSize : ([imageSize, imageSize] as const);
+    return withoutImages(session, { name: options.size, ...network, imageSize: size }, options, constants);
   }
   const { model: name, threads, engine, precision, timeSteps, heads, strides, neuron, imageSize } = options;
   const settings = given({ threads, engine, precision, timeSteps, heads, strides, neuron, imageSize });
@@ -144,6 +143,7 @@ async function run(session: Session, options: Options): Promise<void> {
     const { trainedTimeSteps } = model.provenance;
     const subject = {
       name: model.provenance.name,
+      architecture: model.architecture,
       configuration: model.configuration,
       imageSize: model.preprocessing.crop,
       ...(trainedTimeSteps === undefined ? {} : { trainedTimeSteps }),
@@ -155,6 +155,7 @@ async function run(session: Session, options: Options): Promise<void> {
     const source = { source: data, images: measured.images };
     await publish(
       session.io,
+      subject,
       energyDocument({ subject, constants, data: source, paper, measured, ...accuracy }),
       options,
       model,
@@ -187,15 +188,21 @@ async function withoutImages(
   const rates = options.rates!;
   const rateOf = parseRates(await readJson(rates, '{"LIF name": rate, "default": rate}'), neurons, rates);
   const paper = paperEnergy(layers, rateOf, subject.configuration.timeSteps, constants);
-  await publish(session.io, energyDocument({ subject, constants, data: { rates }, paper }), options);
+  await publish(session.io, subject, energyDocument({ subject, constants, data: { rates }, paper }), options);
 }
 
 /** Files first: what is printed says that they are there. */
-async function publish(io: Io, document: EnergyDocument, options: Options, model?: Model): Promise<void> {
+async function publish(
+  io: Io,
+  subject: EnergySubject,
+  document: EnergyDocument,
+  options: Options,
+  model?: Model,
+): Promise<void> {
   const { report, csv, json } = options;
   const encoder = new TextEncoder();
   if (report !== undefined) {
-    const proof = proveSpikeDriven(document.model.configuration);
+    const proof = proveSpikeDriven(subject);
     await writeNodeFile(report, [
       encoder.encode(energyReport(document, proof, programVersion(), reportOrigin(options, model))),
     ]);
@@ -323,7 +330,7 @@ function neuroBenchLine(figures: NonNullable<EnergyDocument['neuroBench']>): str
 
 function printProof(session: Session, subject: EnergySubject, json: boolean): void {
   const { io } = session;
-  const proof = proveSpikeDriven(subject.configuration);
+  const proof = proveSpikeDriven(subject);
   const layers = countedLayers(graphOf(subject), subject.imageSize);
   const merged = proof.find(({ form }) => form === 'merged')!;
   const reasons = new Map(merged.layers.map((layer) => [layer.name, layer]));

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { descriptionOf, stateOf } from '../../api/exportModel.js';
 import type { Model } from '../../api/model.js';
 import { loadModel, writeOnnx, writePth, writeSafetensors } from '../../index.js';
-import { describedBy } from '../../interop/loadParameters.js';
+import { describedBy } from '../../interop/modelDescription.js';
 import { printWarnings } from '../modelNote.js';
 import {
   addNetworkOptions,

@@ -3,18 +3,23 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { defaultModelName, registeredModel, weightsAddress } from '../../api/shippedModels.js';
-import { type NetworkSummary, summarise } from '../../insight/summary.js';
+import type { Graph } from '../../graph/graph.js';
+import { type NetworkSummary, stageOf, summarise } from '../../insight/summary.js';
 import { openCheckpointFile } from '../../interop/checkpointFiles.js';
 import { type CheckpointOptions, type ChosenWeights, recogniseCheckpoint } from '../../interop/loadParameters.js';
+import type { ModalityName } from '../../interop/modelDescription.js';
 import { trainedAt, warningsOf } from '../../interop/warnings.js';
+import type { UnseenOptions } from '../../models/configurations.js';
 import {
-  metaSpikeformerSizes,
-  publishedSize,
-  resolveConfiguration,
-  type UnseenOptions,
-} from '../../models/configurations.js';
-import type { MetaSpikeformerConfiguration } from '../../models/metaSpikeformer.js';
-import { graphOf } from '../../models/registry.js';
+  architectureOf,
+  describeNetwork,
+  graphOf,
+  type NetworkDescription,
+  publishedAs,
+  publishedNetwork,
+} from '../../models/registry.js';
+import { repConvNames } from '../../runtime/prepare.js';
+import { defaultTask, taskOfCheckpoint } from '../../tasks/registry.js';
 import type { Io } from '../io.js';
 import {
   addNetworkOptions,
@@ -48,11 +53,12 @@ const schema = z
 type Options = z.output<typeof schema>;
 
 /** A network and where its description comes from. */
-interface Described {
+interface Described extends Required<NetworkDescription> {
   readonly name: string;
   readonly description: string;
   readonly randomWeights: boolean | null;
-  readonly configuration: MetaSpikeformerConfiguration;
+  readonly task: string;
+  readonly modality: ModalityName;
   readonly imageSize: readonly [number, number];
   readonly trainedTimeSteps?: number;
   /** Of a checkpoint's weights, those that would be taken; null without a checkpoint. */
@@ -61,6 +67,8 @@ interface Described {
 }
 
 const defaultImageSize = [224, 224] as const;
+/** Of networks that no file describes. */
+const imageClassifier = { task: defaultTask, modality: 'image' } as const;
 
 export function registerInfo(program: Command, session: Session): void {
   const command = program.command('info').description('describe a network: parameters, stages, operations');
@@ -73,11 +81,12 @@ export function registerInfo(program: Command, session: Session): void {
 async function info({ io }: Session, options: Options): Promise<void> {
   const described = await describe(options);
   const { imageSize, configuration } = described;
-  const summary = summarise(graphOf({ configuration }), imageSize);
+  const graph = graphOf(described);
+  const summary = summarise(graph, imageSize);
   const warnings = warningsOf({ provenance: given(described), configuration });
   for (const warning of warnings) io.stderr.write(`note: ${oneLine(warning)}\n`);
   if (options.json) io.stdout.write(`${JSON.stringify(documentOf(described, summary, warnings), null, 2)}\n`);
-  else printSummary(io, described, summary);
+  else printSummary(io, described, summary, graph);
 }
 
 async function describe(options: Options): Promise<Described> {
@@ -92,12 +101,14 @@ async function describe(options: Options): Promise<Described> {
 
 async function describeNamed({ model, size, depths }: Options, unseen: UnseenOptions): Promise<Described> {
   if (size !== undefined) {
+    const { architecture, configuration, inputSize } = publishedNetwork(size);
     return {
       name: size,
       description: `the paper's ${size} network for ImageNet-1K, without weights`,
       randomWeights: null,
-      configuration: resolveConfiguration({ ...metaSpikeformerSizes[size], ...given({ depths }), ...unseen }),
-      imageSize: defaultImageSize,
+      ...describeNetwork(architecture, { ...configuration, ...given({ depths }), ...unseen }),
+      ...imageClassifier,
+      imageSize: inputSize,
       weights: null,
       notes: [],
     };
@@ -113,7 +124,8 @@ async function describeNamed({ model, size, depths }: Options, unseen: UnseenOpt
     name: registered.name,
     description: registered.description,
     randomWeights: true,
-    configuration: resolveConfiguration({ ...registered.configuration, ...unseen }),
+    ...describeNetwork(registered.architecture, { ...registered.configuration, ...unseen }),
+    ...imageClassifier,
     imageSize: registered.preprocessing.crop,
     weights: null,
     notes: [],
@@ -124,12 +136,16 @@ async function describeNamed({ model, size, depths }: Options, unseen: UnseenOpt
 async function describeCheckpoint(path: string, options: CheckpointOptions): Promise<Described> {
   const checkpoint = await openCheckpointFile(path);
   try {
-    const { configuration, description, weights, notes } = recogniseCheckpoint(checkpoint, options);
+    const recognised = recogniseCheckpoint(checkpoint, options);
+    const { architecture, configuration, task, modality, description, weights, notes } = recognised;
     return {
       name: path,
       description: description.description ?? `weights from ${path}`,
       randomWeights: false,
+      architecture,
       configuration,
+      task: taskOfCheckpoint(path, task),
+      modality,
       ...trainedAt(description),
       imageSize: description.preprocessing?.crop ?? defaultImageSize,
       weights,
@@ -141,13 +157,17 @@ async function describeCheckpoint(path: string, options: CheckpointOptions): Pro
 }
 
 function documentOf(described: Described, summary: NetworkSummary, notes: readonly string[]): object {
-  const { name, description, randomWeights, configuration, imageSize, weights } = described;
+  const { name, description, randomWeights, architecture, task, modality, configuration, imageSize, weights } =
+    described;
   const { parameters, spikeFedOperations, realFedOperations, stages, realFedLayers } = summary;
   return {
     command: 'info',
     model: { name, description, randomWeights, trainedTimeSteps: described.trainedTimeSteps ?? null },
     weights: weights && { name: weights.name, others: weights.others },
-    size: publishedSize(configuration) ?? null,
+    architecture,
+    task,
+    modality,
+    size: publishedAs(described)?.name ?? null,
     notes,
     configuration,
     imageSize,
@@ -158,16 +178,25 @@ function documentOf(described: Described, summary: NetworkSummary, notes: readon
   };
 }
 
-function printSummary(io: Io, described: Described, summary: NetworkSummary): void {
+function printSummary(io: Io, described: Described, summary: NetworkSummary, graph: Graph): void {
   const { bold, dim } = io.colours;
   const { configuration: c, imageSize } = described;
   const print = (line: string) => io.stdout.write(`${line}\n`);
   print(`${bold(oneLine(described.name))} ${dim(oneLine(described.description))}`);
-  const size = publishedSize(c);
-  print(
-    `${size === undefined ? 'no published size' : `as published: ${size}`}, ${grouped(summary.parameters)} parameters, embedDim ${c.embedDim.join(',')}, depths ${c.depths.join(',')}, strides ${c.strides.join(',')}, ` +
-      `${c.heads} heads, ${c.classes} classes, T = ${c.timeSteps}, neurons: ${c.neuron}${c.distillation ? ', distillation head' : ''}`,
-  );
+  print(`${architectureOf(described).title}, ${described.task}, input: ${described.modality}`);
+  const size = publishedAs(described)?.name;
+  const lists = Object.entries(c).filter(([, value]) => Array.isArray(value));
+  const facts = [
+    size === undefined ? 'no published size' : `as published: ${size}`,
+    `${grouped(summary.parameters)} parameters`,
+    ...lists.map(([name, values]) => `${name} ${values.join(',')}`),
+    ...(c.heads === undefined ? [] : [`${c.heads} heads`]),
+    `${c.classes} classes`,
+    `T = ${c.timeSteps}`,
+    ...(c.neuron === undefined ? [] : [`neurons: ${c.neuron}`]),
+    ...(c.distillation ? ['distillation head'] : []),
+  ];
+  print(facts.join(', '));
   if (described.weights && described.weights.name !== '.')
     print(
       `weights: ${oneLine([described.weights.name, ...described.weights.others.map((name) => `also ${name}`)].join(', '))}`,
@@ -205,19 +234,19 @@ function printSummary(io: Io, described: Described, summary: NetworkSummary): vo
   );
   print('');
   print(bold(`${summary.realFedLayers.length} layers are fed by real numbers`));
-  const realFed = table([['layer', 'how many', 'operations (10⁹ MAC)'], ...realFedRows(summary)]);
+  const realFed = table([['layer', 'how many', 'operations (10⁹ MAC)'], ...realFedRows(summary, graph)]);
   for (const line of realFed) print(`  ${line}`);
-  print(dim('the parts of RepConv (body) merge exactly into 3×3 convolutions that are fed by spikes'));
+  if (repConvNames(graph).length > 0)
+    print(dim('the parts of RepConv (body) merge exactly into 3×3 convolutions that are fed by spikes'));
 }
 
 /** Layers that differ only in the number of their block or in q, k, v share a row. */
-function realFedRows({ realFedLayers }: NetworkSummary): string[][] {
+function realFedRows({ realFedLayers }: NetworkSummary, graph: Graph): string[][] {
   const groups = new Map<string, { count: number; operations: number }>();
   for (const { name, operations } of realFedLayers) {
-    const pattern = name
-      .replace(/^(ConvBlock\d+_)\d+\.\d+/, '$1*')
-      .replace(/^(block\d+)\.\d+/, '$1.*')
-      .replace(/\.[qkv]_conv/, '.{q,k,v}_conv');
+    const stage = stageOf(name, graph) ?? '';
+    const rest = name.startsWith(stage) ? name.slice(stage.length) : name;
+    const pattern = (name === rest ? name : stage.replace(/\.\d+$/, '.*') + rest).replace(/\.[qkv]_/, '.{q,k,v}_');
     const group = groups.get(pattern) ?? { count: 0, operations: 0 };
     groups.set(pattern, { count: group.count + 1, operations: group.operations + operations });
   }

@@ -247,7 +247,7 @@ async function answerOne(
   if (!first) return { result, lines, details: null };
   // Measured on a second run, so that layer times are those of a plan already in use.
   const measured = await model.run(input, { record: { firingRates: true, timings: true } });
-  const stages = stageActivity(model.configuration, input.shape, measured);
+  const stages = stageActivity(model.graph, input.shape, measured);
   const times = { load: loadMilliseconds, compile };
   return { result, lines, details: { image: path, input: input.shape, stages, milliseconds: times } };
 }

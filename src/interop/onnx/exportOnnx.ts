@@ -5,11 +5,9 @@
  */
 import { UsageError } from '../../errors.js';
 import { GraphError } from '../../graph/errors.js';
-import type { Graph, GraphOutput, Parameters } from '../../graph/graph.js';
+import type { Graph, GraphOutput } from '../../graph/graph.js';
 import type { Shape } from '../../graph/shape.js';
-import type { MetaSpikeformerConfiguration } from '../../models/metaSpikeformer.js';
-import { graphOf } from '../../models/registry.js';
-import { inferShapes, operatorOf } from '../../operators/registry.js';
+import { inferShapes, operatorOf, timeStepsOf, withTimeSteps } from '../../operators/registry.js';
 import type { RepConvForm } from '../../runtime/passes/mergeRepConv.js';
 import type { Network } from '../../runtime/passes/pass.js';
 import { prepareNetwork } from '../../runtime/prepare.js';
@@ -35,28 +33,30 @@ export interface OnnxOptions {
 }
 
 /**
+ * @param source The network as its architecture defines it, and its weights.
  * @param metadata Written into the file's `metadata_props`.
  * @returns the file in parts, which refer to the parameters' memory.
  * @throws UsageError for options that cannot be or exclude each other; GraphError when the image size does not fit the network; CheckpointError when
  *   the file would be larger than protobuf allows.
  */
 export function exportOnnx(
-  configuration: MetaSpikeformerConfiguration,
-  parameters: Parameters,
+  source: Network,
   options: OnnxOptions,
   metadata: Readonly<Record<string, string>> = {},
 ): Encoded {
   checkOptions(options);
-  const timeSteps = options.step ? 1 : configuration.timeSteps;
+  const timeSteps = options.step ? 1 : timeStepsOf(source.graph);
   const frames = options.step || options.input === 'frames';
-  const source = { graph: graphOf({ configuration: { ...configuration, timeSteps } }), parameters };
-  const network = prepareNetwork(source, {
-    fold: options.fold ?? true,
-    fuse: false,
-    repConv: options.repConv ?? 'none',
-    input: frames ? 'frames' : 'image',
-  });
-  return new Exporter(network, configuration, options, timeSteps, frames).encode(metadata);
+  const network = prepareNetwork(
+    { graph: withTimeSteps(source.graph, timeSteps), parameters: source.parameters },
+    {
+      fold: options.fold ?? true,
+      fuse: false,
+      repConv: options.repConv ?? 'none',
+      input: frames ? 'frames' : 'image',
+    },
+  );
+  return new Exporter(network, options, timeSteps, frames).encode(metadata);
 }
 
 function checkOptions({ imageSize, batch, input, step, fold, repConv }: OnnxOptions): void {
@@ -82,14 +82,13 @@ class Exporter {
 
   constructor(
     private readonly network: Network,
-    private readonly configuration: MetaSpikeformerConfiguration,
     private readonly options: OnnxOptions,
     private readonly timeSteps: number,
     private readonly frames: boolean,
   ) {
     this.#graph = network.graph;
     const steps = frames ? timeSteps : 1;
-    this.#shapes = inferShapes(this.#graph, [steps, 1, ...options.imageSize, configuration.inputChannels]);
+    this.#shapes = inferShapes(this.#graph, [steps, 1, ...options.imageSize, this.#graph.inputChannels]);
   }
 
   encode(metadata: Readonly<Record<string, string>>): Encoded {
@@ -109,7 +108,7 @@ class Exporter {
 
   #input(): string {
     const { imageSize, step } = this.options;
-    const image = [this.configuration.inputChannels, ...imageSize];
+    const image = [this.#graph.inputChannels, ...imageSize];
     if (!this.frames || step) return this.#file.input('input', [this.#batch(1), ...image]);
     const frames = this.#file.input('input', [this.timeSteps, this.#batch(1), ...image]);
     const shape = BigInt64Array.from([-1, ...image], BigInt);

@@ -50,6 +50,7 @@ function findFusions(graph: Graph): readonly Fusion[] {
     const readers = consumers.get(node.name) ?? [];
     return readers.length === 1 && !named.has(node.name) ? readers[0] : undefined;
   };
+  const shownOnce = valuesShownOnce(graph);
   const fusions: Fusion[] = [];
   const taken = new Set<string>();
   for (const layer of graph.nodes) {
@@ -62,8 +63,20 @@ function findFusions(graph: Graph): readonly Fusion[] {
     const residual = sum.inputs.find((value) => value !== (view ?? layer).name);
     // The residual must exist before the layer runs.
     if (residual === undefined || (order.get(residual) ?? -1) > order.get(layer.name)!) continue;
+    // A layer that runs once for all time steps cannot add what differs between them.
+    if (shownOnce.has(layer.name) && !shownOnce.has(residual)) continue;
     taken.add(sum.name);
     fusions.push({ layer, view, sum, residual });
   }
   return fusions;
+}
+
+/** What is computed from the input before neurons spread it over time; where nothing spreads it, everything. */
+function valuesShownOnce({ input, nodes }: Graph): ReadonlySet<string> {
+  const values = new Set([input]);
+  for (const { name, inputs, attributes } of nodes) {
+    const spreads = typeof attributes.timeSteps === 'number' && attributes.timeSteps > 1;
+    if (!spreads && inputs.every((value) => values.has(value))) values.add(name);
+  }
+  return values;
 }
