@@ -122,6 +122,13 @@ module.exports = {
       },
     },
     {
+      name: 'native-on-top-of-wasm',
+      comment: 'The native engine executes what the wasm engine records.',
+      severity: 'error',
+      from: { path: '^src/engines/', pathNot: '^src/engines/native/' },
+      to: { path: '^src/engines/native/' },
+    },
+    {
       name: 'lab-knows-the-browser-entry',
       comment: 'The page is a user of the library like any other.',
       severity: 'error',
@@ -145,14 +152,14 @@ module.exports = {
     {
       name: 'threads-only-where-work-is-shared',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(engines/wasm|loader)/' },
+      from: { path: '^src/', pathNot: '^src/(engines/(wasm|native)|loader)/' },
       to: { path: '^worker_threads$' },
     },
     {
       name: 'threads-only-on-demand',
       comment: 'A static import of worker_threads would break the page; the engine asks for it when it runs in Node.',
       severity: 'error',
-      from: { path: '^src/engines/wasm/' },
+      from: { path: '^src/engines/(wasm|native)/' },
       to: { path: '^worker_threads$', dynamic: false, dependencyTypesNot: typesOnly },
     },
 

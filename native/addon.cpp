@@ -236,7 +236,7 @@ NAPI_MODULE_INIT() {
   define(env, exports, "run", run);
   define(env, exports, "work", work);
   define(env, exports, "stop", stop);
-  napi_set_named_property(env, exports, "sourceHash", textOf(env, sourceHash));
+  napi_set_named_property(env, exports, "revision", textOf(env, revision));
   // Those that this processor can run, the widest last.
   napi_value sets, kernels;
   uint32_t found = 0;

@@ -16,5 +16,5 @@ extern const uint32_t instructionSetCount;
 extern const uint32_t kernelCount;
 /** By opcode, for people; null for opcodes that there are not. */
 extern const char* const kernelNames[];
-/** What the file was built from: scripts/build-native.mjs, `sourceHash`. */
-extern const char sourceHash[];
+/** Of the sources, as in src/engines/native/revision.generated.ts. */
+extern const char revision[];

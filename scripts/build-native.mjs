@@ -1,64 +1,49 @@
 // @ts-check
 /**
- * Builds the native twin of the kernels (native/) into dist/native/<platform>-<architecture>/spikeformer.node, where there is a C++ compiler; without one it says so in a line
- * and succeeds. Objects are kept in node_modules/.cache by a hash of what they are made of, so that a change costs one file.
+ * Builds the native twin of the kernels (native/) into dist/native/<platform>-<architecture>/spikeformer.node, where there is a C++ compiler; without one it succeeds and
+ * does nothing. Objects are kept in node_modules/.cache by a hash of what they are made of, so that a change costs one file.
  *
- * `--sanitise` builds the same with the address and undefined-behaviour sanitisers into dist/native/sanitised/: load it with LD_PRELOAD=libasan.
+ * `--sanitise` builds the same with the address and undefined-behaviour sanitisers into dist/native/sanitised/: scripts/sanitise.mjs runs tests with it.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
+import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { fingerprint } from './fingerprint.mjs';
+import { instructionSetHeader, kernelTable, nativeKernels, nativeRevision } from './nativeSources.mjs';
 import { collect } from './processes.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const cache = join(root, 'node_modules', '.cache', 'meta-spikeformer', 'native');
-const headers = join(root, 'node_modules', 'node-api-headers', 'include');
+const keptDays = 14;
 
-/** What the built file depends on; `src/engines/native/addon.ts` compares the hash of a clone's sources with the file's. */
-const inputs = [
-  'native',
-  'kernels',
-  'src/engines/wasm/instructionSet.ts',
-  'src/engines/wasm/trainingInstructionSet.ts',
-  'src/engines/wasm/opcodes.generated.ts',
-  'scripts/build-native.mjs',
-];
-
-/** Flags of each instruction set, the widest last; `canRun` in native/addon.cpp asks the processor for the same. @type {Record<string, Record<string, string[]>>} */
+/** Flags of each instruction set, the widest last; `canRun` in native/addon.cpp asks the processor for the same. */
+const avx2 = ['-mavx2', '-mfma', '-mbmi', '-mbmi2', '-mpopcnt', '-mlzcnt'];
+const avx512 = ['f', 'bw', 'dq', 'vl', 'vnni'].map((part) => `-mavx512${part}`);
+/** @type {Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>} */
 const instructionSets = {
-  x64: {
-    sse41: ['-msse4.1'],
-    avx2: ['-mavx2', '-mfma', '-mbmi', '-mbmi2', '-mpopcnt', '-mlzcnt'],
-    avx512: [
-      '-mavx2',
-      '-mfma',
-      '-mbmi',
-      '-mbmi2',
-      '-mpopcnt',
-      '-mlzcnt',
-      '-mavx512f',
-      '-mavx512bw',
-      '-mavx512dq',
-      '-mavx512vl',
-      '-mavx512vnni',
-      '-mprefer-vector-width=512',
-    ],
-  },
+  x64: { sse41: ['-msse4.1', '-mpopcnt'], avx2, avx512: [...avx2, ...avx512, '-mprefer-vector-width=512'] },
   arm64: { neon: [] },
 };
 
+const sanitisers = '-fsanitize=address,undefined';
 const optimised = ['-O3'];
-const sanitised = [
-  '-O1',
-  '-g',
-  '-fno-omit-frame-pointer',
-  '-fsanitize=address,undefined',
-  '-fno-sanitize-recover=undefined',
-];
+const sanitised = ['-O1', '-g', '-fno-omit-frame-pointer', sanitisers, '-fno-sanitize-recover=undefined'];
+// No contraction: a product and a sum are fused only where a kernel says so.
 const common = [
   '-std=c++17',
   '-fPIC',
@@ -66,89 +51,41 @@ const common = [
   '-fno-strict-aliasing',
   '-fno-exceptions',
   '-fno-rtti',
-  '-fvisibility=hidden',
-  '-Wall',
-  '-Wextra',
-  '-Wno-psabi',
-];
+].concat(['-fvisibility=hidden', '-Wall', '-Wextra', '-Wno-psabi']);
 
-/** @param {string} text */
-const hashOf = (text) => createHash('sha256').update(text).digest('hex');
+/** The folder that the module for this machine is built into, and looked for in: src/engines/native/nativeModule.ts. */
+export const nativeFolder = `dist/native/${process.platform}-${process.arch}`;
 
-/** @returns {string | undefined} */
-function findCompiler() {
+/**
+ * The C++ compiler: the one that the environment variable CXX names, or the first that is found.
+ *
+ * @returns {string | undefined} undefined where there is none, or none that this can use
+ */
+export function findCompiler() {
+  if (process.platform === 'win32' || !(process.arch in instructionSets)) return undefined;
   const named = process.env.CXX;
-  return [...(named ? [named] : []), 'c++', 'g++', 'clang++'].find(
-    (name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0,
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  const candidates = [...(named ? [named] : []), 'c++', 'g++', 'clang++'];
+  return candidates.find((name) =>
+    name.includes('/') ? isProgram(name) : folders.some((folder) => isProgram(join(folder, name))),
   );
 }
 
-/** Enumerations of TypeScript as C++: `ConvolutionWord::input`. Those of a kernel's file (`enum Word`) are called after it: `scaleShiftWord`. */
-function instructionSetHeader() {
-  const files = ['src/engines/wasm/instructionSet.ts', 'src/engines/wasm/trainingInstructionSet.ts'];
-  const kernelFiles = readdirSync(join(root, 'kernels'))
-    .filter((name) => name.endsWith('.ts') && !name.includes('.generated'))
-    .map((name) => `kernels/${name}`);
-  const enumerations = [...files, ...kernelFiles].flatMap((file) => {
-    const text = readFileSync(join(root, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
-    return [...text.matchAll(/^(?:export )?(?:const )?enum (\w+) \{([\s\S]*?)^\}/gm)].map(
-      ([, name = '', body = '']) => {
-        const owner = name === 'Word' ? `${basename(file, '.ts')}Word` : name;
-        return `namespace ${owner} {\nenum : uint32_t {${body.trimEnd()}\n};\n}\n`;
-      },
-    );
-  });
-  return `// Generated by scripts/build-native.mjs.\n#pragma once\n#include <cstdint>\n\n${enumerations.join('\n')}`;
+/** @param {string} path */
+function isProgram(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
-/** @returns {{ name: string, opcode: number }[]} */
-function opcodes() {
-  const text = readFileSync(join(root, 'src/engines/wasm/opcodes.generated.ts'), 'utf8');
-  return [...text.matchAll(/^ {2}(\w+) = (\d+),/gm)].map(([, name = '', opcode]) => ({ name, opcode: Number(opcode) }));
-}
-
-/** @returns {{ file: string, names: string[] }[]} the files in native/kernels/ and the kernels in each */
-function kernelSources() {
-  const known = new Set(opcodes().map(({ name }) => name));
-  const pattern =
-    /^void (\w+)\(Bytes memory, uint32_t instruction, uint32_t scratch, uint32_t from, uint32_t until\)/gm;
-  return readdirSync(join(root, 'native', 'kernels'))
-    .filter((name) => name.endsWith('.cpp'))
-    .sort()
-    .map((name) => {
-      const file = `native/kernels/${name}`;
-      const names = [...readFileSync(join(root, file), 'utf8').matchAll(pattern)].map((match) => match[1] ?? '');
-      const stranger = names.find((kernel) => !known.has(kernel));
-      if (stranger) throw new Error(`${file}: there is no ${stranger} in kernels/`);
-      return { file, names };
-    });
-}
-
-/** @param {readonly string[]} sets @param {string} sourceHash */
-function kernelTable(sets, sourceHash) {
-  const names = new Set(kernelSources().flatMap((source) => source.names));
-  const all = opcodes();
-  const count = Math.max(...all.map(({ opcode }) => opcode)) + 1;
-  const byOpcode = Array.from({ length: count }, (_, index) => all.find(({ opcode }) => opcode === index)?.name);
-  const declarations = sets.map(
-    (set) =>
-      `namespace ${set} {\n${[...names].map((name) => `void ${name}(uint8_t*, uint32_t, uint32_t, uint32_t, uint32_t);\n`).join('')}}\n`,
-  );
-  const tables = sets.map(
-    (set) =>
-      `static const Kernel ${set}Kernels[] = {\n${byOpcode.map((name) => (name && names.has(name) ? `  ${set}::${name},\n` : '  nullptr,\n')).join('')}};\n`,
-  );
-  return `// Generated by scripts/build-native.mjs.
-#include "kernelTable.h"
-
-${declarations.join('\n')}
-${tables.join('\n')}
-const InstructionSet instructionSets[] = {${sets.map((set) => `{"${set}", ${set}Kernels}`).join(', ')}};
-const uint32_t instructionSetCount = ${sets.length};
-const uint32_t kernelCount = ${count};
-const char* const kernelNames[] = {\n${byOpcode.map((name) => (name ? `  "${name}",\n` : '  nullptr,\n')).join('')}};
-const char sourceHash[] = "${sourceHash}";
-`;
+/** @param {readonly (string | Buffer)[]} parts */
+function hashOf(parts) {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part).update('\0');
+  return hash.digest('hex');
 }
 
 /** @param {string} path @param {string} text */
@@ -158,115 +95,151 @@ function writeIfOther(path, text) {
   renameSync(`${path}.${process.pid}.tmp`, path);
 }
 
-/**
- * Compiles a file unless the same was compiled before. What it is made of is its text and that of all headers: there are few.
- *
- * @param {string} compiler
- * @param {string} source
- * @param {string} suffix of the object's name, for people
- * @param {readonly string[]} flags
- * @param {string} headerHash
- */
-async function compile(compiler, source, suffix, flags, headerHash) {
-  const hash = hashOf([headerHash, compiler, ...flags, readFileSync(source, 'utf8')].join('\0')).slice(0, 24);
-  const object = join(cache, `${basename(source, '.cpp')}-${suffix}-${hash}.o`);
-  if (existsSync(object)) {
-    utimesSync(object, new Date(), new Date());
-    return object;
-  }
-  const temporary = `${object}.${process.pid}.tmp`;
-  const { code, output } = await collect(root, [compiler, '-c', source, '-o', temporary, ...flags]);
-  if (code !== 0) throw new Error(output);
-  if (output) process.stderr.write(output);
-  renameSync(temporary, object);
-  return object;
+/** @param {readonly string[]} command */
+async function runOrFail(command) {
+  const { code, output } = await collect(root, command);
+  if (code !== 0) throw new Error(`${output.trimEnd()}\n${command[0]} failed`);
+  process.stderr.write(output);
 }
 
-/** @template Item, Result @param {readonly Item[]} items @param {(item: Item) => Promise<Result>} work */
+/** @template Item @param {readonly Item[]} items @param {(item: Item) => Promise<void>} work */
 async function inParallel(items, work) {
-  /** @type {Result[]} */
-  const results = [];
-  let next = 0;
+  const left = [...items];
   const workers = Array.from({ length: availableParallelism() }, async () => {
-    while (next < items.length) {
-      const index = next++;
-      results[index] = await work(/** @type {Item} */ (items[index]));
-    }
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item);
   });
   await Promise.all(workers);
-  return results;
 }
 
-async function build() {
-  const sanitise = process.argv.includes('--sanitise');
-  const sets = instructionSets[process.arch];
-  const compiler = findCompiler();
-  if (!sets || process.platform === 'win32' || !compiler) {
-    console.log(
-      compiler
-        ? `native: not built for ${process.platform} on ${process.arch}`
-        : 'native: no C++ compiler found; wasm serves',
-    );
-    return;
-  }
-  mkdirSync(cache, { recursive: true });
-  const sourceHash = fingerprint(root, inputs);
+/** @typedef {{ source: string, set: string, flags: readonly string[], object: string }} Job */
+
+/**
+ * What is to be compiled, each with the object that it becomes. What an object is made of is its source and all headers: there are few.
+ *
+ * @param {string} compiler @param {readonly string[]} flags
+ * @returns {Job[]}
+ */
+function jobsOf(compiler, flags) {
+  const sets = instructionSets[process.arch] ?? {};
   const table = join(cache, 'kernelTable.generated.cpp');
   writeIfOther(join(cache, 'instructionSet.generated.h'), instructionSetHeader());
-  writeIfOther(table, kernelTable(Object.keys(sets), sourceHash));
-  const headerFiles = [
-    ...readdirSync(join(root, 'native'))
-      .filter((name) => name.endsWith('.h'))
-      .map((name) => join(root, 'native', name)),
-    join(cache, 'instructionSet.generated.h'),
-  ];
-  const headerHash = hashOf(headerFiles.map((file) => readFileSync(file, 'utf8')).join('\0'));
+  writeIfOther(table, kernelTable(Object.keys(sets)));
+  const native = readdirSync(join(root, 'native')).map((name) => join(root, 'native', name));
+  const headers = [...native.filter((path) => path.endsWith('.h')), join(cache, 'instructionSet.generated.h')];
   const version = spawnSync(compiler, ['--version'], { encoding: 'utf8' }).stdout;
-  const flags = [
-    ...common,
-    ...(sanitise ? sanitised : optimised),
-    `-I${join(root, 'native')}`,
-    `-I${cache}`,
-    `-I${headers}`,
-  ];
-  const jobs = [
-    ...['native/addon.cpp', 'native/threads.cpp'].map((file) => ({ source: join(root, file), suffix: 'all', flags })),
-    { source: table, suffix: 'all', flags },
-    ...kernelSources().flatMap(({ file }) =>
-      Object.entries(sets).map(([set, setFlags]) => ({
-        source: join(root, file),
-        suffix: set,
-        flags: [...flags, ...setFlags, `-DSPIKEFORMER_ISA=${set}`],
-      })),
+  const common = [compiler, version, ...headers.map((path) => readFileSync(path))];
+  /** @param {string} source @param {string} set @param {readonly string[]} more */
+  const job = (source, set, more) => {
+    const own = [...flags, ...more];
+    const hash = hashOf([...common, ...own, readFileSync(source)]).slice(0, 24);
+    return { source, set, flags: own, object: join(cache, `${basename(source, '.cpp')}-${set}-${hash}.o`) };
+  };
+  return [
+    ...[...native.filter((path) => path.endsWith('.cpp')), table].map((source) => job(source, 'all', [])),
+    ...nativeKernels().flatMap(({ file }) =>
+      Object.entries(sets).map(([set, more]) => job(join(root, file), set, [...more, `-DSPIKEFORMER_ISA=${set}`])),
     ),
   ];
-  const started = performance.now();
-  const objects = await inParallel(jobs, (job) =>
-    compile(compiler, job.source, job.suffix, job.flags, headerHash + version),
-  );
-  const target = join(
-    root,
-    'dist',
-    'native',
-    sanitise ? 'sanitised' : `${process.platform}-${process.arch}`,
-    'spikeformer.node',
-  );
-  mkdirSync(dirname(target), { recursive: true });
-  const shared = process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared'];
-  const temporary = `${target}.${process.pid}.tmp`;
-  const { code, output } = await collect(root, [
-    compiler,
-    ...shared,
-    ...(sanitise ? ['-fsanitize=address,undefined'] : []),
-    '-o',
-    temporary,
-    ...objects,
-  ]);
-  if (code !== 0) throw new Error(output);
-  renameSync(temporary, target);
-  console.log(
-    `native: ${kernelSources().flatMap(({ names }) => names).length} kernels for ${Object.keys(sets).join(', ')}, ${((performance.now() - started) / 1000).toFixed(1)} s`,
-  );
 }
 
-await build();
+/**
+ * Compiles vector.h once for all kernels of an instruction set: the compiler's intrinsics take a second to read. GCC takes it by itself from the first folder that has it.
+ *
+ * @param {string} compiler @param {Job} job one of those of the set
+ * @returns {Promise<string>} the folder
+ */
+async function precompileHeader(compiler, { set, flags }) {
+  const folder = join(cache, `headers-${set}-${process.pid}`);
+  mkdirSync(folder, { recursive: true });
+  const header = join(root, 'native', 'vector.h');
+  await runOrFail([compiler, ...flags, '-w', '-x', 'c++-header', header, '-o', join(folder, 'vector.h.gch')]);
+  return folder;
+}
+
+/** @param {string} compiler @param {readonly Job[]} jobs */
+async function compileAll(compiler, jobs) {
+  for (const { object } of jobs) if (existsSync(object)) utimesSync(object, new Date(), new Date());
+  const due = jobs.filter(({ object }) => !existsSync(object));
+  const isGcc = spawnSync(compiler, ['--version'], { encoding: 'utf8' }).stdout.includes('Free Software Foundation');
+  /** @type {Map<string, string>} */
+  const folders = new Map();
+  try {
+    const sets = [...new Set(due.map(({ set }) => set))].filter((set) => set !== 'all' && isGcc);
+    const many = sets.map((set) => due.filter((job) => job.set === set)).filter(({ length }) => length > 2);
+    await inParallel(many, async ([job]) => {
+      if (job) folders.set(job.set, await precompileHeader(compiler, job));
+    });
+    await inParallel(due, async ({ source, set, flags, object }) => {
+      const folder = folders.get(set);
+      const temporary = `${object}.${process.pid}.tmp`;
+      await runOrFail([compiler, '-c', source, '-o', temporary, ...(folder ? [`-I${folder}`] : []), ...flags]);
+      renameSync(temporary, object);
+    });
+  } finally {
+    for (const folder of folders.values()) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function removeOldObjects() {
+  const oldest = Date.now() - keptDays * 24 * 3600 * 1000;
+  for (const name of readdirSync(cache)) {
+    const path = join(cache, name);
+    if (name.endsWith('.o') && statSync(path).mtimeMs < oldest) rmSync(path, { force: true });
+  }
+}
+
+/**
+ * @param {string} compiler
+ * @param {{ sanitise: boolean }} options
+ * @returns {Promise<string>} the module's path
+ */
+async function build(compiler, { sanitise }) {
+  mkdirSync(cache, { recursive: true });
+  const headers = join(root, 'node_modules', 'node-api-headers', 'include');
+  const includes = [join(root, 'native'), cache, headers].map((folder) => `-I${folder}`);
+  const jobs = jobsOf(compiler, [...common, ...(sanitise ? sanitised : optimised), ...includes]);
+  await compileAll(compiler, jobs);
+  const folder = join(root, sanitise ? 'dist/native/sanitised' : nativeFolder);
+  mkdirSync(folder, { recursive: true });
+  const target = join(folder, 'spikeformer.node');
+  const temporary = `${target}.${process.pid}.tmp`;
+  const isApple = process.platform === 'darwin';
+  const kind = isApple ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared', '-static-libgcc'];
+  await runOrFail([
+    compiler,
+    ...kind,
+    ...(sanitise ? [sanitisers] : []),
+    '-o',
+    temporary,
+    ...jobs.map((job) => job.object),
+  ]);
+  const sha256 = createHash('sha256').update(readFileSync(temporary)).digest('hex');
+  renameSync(temporary, target);
+  writeIfOther(
+    join(folder, 'spikeformer.json'),
+    `${JSON.stringify({ revision: nativeRevision(), sha256 }, null, 2)}\n`,
+  );
+  removeOldObjects();
+  return target;
+}
+
+/** @param {string} compiler */
+async function main(compiler) {
+  const started = performance.now();
+  try {
+    await build(compiler, { sanitise: argv.includes('--sanitise') });
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+    process.exitCode = 1;
+    return;
+  }
+  const count = nativeKernels().flatMap(({ names }) => names).length;
+  const sets = Object.keys(instructionSets[process.arch] ?? {}).join(', ');
+  console.log(`native: ${count} kernels for ${sets}, ${((performance.now() - started) / 1000).toFixed(1)} s`);
+}
+
+if (argv[1] === fileURLToPath(import.meta.url)) {
+  const compiler = findCompiler();
+  if (compiler) await main(compiler);
+  else console.log('native: no C++ compiler; nothing built');
+}

@@ -1,11 +1,13 @@
 // @ts-check
 /**
  * Makes the lists of what there is of each kernel, so that nobody keeps them by hand: the calls in `src/engines/calls/`, the functions of the same names that the reference
- * engine and the wasm engine have for them, and the AssemblyScript kernels with the numbers (opcodes) by which instructions name them. Runs before the kernels are compiled.
+ * engine and the wasm engine have for them, and the AssemblyScript kernels with the numbers (opcodes) by which instructions name them; and by which revision of them a native
+ * module is known. Runs before the kernels are compiled.
  */
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { nativeRevision } from './nativeSources.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -121,4 +123,10 @@ ${kernels
   .join('')}  }
 }
 `,
+);
+// After the opcodes, which are part of it.
+write(
+  'src/engines/native/revision.generated.ts',
+  `/** Of the instructions; a native module that was built for others is not used. */
+export const revision = '${nativeRevision()}';\n`,
 );

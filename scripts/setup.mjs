@@ -6,6 +6,7 @@
 import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findCompiler, nativeFolder } from './build-native.mjs';
 import { filesBelow, fingerprint, readIfPresent } from './fingerprint.mjs';
 import { collect, npmCommand, withLock } from './processes.mjs';
 
@@ -26,6 +27,7 @@ export class SetupError extends Error {}
  * @property {(root: string) => boolean} isDue
  * @property {(root: string) => readonly (readonly string[])[]} commands
  * @property {(root: string) => void} [after] runs when all commands succeeded
+ * @property {boolean} [optional] all goes on without it: when a command fails, a line says so, and it is due again when something changes
  */
 
 const kernelInputs = [
@@ -37,6 +39,7 @@ const kernelInputs = [
   'src/engines/wasm/trainingInstructionSet.ts',
   'scripts/build-kernels.mjs',
   'scripts/list-calls.mjs',
+  'scripts/nativeSources.mjs',
   'package-lock.json',
 ];
 const kernelOutputs = [
@@ -45,8 +48,22 @@ const kernelOutputs = [
   'src/engines/wasm/calls.generated.ts',
   'src/engines/wasm/opcodes.generated.ts',
   'src/engines/wasm/kernels.generated.ts',
+  'src/engines/native/revision.generated.ts',
 ];
 const kernelStamp = 'node_modules/.cache/meta-spikeformer/kernels.stamp';
+const nativeInputs = [
+  'native',
+  'kernels',
+  'src/engines/wasm/instructionSet.ts',
+  'src/engines/wasm/trainingInstructionSet.ts',
+  'src/engines/wasm/opcodes.generated.ts',
+  'scripts/build-native.mjs',
+  'scripts/nativeSources.mjs',
+  'package-lock.json',
+  `${nativeFolder}/spikeformer.node`,
+  `${nativeFolder}/spikeformer.json`,
+];
+const nativeStamp = 'node_modules/.cache/meta-spikeformer/native.stamp';
 const sourceInputs = ['src', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
 // Inside dist, so that the stamp cannot outlive what it vouches for.
 const sourceStamp = 'dist/.stamp';
@@ -67,6 +84,14 @@ export const steps = [
       [process.execPath, 'scripts/build-kernels.mjs'],
     ],
     after: (folder) => writeStamp(folder, kernelStamp, fingerprint(folder, [...kernelInputs, ...kernelOutputs])),
+  },
+  {
+    title: 'compiling native kernels',
+    isDue: (folder) =>
+      findCompiler() !== undefined && readStamp(folder, nativeStamp) !== fingerprint(folder, nativeInputs),
+    commands: () => [[process.execPath, 'scripts/build-native.mjs']],
+    after: (folder) => writeStamp(folder, nativeStamp, fingerprint(folder, nativeInputs)),
+    optional: true,
   },
   {
     title: 'compiling sources',
@@ -152,11 +177,26 @@ async function carryOut(step, print) {
   for (const command of step.commands(root)) {
     const { code, output } = await collect(root, command);
     if (code === 0) continue;
+    if (step.optional) {
+      print(`left out after ${secondsSince(started)}: ${firstErrorIn(output)}\n`);
+      step.after?.(root);
+      return;
+    }
     print(`failed after ${secondsSince(started)}\n`);
     throw new SetupError(`${output.trimEnd()}\n${step.title} failed: ${command.join(' ')} exited with ${code}`);
   }
   step.after?.(root);
   print(`${secondsSince(started)}\n`);
+}
+
+/**
+ * The line of a program's output that says what went wrong, as compilers and Node write it.
+ *
+ * @param {string} output
+ */
+function firstErrorIn(output) {
+  const lines = output.split('\n').filter((line) => line.trim() !== '');
+  return (lines.find((line) => /\berror\b/i.test(line)) ?? lines[0] ?? 'no reason given').trim();
 }
 
 /**

@@ -5,6 +5,7 @@
 import type { Command, Option } from 'commander';
 import { modelNames } from '../api/shippedModels.js';
 import { energyTable } from '../energy/constants.js';
+import { engineNames } from '../runtime/engines.js';
 import { recipeNames } from '../training/recipeFiles.js';
 
 export const shells = ['bash', 'zsh', 'fish'] as const;
@@ -36,7 +37,7 @@ function wordsOf(option: string): readonly string[] {
   const words: Readonly<Record<string, () => readonly string[]>> = {
     '--model': modelNames,
     '--recipe': recipeNames,
-    '--engine': () => ['wasm', 'reference'],
+    '--engine': () => engineNames,
     '--precision': () => ['f32', 'i16'],
     '--size': () => ['15M', '31M', '55M'],
     '--format': () => ['onnx', 'safetensors', 'pth'],

@@ -208,7 +208,8 @@ function factsOf(document: EvaluationDocument): readonly (readonly [what: string
   return [
     ['of another task', taskOf(document).name],
     ['of another model', model.fingerprint],
-    ['of another engine', model.engine],
+    // Where there is a compiler, native kernels do what those of wasm do.
+    ['of another engine', model.engine.replace(/^native\b/, 'wasm')],
     ['of other data', JSON.stringify([data.fingerprint, data.images, namesIn(document)])],
     ...taskOf(document).evaluating.same(fieldsIn(document)),
     ['of another number of shards', shard!.count],

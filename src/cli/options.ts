@@ -8,7 +8,7 @@ import { defaultModelName, modelNames } from '../api/shippedModels.js';
 import { UsageError } from '../errors.js';
 import type { NeuronName } from '../models/neurons.js';
 import { publishedNames } from '../models/registry.js';
-import { maximumThreads } from '../runtime/engines.js';
+import { engineNames, maximumThreads } from '../runtime/engines.js';
 
 /** An option was typed wrong: the help of the command says how it is typed right. */
 export class OptionError extends UsageError {}
@@ -99,7 +99,7 @@ const networkOptions = {
 
 const engineOptions = {
   threads: wholeNumber(1, maximumThreads).optional(),
-  engine: oneOf(['wasm', 'reference']).optional(),
+  engine: oneOf(engineNames).optional(),
   precision: oneOf(['f32', 'i16']).optional(),
 };
 
@@ -129,7 +129,10 @@ export function addNetworkOptions(command: Command): Command {
 export function addEngineOptions(command: Command): Command {
   return command
     .option('--threads <N>', `threads, 1 to ${maximumThreads} (default: as many as there are processors)`)
-    .option('--engine <NAME>', 'wasm (default), or reference: plain loops on one thread, slow, for comparison')
+    .option(
+      '--engine <NAME>',
+      'native (default where it was built), wasm, or reference: plain loops on one thread, slow, for comparison',
+    )
     .option(
       '--precision <NAME>',
       'f32 (default), exact; or i16: weights of spike-fed layers in 8 bits, sums in 16, faster',

@@ -2,11 +2,10 @@
 import { UsageError } from '../errors.js';
 import { type ImageSettingsInput, imageModality } from './image/imageModality.js';
 import type { DrawnChange, Modality } from './modality.js';
-import type { ModalityName } from './names.js';
 
-const modalities = { image: imageModality } satisfies Record<ModalityName, unknown>;
+const modalities = { image: imageModality };
 
-export type { ModalityName } from './names.js';
+export type ModalityName = keyof typeof modalities;
 
 /** How samples become floats, as a caller of the loader writes it. */
 export type ModalitySettings = ImageSettingsInput;

@@ -1,23 +1,29 @@
 /** The one place that knows which engines there are. */
 import type { Engine } from '../engines/kernels.js';
+import { createNativeEngine, nativeModule } from '../engines/native/index.js';
 import { createReferenceEngine } from '../engines/reference/index.js';
 import type { TrainingEngine } from '../engines/trainingKernels.js';
 import { createWasmEngine } from '../engines/wasm/index.js';
 import { UsageError } from '../errors.js';
 import { checkOptionNames, described, type OptionNames } from '../optionNames.js';
 
-export type EngineName = 'wasm' | 'reference';
+/** The engines, the preferred first. */
+export const engineNames = ['native', 'wasm', 'reference'] as const;
+export type EngineName = (typeof engineNames)[number];
 
 export interface EngineOptions {
-  /** `wasm` (default) is the fast one; `reference` is plain loops, the oracle. */
+  /**
+   * `native` and `wasm` are the fast ones: native runs kernels of C++ as wide as the processor, where they were built, on the same memory. `reference` is plain loops, the oracle.
+   * Default: what the environment variable SPIKEFORMER_ENGINE says; else `native` where it runs, else `wasm`, and always `wasm` in a page.
+   */
   readonly engine?: EngineName;
   /** Threads that work, the caller's included; by default as many as there are processors. `reference` has one. */
   readonly threads?: number;
-  /** `f32` (default) is exact; `i16` is faster: spike-fed layers' weights, and large pointwise convolutions altogether, in 16-bit integers with scales. `wasm` only. */
+  /** `f32` (default) is exact; `i16` is faster: spike-fed layers' weights, and large pointwise convolutions altogether, in 16-bit integers with scales. Not of `reference`. */
   readonly precision?: 'f32' | 'i16';
-  /** How layers fed by spikes are computed: `table` (default) by adding rows of weights, `dense` by multiplying zeros and ones, for comparison. `wasm` and `f32` only. */
+  /** How layers fed by spikes are computed: `table` (default) by adding rows of weights, `dense` by multiplying zeros and ones, for comparison. `f32` only, not of `reference`. */
   readonly spikeKernel?: 'table' | 'dense';
-  /** False: the same bits on every machine, more slowly; by default products and sums are fused where the machine can. `wasm` only. */
+  /** False: the same bits on every machine, more slowly; by default products and sums are fused where the machine can. `wasm` only, which it chooses. */
   readonly fusedMultiplyAdd?: boolean;
 }
 
@@ -30,7 +36,7 @@ export const engineOptionNames: OptionNames<EngineOptions> = {
 };
 
 const choices = {
-  engine: ['wasm', 'reference'],
+  engine: engineNames,
   precision: ['f32', 'i16'],
   spikeKernel: ['table', 'dense'],
   fusedMultiplyAdd: [true, false],
@@ -47,18 +53,54 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= maximumThreads)) {
     throw new UsageError(`threads: found ${described(threads)}, expected a whole number from 1 to ${maximumThreads}`);
   }
-  const { precision = 'f32' } = options;
-  if (options.engine === 'reference') {
-    if (precision !== 'f32')
-      throw new UsageError(`precision: ${precision}, but the reference engine is exact; use f32`);
-    if (options.spikeKernel !== undefined)
-      throw new UsageError(
-        `spikeKernel: ${options.spikeKernel}, but the reference engine has one kernel; leave it out`,
-      );
-    return createReferenceEngine();
-  }
-  const { engine: _wasm, ...settings } = options;
-  return createWasmEngine(settings);
+  const { engine: _name, fusedMultiplyAdd, ...settings } = options;
+  const { name } = await chooseEngine(options);
+  if (name === 'reference') return createReference(options);
+  if (name === 'wasm')
+    return createWasmEngine({ ...settings, ...(fusedMultiplyAdd === false && { fusedMultiplyAdd }) });
+  if (fusedMultiplyAdd === false)
+    throw new UsageError('fusedMultiplyAdd: false, but the native engine fuses where the processor can; use wasm');
+  return createNativeEngine(settings);
+}
+
+function createReference({ precision = 'f32', spikeKernel }: EngineOptions): Promise<Engine> {
+  if (precision !== 'f32') throw new UsageError(`precision: ${precision}, but the reference engine is exact; use f32`);
+  if (spikeKernel !== undefined)
+    throw new UsageError(`spikeKernel: ${spikeKernel}, but the reference engine has one kernel; leave it out`);
+  return createReferenceEngine();
+}
+
+/** Which engine runs, and why: half a sentence for people. */
+export interface EngineChoice {
+  readonly name: EngineName;
+  readonly why: string;
+}
+
+/**
+ * The engine that `createEngine` would take.
+ *
+ * @throws UsageError when SPIKEFORMER_ENGINE is no engine's name, or the native engine was asked for and there is none.
+ */
+export async function chooseEngine(
+  options: Pick<EngineOptions, 'engine' | 'fusedMultiplyAdd'> = {},
+): Promise<EngineChoice> {
+  const fromEnvironment = options.engine === undefined ? engineOfEnvironment() : undefined;
+  const asked = options.engine ?? fromEnvironment;
+  const asker = fromEnvironment === undefined ? 'as asked' : 'as SPIKEFORMER_ENGINE says';
+  if (asked !== undefined && asked !== 'native') return { name: asked, why: asker };
+  if (asked === undefined && options.fusedMultiplyAdd === false) return { name: 'wasm', why: 'no fused multiply-add' };
+  const { module, reason } = await nativeModule();
+  if (module) return { name: 'native', why: `${module.instructionSet}, ${module.addon.kernels.length} kernels` };
+  if (asked === undefined) return { name: 'wasm', why: `no native engine: ${reason}` };
+  throw new UsageError(`engine: found native, but there is none (${reason}); use wasm`);
+}
+
+function engineOfEnvironment(): EngineName | undefined {
+  const value = typeof process === 'undefined' ? undefined : process.env?.SPIKEFORMER_ENGINE;
+  if (value === undefined || value === '') return undefined;
+  const name = engineNames.find((known) => known === value);
+  if (name) return name;
+  throw new UsageError(`SPIKEFORMER_ENGINE: found ${described(value)}, expected ${engineNames.join(' or ')}`);
 }
 
 function checkChoices(options: EngineOptions): void {

@@ -13,7 +13,6 @@ import { writeNodeFile } from '../interop/nodeFile.js';
 import { sweepTemporaries } from '../interop/temporaryFiles.js';
 
 import { createLoader, type Loader, type TrainingBatch } from '../loader/loader.js';
-import { defaultModality } from '../modalities/names.js';
 import { createTrainingEngine } from '../runtime/engines.js';
 import { type AnyMetric, taskNamed } from '../tasks/registry.js';
 import { qualified, type Sums } from '../tasks/task.js';
@@ -373,7 +372,7 @@ class TrainingRun {
     return {
       ...recipeNetwork(this.#recipe),
       task,
-      modality: defaultModality,
+      modality: 'image',
       preprocessing: this.#phase.preprocessing,
       labels: [...this.#settings.dataset.classes],
       description: `recipe ${name}, ${epoch + 1} epochs${judged}`,

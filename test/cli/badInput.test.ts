@@ -94,7 +94,11 @@ describe('commands and options', () => {
     ],
     ['an unknown model of info', ['info', '--model', 'vgg'], /model vgg: there is no model of this name/],
     ['an unknown size', ['info', '--size', '17M'], /--size: found "17M", expected 15M or 31M or 55M/],
-    ['an unknown engine', ['predict', 'a.png', '--engine', 'gpu'], /--engine: found "gpu", expected wasm or reference/],
+    [
+      'an unknown engine',
+      ['predict', 'a.png', '--engine', 'gpu'],
+      /--engine: found "gpu", expected native or wasm or reference/,
+    ],
     ['eval without data', ['eval'], /--data: give a folder or an archive/],
     ['--merge with --data', ['eval', '--data', '.', '--merge', 'a.json'], /--merge only combines results/],
     ...['0', '17', 'abc', '1.5', '-1', '1e1', '', ' 4', '99999999999'].map(

@@ -205,6 +205,11 @@ describe('shards', () => {
     expect(JSON.parse(stdout)).toMatchObject({ images: 2, shard: null, partial: false });
   });
 
+  it('may come from machines with and without native kernels', async () => {
+    const { stdout } = await merge(await shard(0, 2, 'any'), await shard(1, 2, 'wasm', '--engine', 'wasm'));
+    expect(JSON.parse(stdout)).toMatchObject({ images: paths.length, shard: null });
+  });
+
   it('are refused when models, settings, divisions or data differ', async () => {
     const first = await shard(0, 2, 'ours');
     await expectRefused(/is a result of another model/, first, await shard(1, 2, 'steps', '--time-steps', '2'));

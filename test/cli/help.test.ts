@@ -68,12 +68,12 @@ describe('completion', () => {
       ],
       [
         ['predict', 'a.png', '--engine', ''],
-        ['wasm', 'reference'],
+        ['native', 'wasm', 'reference'],
       ],
       [['predict', '--engine', '=', 'r'], ['reference']],
       [
         ['predict', '--engine', '='],
-        ['wasm', 'reference'],
+        ['native', 'wasm', 'reference'],
       ],
       [['info', '--size', '3'], ['31M']],
       [['predict', '--model', '5'], ['55M-random']],

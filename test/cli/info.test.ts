@@ -1,6 +1,6 @@
 /** `info` against published numbers and the parameter lists of the authors' own modules. */
 import { readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { checkpoint, fixture, json, spikeformer } from './support.js';
 
 interface InfoDocument {
@@ -65,6 +65,19 @@ describe('info', () => {
     expect(document.configuration).toMatchObject({ embedDim: [16, 32, 64, 80], classes: 10, distillation: true });
     expect(document.imageSize).toEqual([32, 32]);
     expect(document.stages.find(({ name }) => name === 'block4.0')).toMatchObject({ tokens: 64 });
+  });
+
+  it('says which engine would run, and why', async () => {
+    vi.stubEnv('SPIKEFORMER_ENGINE', 'reference');
+    const engine = { name: 'reference', why: 'as SPIKEFORMER_ENGINE says' };
+    expect(await info('--size', '15M')).toMatchObject({ engine });
+    const { stdout } = await spikeformer(['info', '--size', '15M']);
+    expect(stdout).toContain('engine: reference (as SPIKEFORMER_ENGINE says)');
+    vi.stubEnv('SPIKEFORMER_ENGINE', 'gpu');
+    const refused = await spikeformer(['info', '--size', '15M']);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/SPIKEFORMER_ENGINE: found .*gpu.*, expected native or wasm or reference/);
+    vi.unstubAllEnvs();
   });
 
   it('prints the same numbers for people', async () => {

@@ -7,8 +7,8 @@ import type { Graph } from '../../graph/graph.js';
 import { type NetworkSummary, stageOf, summarise } from '../../insight/summary.js';
 import { openCheckpointFile } from '../../interop/checkpointFiles.js';
 import { type CheckpointOptions, type ChosenWeights, recogniseCheckpoint } from '../../interop/loadParameters.js';
+import type { ModalityName } from '../../interop/modelDescription.js';
 import { trainedAt, warningsOf } from '../../interop/warnings.js';
-import { defaultModality, type ModalityName, modalityOfCheckpoint } from '../../modalities/names.js';
 import type { UnseenOptions } from '../../models/configurations.js';
 import {
   architectureOf,
@@ -18,6 +18,7 @@ import {
   publishedAs,
   publishedNetwork,
 } from '../../models/registry.js';
+import { chooseEngine, type EngineChoice } from '../../runtime/engines.js';
 import { repConvNames } from '../../runtime/prepare.js';
 import { defaultTask, taskOfCheckpoint } from '../../tasks/registry.js';
 import type { Io } from '../io.js';
@@ -68,7 +69,7 @@ interface Described extends Required<NetworkDescription> {
 
 const defaultImageSize = [224, 224] as const;
 /** Of networks that no file describes. */
-const imageClassifier = { task: defaultTask, modality: defaultModality } as const;
+const imageClassifier = { task: defaultTask, modality: 'image' } as const;
 
 export function registerInfo(program: Command, session: Session): void {
   const command = program.command('info').description('describe a network: parameters, stages, operations');
@@ -84,9 +85,11 @@ async function info({ io }: Session, options: Options): Promise<void> {
   const graph = graphOf(described);
   const summary = summarise(graph, imageSize);
   const warnings = warningsOf({ provenance: given(described), configuration });
+  const engine = await chooseEngine();
   for (const warning of warnings) io.stderr.write(`note: ${oneLine(warning)}\n`);
-  if (options.json) io.stdout.write(`${JSON.stringify(documentOf(described, summary, warnings), null, 2)}\n`);
-  else printSummary(io, described, summary, graph);
+  if (options.json)
+    io.stdout.write(`${JSON.stringify({ ...documentOf(described, summary, warnings), engine }, null, 2)}\n`);
+  else printSummary(io, described, summary, graph, engine);
 }
 
 async function describe(options: Options): Promise<Described> {
@@ -145,7 +148,7 @@ async function describeCheckpoint(path: string, options: CheckpointOptions): Pro
       architecture,
       configuration,
       task: taskOfCheckpoint(path, task),
-      modality: modalityOfCheckpoint(path, modality),
+      modality,
       ...trainedAt(description),
       imageSize: description.preprocessing?.crop ?? defaultImageSize,
       weights,
@@ -178,7 +181,7 @@ function documentOf(described: Described, summary: NetworkSummary, notes: readon
   };
 }
 
-function printSummary(io: Io, described: Described, summary: NetworkSummary, graph: Graph): void {
+function printSummary(io: Io, described: Described, summary: NetworkSummary, graph: Graph, engine: EngineChoice): void {
   const { bold, dim } = io.colours;
   const { configuration: c, imageSize } = described;
   const print = (line: string) => io.stdout.write(`${line}\n`);
@@ -238,6 +241,8 @@ function printSummary(io: Io, described: Described, summary: NetworkSummary, gra
   for (const line of realFed) print(`  ${line}`);
   if (repConvNames(graph).length > 0)
     print(dim('the parts of RepConv (body) merge exactly into 3×3 convolutions that are fed by spikes'));
+  print('');
+  print(`engine: ${engine.name} (${oneLine(engine.why)})`);
 }
 
 /** Layers that differ only in the number of their block or in q, k, v share a row. */

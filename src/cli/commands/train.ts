@@ -7,7 +7,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { openDataset } from '../../data/datasets/openDataset.js';
 import { MetaSpikeformerError, UsageError } from '../../errors.js';
-import { createTrainingEngine, maximumThreads } from '../../runtime/engines.js';
+import { createTrainingEngine, engineNames, maximumThreads } from '../../runtime/engines.js';
 import { type FigureWords, qualified } from '../../tasks/task.js';
 import { dataProblems } from '../../training/fit.js';
 import { checkRecipe, draftOf, metricOf } from '../../training/recipe.js';
@@ -40,7 +40,7 @@ const schema = z.strictObject({
   dataChanged: z.boolean().default(false),
   set: z.array(z.string()).default([]),
   threads: wholeNumber(1, maximumThreads).optional(),
-  engine: oneOf(['wasm', 'reference']).optional(),
+  engine: oneOf(engineNames).optional(),
   ...readingOptions,
   json: z.boolean().default(false),
 });
@@ -61,7 +61,10 @@ export function registerTrain(program: Command, session: Session): void {
     .option('--data-changed', 'with --resume: continue although the data has changed since the run began')
     .option('--set <key=value...>', 'change the recipe, e.g. schedule.learningRate=0.002 timeSteps=4')
     .option('--threads <N>', `threads, 1 to ${maximumThreads} (default: as many as there are processors)`)
-    .option('--engine <NAME>', 'wasm (default), or reference: plain loops, very slow, for comparison');
+    .option(
+      '--engine <NAME>',
+      'native (default where it was built), wasm, or reference: plain loops, very slow, for comparison',
+    );
   addReadingOptions(command)
     .option('--json', 'print one JSON document')
     .action((typed: Record<string, unknown>) => run(session, parseOptions(schema, typed)));

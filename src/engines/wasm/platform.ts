@@ -91,21 +91,39 @@ const browserSource = `${serve}
 self.onmessage = ({ data }) => serve(data, () => self.postMessage('ready'));`;
 
 /** Starts a thread; resolves once it is about to enter its loop. @throws EngineError when it cannot be started. */
-export async function startThread(start: WorkerStart): Promise<Thread> {
+export function startThread(start: WorkerStart): Promise<Thread> {
+  return named('wasm', start, () => (isNode() ? startNodeThread(nodeSource, start) : startBrowserThread(start)));
+}
+
+/**
+ * Starts a thread in Node that runs other source: it finds `start` in `workerData`, posts a message when it is about to enter its loop, and returns when the engine is stopped.
+ *
+ * @throws EngineError when it cannot be started.
+ */
+export function startThreadWith<Start extends WorkerStart>(
+  family: string,
+  source: string,
+  start: Start,
+): Promise<Thread> {
+  return named(family, start, () => startNodeThread(source, start));
+}
+
+/** An error says whose thread did not start. */
+async function named(family: string, { thread }: WorkerStart, start: () => Promise<Thread>): Promise<Thread> {
   try {
-    return isNode() ? await startNodeThread(start) : await startBrowserThread(start);
+    return await start();
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new EngineError(`Thread ${start.thread} of the wasm engine did not start (${reason}); try threads: 1.`, {
+    throw new EngineError(`Thread ${thread} of the ${family} engine did not start (${reason}); try threads: 1.`, {
       cause,
     });
   }
 }
 
-async function startNodeThread(start: WorkerStart): Promise<Thread> {
+async function startNodeThread(source: string, start: WorkerStart): Promise<Thread> {
   const { Worker }: WorkerThreads = await import(/* @vite-ignore */ /* webpackIgnore: true */ nodeWorkerThreads);
   // Without the parent's flags: it may have been started with loaders or an input type that do not fit this source.
-  const worker = new Worker(nodeSource, { eval: true, execArgv: [], workerData: start });
+  const worker = new Worker(source, { eval: true, execArgv: [], workerData: start });
   await new Promise<void>((resolve, reject) => {
     worker.once('message', () => resolve());
     worker.once('error', reject);

@@ -51,27 +51,46 @@ const defaultTableBudgetBytes = 384 * 2 ** 20;
 /** More threads than this were never measured, and a program's changes of instruction cost more with each. */
 const mostThreads = 64;
 
-interface Exports {
+/** Of the wasm module; `kernels/index.ts` says more. */
+export interface Exports {
   run(program: number, count: number, scratch: number, stride: number, threads: number, maySleep: number): void;
+  execute(instruction: number, scratch: number, from: number, until: number): void;
   stop(): void;
+}
+
+/** Who carries programs out on the engine's memory. */
+export interface Executor {
+  /** Runs `count` instructions to the end, together with the threads that were started. */
+  run(program: number, count: number, scratch: number, scratchStride: number, threads: number): void;
+  startThread(thread: number): Promise<Thread>;
+  /** Ends the life of every thread. */
+  stop(): void;
+}
+
+/** What an executor has to work with. */
+export interface ExecutorParts {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  /** Of the calling thread's instance. */
+  readonly exports: Exports;
 }
 
 export class WasmEngine implements Engine, TrainingEngine, EngineParts {
   /** Results of another precision are another engine's. */
   readonly name: string;
-  private readonly sleeps = maySleep() ? 1 : 0;
   private disposed = false;
 
   constructor(
+    private readonly family: string,
     readonly memory: WasmMemory,
     readonly constants: Constants,
-    private readonly exports: Exports,
+    private readonly executor: Executor,
     readonly precision: Precision,
     readonly spikeKernel: SpikeKernel,
     private readonly workers: readonly Thread[],
   ) {
     this.name = [
-      'wasm',
+      family,
       ...(precision === 'f32' ? [] : [precision]),
       ...(spikeKernel === 'table' ? [] : [spikeKernel]),
     ].join(' ');
@@ -92,18 +111,18 @@ export class WasmEngine implements Engine, TrainingEngine, EngineParts {
   }
 
   execute(code: number, count: number, scratch: number, scratchStride: number): void {
-    if (count > 0) this.exports.run(code, count, scratch, scratchStride, this.threads, this.sleeps);
+    if (count > 0) this.executor.run(code, count, scratch, scratchStride, this.threads);
   }
 
   async dispose(): Promise<void> {
     if (this.disposed) return;
     this.disposed = true;
-    if (this.workers.length > 0) this.exports.stop();
+    if (this.workers.length > 0) this.executor.stop();
     await Promise.all(this.workers.map((worker) => worker.terminate()));
   }
 
   expectAlive(action: string): void {
-    if (this.disposed) throw new EngineError(`${action}: the wasm engine was disposed of; create a new one`);
+    if (this.disposed) throw new EngineError(`${action}: the ${this.family} engine was disposed of; create a new one`);
   }
 }
 
@@ -112,7 +131,29 @@ export class WasmEngine implements Engine, TrainingEngine, EngineParts {
  *
  * @throws EngineError when the options contradict each other, WebAssembly SIMD is missing, or a thread does not start.
  */
-export async function createWasmEngine(options: WasmEngineOptions = {}): Promise<WasmEngine> {
+export function createWasmEngine(options: WasmEngineOptions = {}): Promise<WasmEngine> {
+  return createEngineWith('wasm', options, ({ module, memory, exports }) => {
+    const sleeps = maySleep() ? 1 : 0;
+    return {
+      run: (program, count, scratch, stride, threads) => exports.run(program, count, scratch, stride, threads, sleeps),
+      startThread: (thread) => startThread({ module, memory, thread }),
+      stop: () => exports.stop(),
+    };
+  });
+}
+
+/**
+ * An engine with this memory and these instructions.
+ *
+ * @param family Its name, apart from what the options add.
+ * @param executorOf Who carries them out.
+ * @throws EngineError as `createWasmEngine`.
+ */
+export async function createEngineWith(
+  family: string,
+  options: WasmEngineOptions,
+  executorOf: (parts: ExecutorParts) => Executor,
+): Promise<WasmEngine> {
   const { precision = 'f32', spikeKernel = 'table' } = options;
   if (spikeKernel === 'dense' && precision !== 'f32') {
     throw new EngineError(`the dense kernel has no ${precision}: use f32, or the table kernel`);
@@ -125,8 +166,9 @@ export async function createWasmEngine(options: WasmEngineOptions = {}): Promise
   const instance = await WebAssembly.instantiate(module, { env: { memory: memory.memory } });
   const constants = new Constants(memory, options.tableBudgetBytes ?? defaultTableBudgetBytes);
   const exports = instance.exports as unknown as Exports;
-  const workers = await startThreads(module, memory.memory, threads, exports);
-  return new WasmEngine(memory, constants, exports, precision, spikeKernel, workers);
+  const executor = executorOf({ module, memory: memory.memory, exports });
+  const workers = await startThreads(executor, threads);
+  return new WasmEngine(family, memory, constants, executor, precision, spikeKernel, workers);
 }
 
 function kernelsFor(shared: boolean, fused: boolean): string {
@@ -160,18 +202,13 @@ async function compile(base64: string): Promise<WebAssembly.Module> {
 }
 
 /** Starts all but the caller's thread. When one fails, the others are stopped before the error is thrown. */
-async function startThreads(
-  module: WebAssembly.Module,
-  memory: WebAssembly.Memory,
-  threads: number,
-  exports: Exports,
-): Promise<Thread[]> {
-  const starts = Array.from({ length: threads - 1 }, (_, index) => startThread({ module, memory, thread: index + 1 }));
+async function startThreads(executor: Executor, threads: number): Promise<Thread[]> {
+  const starts = Array.from({ length: threads - 1 }, (_, index) => executor.startThread(index + 1));
   const results = await Promise.allSettled(starts);
   const workers = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const failure = results.find((result) => result.status === 'rejected');
   if (!failure) return workers;
-  exports.stop();
+  executor.stop();
   await Promise.all(workers.map((worker) => worker.terminate()));
   throw failure.reason;
 }
