@@ -22,6 +22,14 @@ export function storeLanes(address: usize, value: v128, lanes: u32): void {
   if (lanes > 2) v128.store_lane<u32>(address, value, 2, 8);
 }
 
+/** All bits set in the lanes of the channels `channel … channel + 3` that have a spike in their word. */
+// @ts-ignore: decorator
+@inline
+export function spikeMask(word: u32, channel: u32): v128 {
+  const bits = i32x4(1, 2, 4, 8);
+  return i32x4.eq(v128.and(i32x4.splat(word >>> (channel & 31)), bits), bits);
+}
+
 /** Writes four lanes of each of four vectors in the order of a transposed matrix: the first lane of each, then the second of each, 64 bytes. */
 // @ts-ignore: decorator
 @inline

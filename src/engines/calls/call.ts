@@ -67,7 +67,7 @@ export interface DeclaredSetting<Call> {
 export interface CallDeclaration<Call> {
   readonly tensors: Readonly<Record<string, DeclaredTensor<Call>>>;
   /** Whole numbers of at least 1. */
-  readonly sizes: readonly (keyof Call & string)[];
+  readonly sizes: readonly string[];
   /** Other numbers. */
   readonly settings: Readonly<Record<string, DeclaredSetting<Call>>>;
 }
@@ -92,7 +92,7 @@ export function declareCall<Call extends NamedCall>(
   return {
     kernel,
     check: (call) => {
-      expectWhole(call.name, Object.fromEntries(sizes.map((size) => [size, Number(call[size])])));
+      expectWhole(call.name, Object.fromEntries(sizes.map((size) => [size, sizeOf(call, size)])));
       parts.check?.(call);
       for (const [role, declared] of roles) checkTensor(call, role, declared);
       for (const [role, declared] of roles) if (declared.access === 'write') checkApart(call, role, tensors);
@@ -128,6 +128,11 @@ export function word<Call>(value: (call: Call) => number): DeclaredSetting<Call>
 /** The call's tensor of that role, if it has one. */
 export function tensorOf<Call extends NamedCall>(call: Call, role: string): Tensor | undefined {
   return (call as Readonly<Record<string, unknown>> & Call)[role] as Tensor | undefined;
+}
+
+/** The call's size of that name. */
+export function sizeOf<Call extends NamedCall>(call: Call, size: string): number {
+  return (call as Readonly<Record<string, unknown>> & Call)[size] as number;
 }
 
 function checkTensor<Call extends NamedCall>(call: Call, role: string, declared: DeclaredTensor<Call>): void {

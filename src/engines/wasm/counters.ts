@@ -1,6 +1,6 @@
 /** Counters of a recording: all lie in one piece, which is set to 0 before every run; and the tables that counting instructions look up. */
 import { EngineError } from '../errors.js';
-import type { Counters, MemoryBlock, Tensor } from '../tensor.js';
+import type { Counters, MemoryBlock } from '../tensor.js';
 import { CountWord } from './instructionSet.js';
 import type { WasmBlock } from './memory.js';
 import type { Opcode } from './opcodes.generated.js';
@@ -20,7 +20,6 @@ export class WasmCounters implements Counters {
 /** What counting uses of the recording. */
 interface Recorder {
   allocate(byteLength: number): MemoryBlock;
-  address(user: string, tensor: Tensor): number;
   append(name: string, kernel: string, method: string, opcode: Opcode, operands: Record<number, number>): Uint32Array;
   expectOpen(user: string): void;
 }
@@ -28,7 +27,7 @@ interface Recorder {
 export class WasmCounting {
   private bytes = 0;
   private readonly region = new SharedScratch();
-  private readonly tables: { readonly address: number; readonly values: Uint32Array }[] = [];
+  private readonly tables: { readonly block: WasmBlock; readonly values: Uint32Array }[] = [];
 
   constructor(private readonly recorder: Recorder) {}
 
@@ -43,10 +42,10 @@ export class WasmCounting {
 
   /** Lays the counters out and says where they are; none when nothing counts. */
   close(): WasmBlock | undefined {
+    for (const { block, values } of this.tables) block.memory.uint32(block.address, values.length).set(values);
     if (this.bytes === 0) return undefined;
     const block = this.recorder.allocate(this.bytes) as WasmBlock;
     this.region.placeAt(block.address);
-    for (const { address, values } of this.tables) block.memory.uint32(address, values.length).set(values);
     return block;
   }
 
@@ -69,10 +68,8 @@ export class WasmCounting {
 
   /** Numbers that an instruction looks up, written when the recording is closed. */
   table(values: ArrayLike<number>): number {
-    const block = this.recorder.allocate(4 * values.length);
-    const tensor: Tensor = { shape: [values.length], storage: 'real', block, byteOffset: 0 };
-    const address = this.recorder.address('table', tensor);
-    this.tables.push({ address, values: Uint32Array.from(values) });
-    return address;
+    const block = this.recorder.allocate(4 * values.length) as WasmBlock;
+    this.tables.push({ block, values: Uint32Array.from(values) });
+    return block.address;
   }
 }

@@ -3,7 +3,7 @@
  * and the settings, in the order of the declaration. The kernel is the function of the same name in `kernels/`.
  */
 import type { CallDeclaration, KernelCall, NamedCall } from '../calls/call.js';
-import { tensorOf } from '../calls/call.js';
+import { sizeOf, tensorOf } from '../calls/call.js';
 import { EngineError } from '../errors.js';
 import { Size } from './instructionSet.js';
 import { bitsOf } from './numbers.js';
@@ -34,7 +34,7 @@ export function recordDeclared<Call extends NamedCall>(
       const tensor = tensorOf(call, role);
       return tensor ? recording.address(name, tensor) : 0;
     }),
-    ...declaration.sizes.map((size) => Number(call[size])),
+    ...declaration.sizes.map((size) => sizeOf(call, size)),
     ...Object.values(declaration.settings).map(({ as, value }) => (as === 'word' ? value(call) : bitsOf(value(call)))),
   ];
   if (values.length >= Size.instruction / 4)
