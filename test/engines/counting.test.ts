@@ -13,7 +13,6 @@ import { Workbench } from './support.js';
 const engines: readonly (readonly [string, () => Promise<Engine>])[] = [
   ['reference', () => createReferenceEngine()],
   ['wasm, plain memory', () => createWasmEngine({ threads: 1, sharedMemory: false })],
-  ['wasm, 2 threads', () => createWasmEngine({ threads: 2 })],
   ['wasm, 3 threads', () => createWasmEngine({ threads: 3 })],
 ];
 

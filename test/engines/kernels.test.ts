@@ -1,11 +1,12 @@
 /**
  * Every kernel on every engine, against what others computed (PyTorch's conv2d, spikingjelly's neurons, the authors'
- * attention) and against brute-force definitions; then the engines against each other on random shapes. Not about speed.
+ * attention) and against brute-force definitions. The engines against each other are for `contract.test.ts`. Not about speed.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { coincidence, coincidenceGradient } from '../../src/engines/calls/coincidence.js';
+import { gate, gateGradient } from '../../src/engines/calls/gate.js';
 import { EngineError } from '../../src/engines/errors.js';
 import type { ConvolutionGeometry, Engine, Tensor } from '../../src/engines/kernels.js';
-import { createWasmEngine } from '../../src/engines/wasm/index.js';
 import { elementCount } from '../../src/graph/shape.js';
 import { readFixtureJson, readFixtureTensors } from '../support/safetensors.js';
 import {
@@ -583,6 +584,80 @@ describe.each(engines)('the $name engine', ({ create }) => {
       bench.dispose();
     });
 
+    it.each([
+      { images: 1, tokens: 1, channels: 1 },
+      { images: 3, tokens: 7, channels: 45 },
+      { images: 2, tokens: 600, channels: 64 },
+    ])('count coincidences and gate, with their gradients: $images × $tokens × $channels', async (sizes) => {
+      const { images, tokens, channels } = sizes;
+      const numbers = new SeededNumbers(12);
+      const shape = [images, tokens, channels];
+      const length = images * tokens * channels;
+      const [one, other] = [numbers.bits(length, 0.8), numbers.bits(length, 0.8)];
+      const gates = numbers.bits(images * channels, 0.5);
+      const [arriving, arrivingAtCounts] = [numbers.reals(length), numbers.reals(images * channels)];
+      const bench = new Workbench(engine);
+      const [key, value] = [bench.spikes(shape, one), bench.spikes(shape, other)];
+      const opening = bench.spikes([images, channels], gates);
+      const counts = bench.real([images, channels]);
+      const gated = bench.spikeOutput(shape);
+      const [keyGradient, valueGradient] = [bench.real(shape), bench.real(shape)];
+      const [inputGradient, gateGradientOf] = [bench.real(shape), bench.real([images, channels])];
+      bench.kernels.record(coincidence, { name: 'K·V', ...sizes, key, value, output: counts });
+      bench.kernels.record(gate, { name: 'gate', ...sizes, input: key, gate: opening, output: gated });
+      bench.kernels.record(coincidenceGradient, {
+        name: 'δK·V',
+        ...sizes,
+        key,
+        value,
+        outputGradient: bench.real([images, channels], arrivingAtCounts),
+        keyGradient,
+        valueGradient,
+      });
+      bench.kernels.record(gateGradient, {
+        name: 'δgate',
+        ...sizes,
+        input: key,
+        gate: opening,
+        outputGradient: bench.real(shape, arriving),
+        inputGradient,
+        gateGradient: gateGradientOf,
+      });
+      await bench.run();
+      const ofChannel = (i: number) => Math.floor(i / (tokens * channels)) * channels + (i % channels);
+      const sums = (terms: (i: number) => number) => {
+        const result = new Float64Array(images * channels);
+        for (let i = 0; i < length; i++) result[ofChannel(i)]! += terms(i);
+        return result;
+      };
+      const each = (term: (i: number) => number) => Array.from({ length }, (_, i) => term(i));
+      expectSame(
+        await bench.read(counts),
+        sums((i) => one[i]! * other[i]!),
+      );
+      expectSame(
+        await bench.readBits(gated),
+        each((i) => one[i]! * gates[ofChannel(i)]!),
+      );
+      expectClose(
+        await bench.read(keyGradient),
+        each((i) => arrivingAtCounts[ofChannel(i)]! * other[i]!),
+      );
+      expectClose(
+        await bench.read(valueGradient),
+        each((i) => arrivingAtCounts[ofChannel(i)]! * one[i]!),
+      );
+      expectClose(
+        await bench.read(inputGradient),
+        each((i) => arriving[i]! * gates[ofChannel(i)]!),
+      );
+      expectClose(
+        await bench.read(gateGradientOf),
+        sums((i) => arriving[i]! * one[i]!),
+      );
+      bench.dispose();
+    });
+
     it('repeat real numbers', async () => {
       const values = numbers.reals(33);
       const bench = new Workbench(engine);
@@ -799,86 +874,3 @@ describe('the reference engine refuses', () => {
     await expect(other.run()).rejects.toThrow(EngineError);
   });
 });
-
-describe('on random shapes the wasm engine', () => {
-  let reference: Engine;
-  let wasm: Engine;
-  let threeThreads: Engine;
-  beforeAll(async () => {
-    reference = await referenceEngine.create();
-    wasm = await createWasmEngine({ threads: 1 });
-    threeThreads = await createWasmEngine({ threads: 3 });
-  });
-  afterAll(async () => {
-    for (const engine of [reference, wasm, threeThreads]) await engine.dispose();
-  });
-
-  const seeds = Array.from({ length: 40 }, (_, seed) => seed);
-
-  it.each(seeds)('convolves as the reference does, on any number of threads (seed %d)', async (seed) => {
-    const data = anyConvolution(new SeededNumbers(1000 + seed));
-    const found = await convolve(wasm, data);
-    expectClose(found, await convolve(reference, data));
-    // Cutting the work among threads must not change the order of any sum.
-    expectSame(await convolve(threeThreads, data), found);
-  });
-
-  it.each(seeds)('fires as the reference does (seed %d)', async (seed) => {
-    const numbers = new SeededNumbers(2000 + seed);
-    const timeSteps = numbers.whole(1, 6);
-    const data = {
-      timeSteps,
-      inputTimeSteps: numbers.pick([1, timeSteps]),
-      positions: numbers.whole(1, 40),
-      channels: numbers.whole(1, 200),
-      tau: numbers.pick([2, 2, 1.5, 4]),
-      threshold: numbers.pick([1, 0.5, 0.3]),
-    };
-    const input = numbers.reals(data.inputTimeSteps * data.positions * data.channels, 3);
-    expectSame(await fire(wasm, data, input), await fire(reference, data, input));
-  });
-
-  it.each(seeds)('attends as the reference does (seed %d)', async (seed) => {
-    const numbers = new SeededNumbers(3000 + seed);
-    const heads = numbers.whole(1, 8);
-    const channels = heads * numbers.whole(1, 70);
-    const data = { images: numbers.whole(1, 3), tokens: numbers.whole(1, 80), channels, heads, scale: 0.125 };
-    const length = data.images * data.tokens * channels;
-    const rate = numbers.uniform();
-    const bits = {
-      query: numbers.bits(length, rate),
-      key: numbers.bits(length, rate),
-      value: numbers.bits(length, rate),
-    };
-    expectSame(await attend(wasm, data, bits), await attend(reference, data, bits));
-  });
-});
-
-/** Any geometry that PyTorch would take, small, biased towards the layers that networks have. */
-function anyConvolution(numbers: SeededNumbers): ConvolutionData {
-  const kind = numbers.pick(['whole', 'whole', 'depthwise', 'grouped'] as const);
-  const groups = kind === 'whole' ? 1 : kind === 'grouped' ? numbers.whole(2, 5) : numbers.whole(1, 100);
-  const perGroup = kind === 'depthwise' ? 1 : 0;
-  const inputChannels = groups * (perGroup || numbers.whole(1, Math.ceil(100 / groups)));
-  const outputChannels = groups * (perGroup || numbers.whole(1, Math.ceil(100 / groups)));
-  const kernel = numbers.pick([
-    [1, 1],
-    [3, 3],
-    [7, 7],
-    [numbers.whole(1, 4), numbers.whole(1, 4)],
-  ] as const);
-  const timeSteps = numbers.whole(1, 3);
-  const geometry = geometryOf({
-    images: timeSteps * numbers.whole(1, 2),
-    channels: [inputChannels, outputChannels],
-    size: [kernel[0] + numbers.whole(0, 8), kernel[1] + numbers.whole(0, 8)],
-    kernel,
-    stride: [numbers.whole(1, 3), numbers.whole(1, 3)],
-    padding: [numbers.whole(0, kernel[0]), numbers.whole(0, kernel[1])],
-    groups,
-  });
-  return randomConvolution(numbers, geometry, numbers.pick(['real', 'spikes', 'spikes']), {
-    bias: numbers.pick([true, false]),
-    residualSteps: numbers.pick([0, 1, timeSteps]),
-  });
-}

@@ -11,14 +11,7 @@ import type { Engine } from '../../src/engines/kernels.js';
 import { integrateAndFireDynamics } from '../../src/engines/neuronDynamics.js';
 import type { TrainingEngine } from '../../src/engines/trainingKernels.js';
 import { readFixtureJson, readFixtureTensors } from '../support/safetensors.js';
-import {
-  enginesThatMayTrain,
-  expectClose,
-  expectSame,
-  SeededNumbers,
-  TrainingWorkbench,
-  Workbench,
-} from './support.js';
+import { engines, expectClose, expectSame, SeededNumbers, TrainingWorkbench, Workbench } from './support.js';
 
 interface NeuronCase {
   readonly id: string;
@@ -56,7 +49,7 @@ describe('one step of integrate-and-fire', () => {
   });
 });
 
-describe.each(enginesThatMayTrain)('on the $name engine', ({ create }) => {
+describe.each(engines)('on the $name engine', ({ create }) => {
   let engine: Engine & TrainingEngine;
   beforeAll(async () => {
     engine = (await create()) as Engine & TrainingEngine;
