@@ -16,8 +16,8 @@ import { networkOf } from '../inference/network.js';
 import { takeInput } from '../inference/takenInput.js';
 import { type TuneOptions, type Tuning, tuneRepConvs } from '../inference/tune.js';
 import type { FieldTensor, Outputs } from '../inference/types.js';
-import type { ModalityName } from '../interop/modelDescription.js';
 import { warningsOf } from '../interop/warnings.js';
+import { defaultModality, type ModalityName } from '../modalities/names.js';
 import type { NetworkConfiguration } from '../models/architecture.js';
 import type { UnseenOptions } from '../models/configurations.js';
 import { architectureOf, describeNetwork } from '../models/registry.js';
@@ -58,7 +58,7 @@ export class Model {
     this.architecture = architectureOf(parts).name;
     this.configuration = parts.configuration;
     this.task = parts.task ?? defaultTask;
-    this.modality = parts.modality ?? 'image';
+    this.modality = parts.modality ?? defaultModality;
     this.provenance = parts.provenance;
     this.preprocessing = parts.preprocessing;
     this.labels = parts.labels ?? Array.from({ length: parts.configuration.classes }, (_, index) => `class ${index}`);

@@ -6,7 +6,7 @@ import type { Engine } from '../engines/kernels.js';
 import type { Parameters } from '../graph/graph.js';
 import type { FieldTensor, Outputs, Recorded, RecordOptions } from '../inference/types.js';
 import type { ChosenWeights } from '../interop/loadParameters.js';
-import type { ModalityName } from '../interop/modelDescription.js';
+import type { ModalityName } from '../modalities/names.js';
 import type { NetworkConfiguration } from '../models/architecture.js';
 import type { PrepareOptions } from '../runtime/prepare.js';
 

@@ -18,6 +18,6 @@ export type { BatchOptions, ImageBatch, ImageFolder } from '../loader/imageFolde
 export type { Shard } from '../loader/shard.js';
 export type { AccuracyCounts, ClassCounts } from '../metrics/accuracy.js';
 export type { AugmentationSettings } from '../modalities/image/settings.js';
-export type { ParsedRecipe } from '../training/recipe.js';
+export type { ParsedRecipe, RecipeModel } from '../training/recipe.js';
 export type { EvaluateOptions } from './evaluate.js';
 export type { EvaluationDataOptions } from './evaluationData.js';

@@ -12,6 +12,7 @@ export type { PaperLayer } from '../energy/paperConvention.js';
 export type * from '../engines/kernels.js';
 export type {
   Attributes,
+  GraphBuilder,
   GraphOutput,
   Initialiser,
   OutputMeaning,
@@ -22,8 +23,8 @@ export type { TunedForm } from '../inference/tune.js';
 export type { FrameRecordOptions, Outputs, Recorded, RecordOptions } from '../inference/types.js';
 export type { AttentionRole } from '../insight/neuronLayers.js';
 export type { DType } from '../interop/dtype.js';
-export type { ModalityName } from '../interop/modelDescription.js';
 export type { TensorData } from '../interop/tensorData.js';
+export type { ModalityName } from '../modalities/names.js';
 export type {
   Architecture,
   ConfigurationSchema,
@@ -39,6 +40,7 @@ export type {
   UnseenOptions,
 } from '../models/configurations.js';
 export type { Features, Head, StageMap } from '../models/head.js';
+export type { NeuronName } from '../models/neurons.js';
 export type { DescribedNetwork, NetworkConfiguration } from '../models/registry.js';
 export type { AttentionSize } from '../operators/traits.js';
 export type { EngineName } from '../runtime/engines.js';

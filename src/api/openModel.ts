@@ -11,6 +11,7 @@ import { MetaSpikeformerError, UsageError } from '../errors.js';
 import type { Checkpoint } from '../interop/checkpoint.js';
 import { type CheckpointOptions, checkpointOptionNames, loadParameters } from '../interop/loadParameters.js';
 import { trainedAt } from '../interop/warnings.js';
+import { modalityOfCheckpoint } from '../modalities/names.js';
 import type { UnseenOptions } from '../models/configurations.js';
 import { demonstrationParameters } from '../models/initialise.js';
 import { describeNetwork, graphOf } from '../models/registry.js';
@@ -158,7 +159,7 @@ async function modelFromCheckpoint(
     architecture,
     configuration,
     task: taskOfCheckpoint(checkpoint.name, task),
-    modality,
+    modality: modalityOfCheckpoint(checkpoint.name, modality),
     parameters,
     provenance: {
       name,

@@ -20,7 +20,7 @@ import type { OptionNames } from '../optionNames.js';
 import { firstNonFinite } from '../runtime/layout.js';
 import { type Checkpoint, type CheckpointTensor, matchParameters } from './checkpoint.js';
 import { CheckpointError, printable } from './errors.js';
-import { descriptionOf, type ModalityName, type ModelDescription } from './modelDescription.js';
+import { descriptionOf, type ModelDescription } from './modelDescription.js';
 import { shardNote } from './shardedCheckpoint.js';
 import { type WeightSet, weightSetsOf } from './weightSets.js';
 import { weightsNote } from './weightsNote.js';
@@ -53,9 +53,9 @@ export interface CheckpointNetwork {
   readonly architecture: string;
   readonly configuration: NetworkConfiguration;
   readonly graph: Graph;
-  /** What the file says that the network is asked; undefined where it says nothing. Whoever asks knows the tasks. */
+  /** What the file says that the network is asked, and about what; undefined where it says nothing. Whoever asks knows the tasks and modalities. */
   readonly task: string | undefined;
-  readonly modality: ModalityName;
+  readonly modality: string | undefined;
   readonly description: ModelDescription;
   readonly weights: ChosenWeights;
   /** What a person should know of the choice of weights and of the network, a line each. */
@@ -123,7 +123,7 @@ export function recogniseCheckpoint(checkpoint: Checkpoint, options: CheckpointO
     ...((known ? undefined : architectureOf(network).notes?.(network.configuration)) ?? []),
   ].map((note) => `${checkpoint.name}: ${note}`);
   const tensors = [...matched].map(([name, place]) => [name, taken.set.tensor(place, name)] as const);
-  const { task, modality = 'image' } = description;
+  const { task, modality } = description;
   return {
     ...network,
     task,

@@ -12,10 +12,6 @@ import { CheckpointError, printable } from './errors.js';
 /** Key of the description in a file's metadata. */
 const descriptionKey = 'meta-spikeformer';
 
-/** What networks are asked about. */
-export const modalityNames = ['image'] as const;
-export type ModalityName = (typeof modalityNames)[number];
-
 const name = z.string().min(1).max(100);
 
 const descriptionSchema = z.object({
@@ -37,7 +33,8 @@ export interface ModelDescription {
   readonly configuration?: object;
   /** The name of what the network is asked; whoever asks knows the tasks. */
   readonly task?: string;
-  readonly modality?: ModalityName;
+  /** The name of what it is asked about; whoever shows it samples knows the modalities. */
+  readonly modality?: string;
   readonly preprocessing?: PreprocessSettings;
   readonly labels?: readonly string[];
   readonly description?: string;
@@ -53,7 +50,7 @@ export function describedBy(description: ModelDescription): Record<string, strin
   return { [descriptionKey]: JSON.stringify(description) };
 }
 
-/** @throws CheckpointError for a description that is none, and one of an architecture or a modality that this version does not know. */
+/** @throws CheckpointError for a description that is none, and one of an architecture that this version does not know. */
 export function descriptionOf(checkpoint: Pick<Checkpoint, 'name' | 'metadata'>): ModelDescription {
   const text = checkpoint.metadata[descriptionKey];
   if (text === undefined) return {};
@@ -68,14 +65,11 @@ export function descriptionOf(checkpoint: Pick<Checkpoint, 'name' | 'metadata'>)
   const parsed = descriptionSchema.safeParse(json);
   if (!parsed.success) throw fail(`is not a model description: ${parsed.error.issues[0]?.message}`);
   const { configuration, preprocessing, labels, description, trainedTimeSteps } = parsed.data;
-  const known = <Name extends string>(field: 'architecture' | 'modality', names: readonly Name[]) => {
-    const found = parsed.data[field];
-    if (found === undefined || names.includes(found as Name)) return found as Name | undefined;
-    throw fail(`names the ${field} ${printable(found)}; this version knows ${names.join(', ')}`);
-  };
-  const architecture = known('architecture', architectureNames());
-  const { task } = parsed.data;
-  const modality = known('modality', modalityNames);
+  const { architecture, task, modality } = parsed.data;
+  if (architecture !== undefined && !architectureNames().includes(architecture))
+    throw fail(
+      `names the architecture ${printable(architecture)}; this version knows ${architectureNames().join(', ')}`,
+    );
   return {
     ...(architecture === undefined ? {} : { architecture }),
     ...(configuration ? { configuration } : {}),

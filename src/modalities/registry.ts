@@ -2,10 +2,11 @@
 import { UsageError } from '../errors.js';
 import { type ImageSettingsInput, imageModality } from './image/imageModality.js';
 import type { DrawnChange, Modality } from './modality.js';
+import type { ModalityName } from './names.js';
 
-const modalities = { image: imageModality };
+const modalities = { image: imageModality } satisfies Record<ModalityName, unknown>;
 
-export type ModalityName = keyof typeof modalities;
+export type { ModalityName } from './names.js';
 
 /** How samples become floats, as a caller of the loader writes it. */
 export type ModalitySettings = ImageSettingsInput;

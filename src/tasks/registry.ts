@@ -1,6 +1,6 @@
 /** The tasks by name, which is what recipes and checkpoints say. */
 import type { ZodRawShape } from 'zod';
-import { UsageError } from '../errors.js';
+import { UsageError, withoutControls } from '../errors.js';
 import { classification } from './classification/classification.js';
 import type { Evaluation, Metric, Objective, Task } from './task.js';
 
@@ -41,7 +41,9 @@ export function taskNames(): readonly string[] {
  */
 export function taskOfCheckpoint(file: string, name = defaultTask): string {
   if (tasks.has(name)) return name;
-  throw new UsageError(`${file}: names the task ${name.slice(0, 60)}; this version knows ${taskNames().join(', ')}`);
+  throw new UsageError(
+    `${file}: names the task ${withoutControls(name).slice(0, 100)}; this version knows ${taskNames().join(', ')}`,
+  );
 }
 
 /** @throws UsageError listing what there is. */

@@ -13,6 +13,7 @@ import { writeNodeFile } from '../interop/nodeFile.js';
 import { sweepTemporaries } from '../interop/temporaryFiles.js';
 
 import { createLoader, type Loader, type TrainingBatch } from '../loader/loader.js';
+import { defaultModality } from '../modalities/names.js';
 import { createTrainingEngine } from '../runtime/engines.js';
 import { type AnyMetric, taskNamed } from '../tasks/registry.js';
 import { qualified, type Sums } from '../tasks/task.js';
@@ -372,7 +373,7 @@ class TrainingRun {
     return {
       ...recipeNetwork(this.#recipe),
       task,
-      modality: 'image',
+      modality: defaultModality,
       preprocessing: this.#phase.preprocessing,
       labels: [...this.#settings.dataset.classes],
       description: `recipe ${name}, ${epoch + 1} epochs${judged}`,

@@ -7,8 +7,8 @@ import type { Graph } from '../../graph/graph.js';
 import { type NetworkSummary, stageOf, summarise } from '../../insight/summary.js';
 import { openCheckpointFile } from '../../interop/checkpointFiles.js';
 import { type CheckpointOptions, type ChosenWeights, recogniseCheckpoint } from '../../interop/loadParameters.js';
-import type { ModalityName } from '../../interop/modelDescription.js';
 import { trainedAt, warningsOf } from '../../interop/warnings.js';
+import { defaultModality, type ModalityName, modalityOfCheckpoint } from '../../modalities/names.js';
 import type { UnseenOptions } from '../../models/configurations.js';
 import {
   architectureOf,
@@ -69,7 +69,7 @@ interface Described extends Required<NetworkDescription> {
 
 const defaultImageSize = [224, 224] as const;
 /** Of networks that no file describes. */
-const imageClassifier = { task: defaultTask, modality: 'image' } as const;
+const imageClassifier = { task: defaultTask, modality: defaultModality } as const;
 
 export function registerInfo(program: Command, session: Session): void {
   const command = program.command('info').description('describe a network: parameters, stages, operations');
@@ -148,7 +148,7 @@ async function describeCheckpoint(path: string, options: CheckpointOptions): Pro
       architecture,
       configuration,
       task: taskOfCheckpoint(path, task),
-      modality,
+      modality: modalityOfCheckpoint(path, modality),
       ...trainedAt(description),
       imageSize: description.preprocessing?.crop ?? defaultImageSize,
       weights,
