@@ -3,9 +3,9 @@
  */
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { relative, sep } from 'node:path';
+import { basename, relative, sep } from 'node:path';
 import { openArchive } from '../data/datasets/archive.js';
-import type { LabelledImages } from '../data/datasets/images.js';
+import type { ImageDataset, LabelledImages } from '../data/datasets/images.js';
 import { ignoredNote } from '../data/datasets/layout.js';
 import { openDataset } from '../data/datasets/openDataset.js';
 import { recogniseFolder } from '../data/datasets/recognise.js';
@@ -13,13 +13,17 @@ import { locate, systemPath } from '../data/fileNames.js';
 import { findImageFolder } from '../data/imageFolder.js';
 import { isImageName } from '../data/names.js';
 import type { PreprocessSettings } from '../data/preprocess.js';
+import type { TargetStore } from '../data/targets/registry.js';
 import { UsageError } from '../errors.js';
 import { batchesInOrder } from '../loader/batchesInOrder.js';
 import { imagesOfFolder } from '../loader/imageFolder.js';
+import type { SampleBatch } from '../loader/loader.js';
 import type { Shard } from '../loader/shard.js';
 import { checkOptionNames, described } from '../optionNames.js';
+import type { AnyTask } from '../tasks/registry.js';
 import type { LabelledBatch } from './evaluate.js';
 import { folderFingerprint } from './fingerprint.js';
+import { openTaskDataset } from './taskData.js';
 
 export interface EvaluationDataOptions {
   readonly batch: number;
@@ -75,15 +79,50 @@ function datasetData(dataset: LabelledImages, root: string): EvaluationData {
   return drawnFrom(dataset, datasetFingerprint(dataset, root), dataset.notes ?? []);
 }
 
+/** Data with the targets of any task. */
+export interface TaskEvaluationData extends Pick<EvaluationData, 'size' | 'fingerprint' | 'notes'> {
+  /** The names of the answers, such as classes. */
+  readonly names: readonly string[];
+  /** Beside the samples a batch has the targets that the task compares answers with. */
+  batches(options: EvaluationDataOptions): AsyncIterable<Pick<SampleBatch, 'input'>>;
+}
+
+/**
+ * Opens the data of a task: for classification as `openEvaluationData`, for others the test part of annotated images.
+ *
+ * @throws ImageError or DataError naming the file when nothing is recognised or targets are wrong.
+ */
+export async function openTaskEvaluationData(task: AnyTask, path: string): Promise<TaskEvaluationData> {
+  if (task.targets.reading.from === 'classFolders') {
+    const { classes, ...data } = await openEvaluationData(path);
+    return { ...data, names: classes };
+  }
+  const dataset = await openTaskDataset(task, path, 'test');
+  const { size, notes = [] } = dataset;
+  const fingerprint = annotatedFingerprint(dataset);
+  return { names: task.targets.names(dataset.targets), size, fingerprint, notes, batches: batchesOf(dataset) };
+}
+
 function drawnFrom(dataset: LabelledImages, fingerprint: string, notes: readonly string[]): EvaluationData {
   const { classes, size } = dataset;
-  const batches = (options: EvaluationDataOptions) => {
+  return { classes, size, fingerprint, notes, batches: batchesOf(dataset) };
+}
+
+function batchesOf<Targets extends TargetStore>(dataset: ImageDataset<Targets>) {
+  return (options: EvaluationDataOptions) => {
     checkOptionNames<EvaluationDataOptions>('batches', options, { batch: true, preprocess: true, shard: true });
     const { batch, preprocess, shard } = options;
     const asked = { batchSize: batch, preprocessing: preprocess, ...(shard === undefined ? {} : { shard }) };
     return batchesInOrder(dataset, asked);
   };
-  return { classes, size, fingerprint, notes, batches };
+}
+
+/** Of names and targets of the images, and of their pixels where they are in memory. */
+function annotatedFingerprint({ store, size, sampleName, target }: ImageDataset): string {
+  const hash = createHash('sha256');
+  for (let i = 0; i < size; i++) hash.update(`${JSON.stringify([basename(sampleName(i)), target(i)])}\n`);
+  if (store.kind === 'pixels') hash.update(`${store.height} ${store.width} ${store.channels}`).update(store.pixels);
+  return `sha256:${hash.digest('hex')}`;
 }
 
 /** Of class names, labels and the images as they are stored: pixels, encoded bytes, or paths below `root`. */

@@ -17,13 +17,14 @@ import { takeInput } from '../inference/takenInput.js';
 import { type TuneOptions, type Tuning, tuneRepConvs } from '../inference/tune.js';
 import type { FieldTensor, Outputs } from '../inference/types.js';
 import { warningsOf } from '../interop/warnings.js';
+import { rankClasses } from '../metrics/ranking.js';
 import { defaultModality, type ModalityName } from '../modalities/names.js';
 import type { NetworkConfiguration } from '../models/architecture.js';
 import type { UnseenOptions } from '../models/configurations.js';
 import { architectureOf, describeNetwork } from '../models/registry.js';
 import { checkNames, checkOptionNames } from '../optionNames.js';
 import type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
-import { defaultTask } from '../tasks/registry.js';
+import { defaultTask, headOf } from '../tasks/registry.js';
 import { checkRunOptions, checkTop } from './checks.js';
 import { checkImages, takeImages } from './images.js';
 import type {
@@ -64,7 +65,7 @@ export class Model {
     this.labels = parts.labels ?? Array.from({ length: parts.configuration.classes }, (_, index) => `class ${index}`);
     this.hasLabels = parts.labels !== undefined;
     this.engine = parts.engine;
-    const network = networkOf(parts, parts.parameters);
+    const network = networkOf(parts, parts.parameters, headOf(this.task, parts.configuration));
     this.#inference = new Inference({
       name: parts.provenance.name,
       network,
@@ -151,7 +152,7 @@ export class Model {
     checkRunOptions('run', options);
     const { counts = false, ...record } = options.record ?? {};
     const { observed, ...answer } = await this.#inference.run(input, { ...record, observed: counts });
-    return { ...answer, logits: this.#logitsOf(answer.outputs), ...(observed ? { counts: observed } : {}) };
+    return this.#withLogits({ ...answer, ...(observed ? { counts: observed } : {}) }, { logits: answer.outputs });
   }
 
   /**
@@ -169,13 +170,23 @@ export class Model {
     if (inputCurrents || counts)
       throw new UsageError('record: inputCurrents and counts are not kept frame by frame; run the sequence at once');
     const { meanOutputs, ...answer } = await this.#inference.step(frame, record);
-    return { ...answer, logits: this.#logitsOf(answer.outputs), meanLogits: this.#logitsOf(meanOutputs) };
+    return this.#withLogits(answer, { logits: answer.outputs, meanLogits: meanOutputs });
   }
 
-  /** @throws GraphError when the network answers something else. */
-  #logitsOf(outputs: Outputs): FieldTensor {
-    outputOf(this.graph, logitsOutput);
-    return outputs.get(logitsOutput)!;
+  /** The scores of a classifier under names of their own. Of other networks, who reads them gets a GraphError that says what there is. */
+  #withLogits<Answer extends object, Name extends string>(
+    answer: Answer,
+    places: Readonly<Record<Name, Outputs>>,
+  ): Answer & Readonly<Record<Name, FieldTensor>> {
+    const { graph } = this;
+    for (const [name, outputs] of Object.entries<Outputs>(places)) {
+      const logits = outputs.get(logitsOutput);
+      const property = logits
+        ? { value: logits, enumerable: true, writable: true, configurable: true }
+        : { get: () => outputOf(graph, logitsOutput) };
+      Object.defineProperty(answer, name, property);
+    }
+    return answer as Answer & Readonly<Record<Name, FieldTensor>>;
   }
 
   /** Begins a new sequence: membranes go to 0. */
@@ -214,13 +225,11 @@ export class Model {
   /** The `top` most probable classes of one image's logits, most probable first; ties in the order of the classes. */
   rank(logits: Float32Array, top: number): readonly Prediction[] {
     checkTop(top);
-    const largest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-    const weights = Array.from(logits, (logit) => Math.exp(logit - largest));
-    const sum = weights.reduce((a, b) => a + b, 0);
-    return weights
-      .map((weight, index) => ({ index, label: this.labels[index] ?? `class ${index}`, probability: weight / sum }))
-      .sort((a, b) => b.probability - a.probability || a.index - b.index)
-      .slice(0, top);
+    return rankClasses(logits, top).map(({ index, probability }) => ({
+      index,
+      label: this.labels[index] ?? `class ${index}`,
+      probability,
+    }));
   }
 
   /** Stops the engine's threads and frees its memory. */

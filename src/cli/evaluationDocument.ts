@@ -75,7 +75,7 @@ export function evaluationDocument(parts: EvaluationParts, fields: object): Eval
     command: 'eval',
     ...(task.name === defaultTask ? {} : { task: task.name }),
     model,
-    data: { directory, images: data.images, [task.evaluating.names]: names, fingerprint },
+    data: { directory, images: data.images, [task.targets.called]: names, fingerprint },
     shard,
     partial,
     images,
@@ -96,7 +96,7 @@ export function taskOf({ task = defaultTask }: EvaluationDocument): AnyTask {
 
 /** The names of the data's answers. @throws UsageError when they are no names. */
 export function namesIn(document: EvaluationDocument): readonly string[] {
-  return z.array(z.string()).parse(document.data[taskOf(document).evaluating.names]);
+  return z.array(z.string()).parse(document.data[taskOf(document).targets.called]);
 }
 
 /** What its task has counted, out of a document. */
@@ -122,8 +122,9 @@ export async function readEvaluation(file: string): Promise<EvaluationDocument> 
 
 function problemOf(document: EvaluationDocument): string | undefined {
   if (document.task !== undefined && !taskNames().includes(document.task)) return `task: there is no ${document.task}`;
-  const { schema: own, names, inconsistency } = taskOf(document).evaluating;
-  const named = z.object({ [names]: z.array(z.string()) }).safeParse(document.data);
+  const { evaluating, targets } = taskOf(document);
+  const { schema: own, inconsistency } = evaluating;
+  const named = z.object({ [targets.called]: z.array(z.string()) }).safeParse(document.data);
   const fields = own.safeParse(document);
   const issue = named.error?.issues[0] ?? fields.error?.issues[0];
   if (issue) return `${issue.path.join('.') || 'the whole'}: ${issue.message}`;

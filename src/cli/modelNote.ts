@@ -1,5 +1,6 @@
 /** How a model is spoken of wherever its answers are shown, in JSON and in words. */
 import type { Model } from '../api/model.js';
+import { taskNamed } from '../tasks/registry.js';
 import type { Io } from './io.js';
 import { oneLine } from './text.js';
 
@@ -41,7 +42,7 @@ export function printModelNote(io: Io, model: Model): void {
   if (note.randomWeights) io.stdout.write(`${yellow('weights are random: the answers mean nothing')}\n`);
   const [height, width] = note.imageSize;
   const threads = `${model.engine.threads} ${model.engine.threads === 1 ? 'thread' : 'threads'}`;
-  const facts = `T = ${note.timeSteps}, ${note.classes} classes, images ${height}×${width}, ${note.engine} engine on ${threads}`;
+  const facts = `T = ${note.timeSteps}, ${note.classes} ${taskNamed(model.task).targets.called}, images ${height}×${width}, ${note.engine} engine on ${threads}`;
   io.stdout.write(`${bold(oneLine(note.name))} ${dim(facts)}\n`);
 }
 

@@ -4,8 +4,9 @@ import type { Parameters } from '../graph/graph.js';
 import { formatShape, type Shape, sameShape } from '../graph/shape.js';
 import { openCheckpointFile } from '../interop/checkpointFiles.js';
 import { type LoadedParameters, loadParameters } from '../interop/loadParameters.js';
-import { architectureOf, graphOf, type NetworkDescription } from '../models/registry.js';
+import { architectureOf } from '../models/registry.js';
 import { parametersOf } from '../operators/registry.js';
+import { type AskedNetwork, askedGraph, headOf } from '../tasks/registry.js';
 import { type Recipe, recipeNetwork } from '../training/recipe.js';
 
 export interface StartingWeights {
@@ -23,13 +24,17 @@ export async function startingWeights(path: string, recipe: Recipe): Promise<Sta
     const network = recipeNetwork(recipe);
     const { architecture, configuration } = network;
     const unseen = architectureOf(network).unseen.map((name) => [name, configuration[name]]);
-    return fitted(path, await loadParameters(checkpoint, { architecture, ...Object.fromEntries(unseen) }), network);
+    return fitted(
+      path,
+      await loadParameters(checkpoint, { architecture, ...Object.fromEntries(unseen) }, headOf),
+      network,
+    );
   } finally {
     await checkpoint.close();
   }
 }
 
-function fitted(path: string, loaded: LoadedParameters, network: NetworkDescription): StartingWeights {
+function fitted(path: string, loaded: LoadedParameters, network: AskedNetwork): StartingWeights {
   const found = shapesOf(loaded);
   const wanted = shapesOf(network);
   const { head } = architectureOf(network).parameterNames;
@@ -58,8 +63,8 @@ function fitted(path: string, loaded: LoadedParameters, network: NetworkDescript
   return { parameters: new Map([...loaded.parameters].filter(([each]) => !left.has(each))), notes };
 }
 
-function shapesOf(network: NetworkDescription): ReadonlyMap<string, Shape> {
-  const specs = parametersOf(graphOf(network)).filter(({ role }) => role !== 'batchCount');
+function shapesOf(network: AskedNetwork): ReadonlyMap<string, Shape> {
+  const specs = parametersOf(askedGraph(network)).filter(({ role }) => role !== 'batchCount');
   return new Map(specs.map(({ name, shape }) => [name, shape]));
 }
 

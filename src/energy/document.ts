@@ -3,6 +3,7 @@
  */
 
 import { UsageError } from '../errors.js';
+import type { Graph } from '../graph/graph.js';
 import { stageOf } from '../insight/summary.js';
 import type { NetworkConfiguration } from '../models/architecture.js';
 import { graphOf } from '../models/registry.js';
@@ -17,6 +18,8 @@ export interface EnergySubject {
   /** Meta-SpikeFormer unless it says otherwise. */
   readonly architecture?: string;
   readonly configuration: NetworkConfiguration;
+  /** Its graph, where that is not the architecture's own classifier: `model.graph`. */
+  readonly graph?: Graph;
   readonly imageSize: readonly [number, number];
   /** What the weights were trained at, where it is known: `model.provenance.trainedTimeSteps`. */
   readonly trainedTimeSteps?: number;
@@ -69,7 +72,7 @@ export function energyDocument(found: EnergyFindings): EnergyDocument {
   const { subject, data, paper, measured, accuracy } = found;
   const constants = parseEnergyConstants(found.constants, 'energyDocument: constants');
   const { name, configuration, imageSize, trainedTimeSteps = null } = subject;
-  const graph = graphOf(subject);
+  const graph = subject.graph ?? graphOf(subject);
   return {
     command: 'energy',
     model: { name, timeSteps: configuration.timeSteps, trainedTimeSteps, imageSize, configuration },

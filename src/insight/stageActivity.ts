@@ -2,8 +2,7 @@
  * What a run did, stage by stage: shapes of the maps, share of neurons that fired, time spent. It sums up what `Model.run` recorded
  * layer by layer and measures nothing itself.
  */
-import type { Graph } from '../graph/graph.js';
-import { logitsOutput, outputOf } from '../graph/outputs.js';
+import { type Graph, outputValues } from '../graph/graph.js';
 import { elementCount, type Shape } from '../graph/shape.js';
 import type { Recorded } from '../inference/types.js';
 import { inferShapes, timeStepsOf } from '../operators/registry.js';
@@ -45,11 +44,10 @@ export function stageActivity(
     const stage = stageOf(layer, graph) ?? 'classifier';
     times.set(stage, (times.get(stage) ?? 0) + milliseconds);
   }
+  const [answered] = [...outputValues(graph)].map((value) => shapes.get(value)!) as [Shape];
   return summarise(graph, [height, width]).stages.map(({ name, channels, size }) => ({
     name,
-    shape: graph.stages.has(name)
-      ? [timeSteps, batch, channels, ...size]
-      : [batch, ...shapes.get(outputOf(graph, logitsOutput).value)!.slice(1)],
+    shape: graph.stages.has(name) ? [timeSteps, batch, channels, ...size] : [batch, ...answered.slice(1)],
     neurons: neurons.get(name) ?? 0,
     ...(neurons.has(name) ? { firingRate: spikes.get(name)! / neurons.get(name)! } : {}),
     ...(recorded.layerMilliseconds ? { milliseconds: times.get(name) ?? 0 } : {}),

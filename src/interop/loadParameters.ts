@@ -7,6 +7,7 @@ import type { Graph, Parameters } from '../graph/graph.js';
 import type { NetworkConfiguration } from '../models/architecture.js';
 import type { ExpectedArchitecture, UnseenOptions } from '../models/configurations.js';
 import { unseenOptionNames } from '../models/configurations.js';
+import type { Head } from '../models/head.js';
 import {
   architectureNames,
   architectureOf,
@@ -66,6 +67,9 @@ export interface LoadedParameters extends CheckpointNetwork {
   readonly parameters: Parameters;
 }
 
+/** What stands behind the backbone for the task that a file names; undefined: the architecture's own classifier. */
+export type HeadOf = (task: string | undefined, network: NetworkConfiguration) => Head | undefined;
+
 /** What can be told of a checkpoint from its names and shapes, without reading weights. */
 export interface RecognisedCheckpoint extends CheckpointNetwork {
   /** Every parameter of the network, in its order; counters of batch normalisation may be missing. */
@@ -74,13 +78,15 @@ export interface RecognisedCheckpoint extends CheckpointNetwork {
 
 /**
  * @param options Settings that leave no trace in shapes win over what the checkpoint says of itself.
+ * @param headOf By whoever knows tasks.
  * @throws CheckpointError when this is no network that is known, or parameters are missing, extra, of the wrong shape or not finite.
  */
 export async function loadParameters(
   checkpoint: Checkpoint,
   options: CheckpointOptions = {},
+  headOf: HeadOf = () => undefined,
 ): Promise<LoadedParameters> {
-  const { matched, ...network } = recogniseCheckpoint(checkpoint, options);
+  const { matched, ...network } = recogniseCheckpoint(checkpoint, options, headOf);
   const parameters = new Map<string, Float32Array>();
   for (const spec of parametersOf(network.graph)) {
     if (spec.role === 'batchCount') continue;
@@ -103,9 +109,14 @@ interface Expected {
  * Which network a checkpoint is of: compares every name and shape, reads no weights.
  *
  * @param options As for `loadParameters`.
+ * @param headOf As for `loadParameters`.
  * @throws CheckpointError when this is no network that is known, or parameters are missing, extra or of the wrong shape.
  */
-export function recogniseCheckpoint(checkpoint: Checkpoint, options: CheckpointOptions = {}): RecognisedCheckpoint {
+export function recogniseCheckpoint(
+  checkpoint: Checkpoint,
+  options: CheckpointOptions = {},
+  headOf: HeadOf = () => undefined,
+): RecognisedCheckpoint {
   const { weights: wanted } = options;
   const description = descriptionOf(checkpoint);
   const expected = expectedOf(checkpoint, description, options);
@@ -113,7 +124,7 @@ export function recogniseCheckpoint(checkpoint: Checkpoint, options: CheckpointO
   const all = weightSetsOf(checkpoint, names);
   if (all.length === 0) throw noWeights(checkpoint, names, new Map());
   const candidates = wanted === undefined ? all : [askedFor(checkpoint, all, wanted)];
-  const fitting = (candidate: WeightSet) => fitOf(checkpoint, candidate, expected);
+  const fitting = (candidate: WeightSet) => fitOf(checkpoint, candidate, expected, headOf);
   const { taken, matched, ...network } = firstThatFits(candidates, fitting);
   const others = all.filter((set) => set !== taken).map(({ name }) => name);
   const known = description.configuration !== undefined || options.size !== undefined || options.depths !== undefined;
@@ -178,6 +189,7 @@ function fitOf(
   checkpoint: Checkpoint,
   { architecture, shapes, unreadable, places }: WeightSet,
   { description, settings }: Expected,
+  headOf: HeadOf,
 ): Fit {
   const network = named(checkpoint, () =>
     description.configuration
@@ -199,7 +211,8 @@ function fitOf(
       `${checkpoint.name}: it names ${classes} classes, but its network has ${configuration.classes}; save the model again with one label per class`,
     );
   }
-  const graph = graphOf(network);
+  const head = named(checkpoint, () => headOf(description.task, configuration));
+  const graph = graphOf(network, head);
   const parameters = parametersOf(graph);
   for (const { name } of parameters) unread(name);
   const tensors = new Map([...shapes].map(([name, shape]) => [name, { shape, place: places.get(name)! }]));

@@ -1,12 +1,17 @@
 /** The tasks by name, which is what recipes and checkpoints say. */
 import type { ZodRawShape } from 'zod';
+import type { TargetStore } from '../data/targets/registry.js';
 import { UsageError, withoutControls } from '../errors.js';
+import type { Graph } from '../graph/graph.js';
+import type { Head } from '../models/head.js';
+import { graphOf, type NetworkDescription } from '../models/registry.js';
 import { classification } from './classification/classification.js';
-import type { Evaluation, Metric, Objective, Task } from './task.js';
+import { regression } from './regression/regression.js';
+import type { AnsweringNetwork, Evaluation, Metric, Objective, Task } from './task.js';
 
 /** A task of which nothing is known but that its own settings, batches and counts fit it. */
 // biome-ignore lint/suspicious/noExplicitAny: what its own functions give and take is between them.
-export type AnyTask = Task<ZodRawShape, any, any, any, any>;
+export type AnyTask = Task<ZodRawShape, any, any, any, any, any>;
 
 // biome-ignore lint/suspicious/noExplicitAny: see above.
 export type AnyObjective = Objective<any>;
@@ -18,13 +23,14 @@ export type AnyEvaluation = Evaluation<any, object>;
 const tasks = new Map<string, AnyTask>();
 
 /** Each task only ever sees settings, batches and counts of its own. */
-function register<Shape extends ZodRawShape, Batch, Counts, Answer, Fields extends object>(
-  task: Task<Shape, Batch, Counts, Answer, Fields>,
+function register<Shape extends ZodRawShape, Store extends TargetStore, Batch, Counts, Answer, Fields extends object>(
+  task: Task<Shape, Store, Batch, Counts, Answer, Fields>,
 ): void {
   tasks.set(task.name, task as unknown as AnyTask);
 }
 
 register(classification);
+register(regression);
 
 /** What a recipe or a checkpoint that names no task is for. */
 export const defaultTask = classification.name;
@@ -41,14 +47,35 @@ export function taskNames(): readonly string[] {
  */
 export function taskOfCheckpoint(file: string, name = defaultTask): string {
   if (tasks.has(name)) return name;
-  throw new UsageError(
-    `${file}: names the task ${withoutControls(name).slice(0, 100)}; this version knows ${taskNames().join(', ')}`,
-  );
+  throw new UsageError(`${file}: ${unknownTask(name)}`);
+}
+
+/** A described network and what it is asked; without a task the default one. */
+export interface AskedNetwork extends NetworkDescription {
+  readonly task?: string | undefined;
+}
+
+/**
+ * What stands behind the backbone for a task, the default one where none is named; undefined: the architecture's own.
+ *
+ * @throws UsageError for a task that is not known.
+ */
+export function headOf(task: string | undefined, network: AnsweringNetwork): Head | undefined {
+  return taskNamed(task ?? defaultTask).head(network);
+}
+
+/** The graph of a network with the head of its task. @throws UsageError for an architecture or a task that is not known. */
+export function askedGraph({ task, ...network }: AskedNetwork): Graph {
+  return graphOf(network, headOf(task, network.configuration));
 }
 
 /** @throws UsageError listing what there is. */
 export function taskNamed(name: string): AnyTask {
   const task = tasks.get(name);
   if (task) return task;
-  throw new UsageError(`task: found ${name}, expected ${taskNames().join(', ')}`);
+  throw new UsageError(unknownTask(name));
+}
+
+function unknownTask(name: string): string {
+  return `names the task ${withoutControls(name).slice(0, 100)}; this version knows ${taskNames().join(', ')}`;
 }

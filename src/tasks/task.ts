@@ -4,7 +4,9 @@
  * interface only.
  */
 import type { ZodObject, ZodRawShape, ZodType, z } from 'zod';
+import type { TargetStore } from '../data/targets/registry.js';
 import type { Graph } from '../graph/graph.js';
+import type { Head } from '../models/head.js';
 
 /** The settings of a schema, defaults filled in. */
 export type SettingsOf<Shape extends ZodRawShape> = z.output<ZodObject<Shape>>;
@@ -17,6 +19,24 @@ export interface AnsweringNetwork {
   /** Whether it has a second head that learns from a teacher. */
   readonly distillation?: boolean;
 }
+
+/** Image files and what lies beside them. */
+export interface AnnotatedFiles {
+  /** What messages call the folder. */
+  readonly name: string;
+  /** Names of the image files, sorted. */
+  readonly images: readonly string[];
+  /** A text file of this name in the folder; undefined when there is none. Throws DataError when it cannot be read. */
+  text(name: string): Promise<string | undefined>;
+}
+
+/**
+ * Where the answers that a network learns stand: in the names of folders (and in data sets of class numbers), or in annotations beside
+ * image files. `read` checks everything that is annotated and throws DataError with all that is wrong, before any work.
+ */
+export type TargetReading<Store> =
+  | { readonly from: 'classFolders' }
+  | { readonly from: 'annotations'; read(files: AnnotatedFiles): Promise<Store> };
 
 /** Something in a recipe that does not fit, and the field that says so. */
 export interface TaskProblem {
@@ -179,8 +199,6 @@ export interface Evaluation<Batch, Fields> {
 export interface Evaluating<Batch, Fields extends object> {
   /** How the document's fields are checked when it is read again. */
   readonly schema: ZodType<Fields>;
-  /** What the document calls the names of the data's answers. */
-  readonly names: string;
   /** Throws UsageError when the model and the data do not fit. */
   begin(model: NamedAnswers, data: NamedTargets): Evaluation<Batch, Fields>;
   /** Counts that cannot be true, for example after editing by hand; undefined when all is well. */
@@ -195,9 +213,26 @@ export interface Evaluating<Batch, Fields extends object> {
   lines(fields: Fields, images: number): readonly string[];
 }
 
-export interface Task<Shape extends ZodRawShape, Batch, Counts, Answer, Fields extends object> {
+export interface Task<
+  Shape extends ZodRawShape,
+  Store extends TargetStore,
+  Batch,
+  Counts,
+  Answer,
+  Fields extends object,
+> {
   /** As recipes, checkpoints and documents call it. */
   readonly name: string;
+  /** What stands behind the backbone; undefined: the architecture's own classifier. */
+  head(network: AnsweringNetwork): Head | undefined;
+  /** How targets are read; a batch of them is `data/targets`' business, and so is how they move with a picture. */
+  readonly targets: {
+    readonly reading: TargetReading<Store>;
+    /** The names of the answers: as many as the network has numbers. */
+    names(store: Store): readonly string[];
+    /** What messages and documents call them, in the plural. */
+    readonly called: string;
+  };
   /** Fields of a recipe's `loss`, each with a default. */
   readonly settings: ZodObject<Shape>;
   /** What in a recipe contradicts the settings. */

@@ -1,5 +1,5 @@
 /**
- * What a run was trained on, so that a resumed one notices other data: every image's class, name and content. Places do not count (a copy
+ * What a run was trained on, so that a resumed one notices other data: every image's class or other target, name and content. Places do not count (a copy
  * on another disk is the same data), nor do dates. Packed, it travels in the state of the run.
  */
 import { createHash, type Hash } from 'node:crypto';
@@ -7,7 +7,7 @@ import { open, stat } from 'node:fs/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { z } from 'zod';
 import { type ImageStore, readImage } from '../data/datasets/imageStore.js';
-import type { LabelledImages } from '../data/datasets/images.js';
+import type { ImageDataset } from '../data/datasets/images.js';
 import { DataError } from '../data/errors.js';
 import { reasonOf } from '../interop/fileReasons.js';
 import { clipped } from './plainData.js';
@@ -36,23 +36,24 @@ const readInFull = 2 ** 29;
 const together = 64;
 
 /** @param like How the fingerprint it is to be compared with was made. */
-export async function fingerprintOf(dataset: LabelledImages, like?: DataFingerprint): Promise<DataFingerprint> {
-  const { store, size } = dataset;
+export async function fingerprintOf(dataset: ImageDataset, like?: DataFingerprint): Promise<DataFingerprint> {
+  const { store, size, targets } = dataset;
+  const classes = targets.kind === 'classes' ? targets.classes : [];
   const names = Array.from({ length: size }, (_, i) => nameOf(dataset, i));
   const sums = new Uint8Array(size * sumBytes);
   const put = (i: number, hash: Hash) => sums.set(hash.digest().subarray(0, sumBytes), i * sumBytes);
   if (store.kind === 'pixels') {
-    for (let i = 0; i < size; i++) put(i, pixelSum(store, dataset.position(i)));
-    return { classes: dataset.classes, names, sums, summed: { what: 'pixels', every: 1 } };
+    for (let i = 0; i < size; i++) put(i, withTarget(pixelSum(store, dataset.position(i)), dataset, i));
+    return { classes, names, sums, summed: { what: 'pixels', every: 1 } };
   }
   const sizes = await inGroups(size, (i) => sizeOf(store, dataset.position(i)));
   const every = like?.summed.what === 'files' ? like.summed.every : samplingFor(store, sizes);
   await inGroups(size, async (i) => {
     const hash = createHash('sha256').update(`${sizes[i]}\n`);
     if (isSampled(names[i]!, every)) await addContent(hash, store, dataset.position(i));
-    put(i, hash);
+    put(i, withTarget(hash, dataset, i));
   });
-  return { classes: dataset.classes, names, sums, summed: { what: 'files', every } };
+  return { classes, names, sums, summed: { what: 'files', every } };
 }
 
 function pixelSum(store: Extract<ImageStore, { kind: 'pixels' }>, position: number): Hash {
@@ -61,12 +62,20 @@ function pixelSum(store: Extract<ImageStore, { kind: 'pixels' }>, position: numb
   return createHash('sha256').update(`${image.height} ${image.width}\n`).update(image.data);
 }
 
-/** Class and place below the class's folder; what has no file is named by its number. */
-function nameOf(dataset: LabelledImages, i: number): string {
-  const label = dataset.classes[dataset.label(i)]!;
-  const name = dataset.imageName(i);
-  if (name.startsWith(`${dataset.name} `)) return `${label}/${name.slice(dataset.name.length + 1)}`;
+/** A class stands in the name of its image. */
+function withTarget(hash: Hash, { targets, target }: ImageDataset, i: number): Hash {
+  return targets.kind === 'classes' ? hash : hash.update(`\n${JSON.stringify(target(i))}`);
+}
+
+/** Class, if there are classes, and place below the class's folder; what has no file is named by its number. */
+function nameOf(dataset: ImageDataset, i: number): string {
+  const { targets } = dataset;
+  const name = dataset.sampleName(i);
   const parts = name.split(/[\\/]/).map((part) => part.normalize());
+  const isNumbered = name.startsWith(`${dataset.name} `);
+  if (targets.kind !== 'classes') return isNumbered ? name.slice(dataset.name.length + 1) : parts.at(-1)!;
+  const label = targets.classes[targets.labels[dataset.position(i)]!]!;
+  if (isNumbered) return `${label}/${name.slice(dataset.name.length + 1)}`;
   const folder = parts.lastIndexOf(label.normalize(), parts.length - 2);
   return [label, ...parts.slice(folder < 0 ? -1 : folder + 1)].join('/');
 }

@@ -1,15 +1,14 @@
 /** How good weights are on a data set, by a task's metric, with the inference engine: batch norms folded, spikes as they will be in use. */
-import type { LabelledImages } from '../data/datasets/images.js';
+import type { ImageDataset } from '../data/datasets/images.js';
 import type { PreprocessSettings } from '../data/preprocess.js';
 import type { Engine } from '../engines/kernels.js';
 import type { Parameters } from '../graph/graph.js';
 import { Inference } from '../inference/inference.js';
 import { networkOf } from '../inference/network.js';
 import { createLoader } from '../loader/loader.js';
-import type { NetworkDescription } from '../models/registry.js';
-import type { AnyMetric } from '../tasks/registry.js';
+import { type AnyMetric, type AskedNetwork, headOf } from '../tasks/registry.js';
 
-export interface EvaluatedNetwork extends NetworkDescription {
+export interface EvaluatedNetwork extends AskedNetwork {
   readonly parameters: Parameters;
   readonly preprocessing: PreprocessSettings;
 }
@@ -24,13 +23,13 @@ const batchSize = 64;
 export async function evaluateFigure(
   createEngine: () => Promise<Engine>,
   { parameters, preprocessing, ...description }: EvaluatedNetwork,
-  dataset: LabelledImages,
+  dataset: ImageDataset,
   metric: AnyMetric,
   isStopped: () => boolean = () => false,
 ): Promise<number | undefined> {
   const engine = await createEngine();
   const loader = createLoader(dataset, { batchSize, preprocessing, shuffle: false, workers: 0 });
-  const network = networkOf(description, parameters);
+  const network = networkOf(description, parameters, headOf(description.task, description.configuration));
   const inference = new Inference({ name: 'evaluation', network, engine });
   const { inputChannels } = network.graph;
   const [height, width] = preprocessing.crop;

@@ -1,5 +1,6 @@
 /** Whether a recipe and a data set fit each other: everything that does not, at once, before anything runs. */
-import type { LabelledImages } from '../data/datasets/images.js';
+import type { ImageDataset } from '../data/datasets/images.js';
+import { defaultTask, taskNamed } from '../tasks/registry.js';
 import type { PartialRecipe } from './recipe.js';
 import type { RecipeProblem } from './recipeProblems.js';
 
@@ -7,14 +8,19 @@ import type { RecipeProblem } from './recipeProblems.js';
 const colours = 3;
 
 /** @param recipe As much of it as is known to be right by itself. */
-export function dataProblems(recipe: PartialRecipe, dataset: LabelledImages): RecipeProblem[] {
+export function dataProblems(recipe: PartialRecipe, dataset: ImageDataset): RecipeProblem[] {
   return [...networkProblems(recipe, dataset), ...batchProblems(recipe, dataset)];
 }
 
-function networkProblems({ model }: PartialRecipe, { name, classes }: LabelledImages): RecipeProblem[] {
+function networkProblems(
+  { task = defaultTask, model }: PartialRecipe,
+  { name, targets }: ImageDataset,
+): RecipeProblem[] {
   const problems: RecipeProblem[] = [];
-  if (model?.classes !== undefined && model.classes !== classes.length) {
-    const message = `${name}: has ${classes.length} classes, but the recipe's network has ${model.classes}; set classes=${classes.length}`;
+  const { names, called } = taskNamed(task).targets;
+  const answers = names(targets).length;
+  if (model?.classes !== undefined && model.classes !== answers) {
+    const message = `${name}: has ${answers} ${called}, but the recipe's network has ${model.classes}; set classes=${answers}`;
     problems.push({ path: ['model', 'classes'], message });
   }
   if (model?.inputChannels !== undefined && model.inputChannels !== colours) {
@@ -24,10 +30,7 @@ function networkProblems({ model }: PartialRecipe, { name, classes }: LabelledIm
   return problems;
 }
 
-function batchProblems(
-  { data, batchSize, accumulate }: PartialRecipe,
-  { name, size }: LabelledImages,
-): RecipeProblem[] {
+function batchProblems({ data, batchSize, accumulate }: PartialRecipe, { name, size }: ImageDataset): RecipeProblem[] {
   const problems: RecipeProblem[] = [];
   const held = heldOut(data?.holdOut ?? 0, size);
   if (held === undefined) {
@@ -43,7 +46,7 @@ function tooLarge(
   batchSize: number,
   accumulate: number | undefined,
   held: number,
-  { name, size }: Pick<LabelledImages, 'name' | 'size'>,
+  { name, size }: Pick<ImageDataset, 'name' | 'size'>,
 ): RecipeProblem[] {
   const left = size - held;
   const without = held > 0 ? ` (without ${held} held out)` : '';

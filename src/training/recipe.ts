@@ -39,9 +39,12 @@ export function metricOf({ task, model }: Pick<Recipe, 'task' | 'model'>): AnyMe
 }
 
 /** The network that a recipe trains. */
-export function recipeNetwork({ model }: Pick<Recipe, 'model'>): Required<NetworkDescription> {
+export function recipeNetwork({
+  model,
+  task,
+}: Pick<Recipe, 'model' | 'task'>): Required<NetworkDescription> & { readonly task: string } {
   const { architecture = defaultArchitectureName, ...configuration } = model;
-  return { architecture, configuration };
+  return { architecture, configuration, task };
 }
 
 /** How images become input in a part of a run. */

@@ -1,5 +1,5 @@
 /** What a training run is told, what it reports on its way and what it gives in the end. */
-import type { LabelledImages } from '../data/datasets/images.js';
+import type { ImageDataset } from '../data/datasets/images.js';
 import type { Engine } from '../engines/kernels.js';
 import type { TrainingEngine } from '../engines/trainingKernels.js';
 import { UsageError } from '../errors.js';
@@ -10,7 +10,7 @@ import type { Recipe } from './recipe.js';
 export interface RunSettings {
   readonly recipe: Recipe;
   /** The training images; a part is held out if the recipe says so. */
-  readonly dataset: LabelledImages;
+  readonly dataset: ImageDataset;
   /** Folder for state, models and metrics; made if it is not there. */
   readonly output: string;
   /** Called for training and for each evaluation; the wasm engine on all processors by default. */

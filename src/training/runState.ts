@@ -62,10 +62,16 @@ export function freshProgress({ progress: { sums } }: NamingMetric): Progress {
   };
 }
 
-function toFile({ epochSums, epochImages, best, ...rest }: Progress, { name }: NamingMetric): object {
+function toFile(progress: Progress, { name }: NamingMetric): object {
+  const { step, epoch, batch, optimizerSteps, averageUpdates, best, epochLoss, epochSums, epochImages } = progress;
   const sums = Object.entries(epochSums).map(([sum, value]) => [epochName(sum), value] as const);
-  const named = best === null ? null : { epoch: best.epoch, [name]: best.figure };
-  return { ...rest, best: named, ...Object.fromEntries(sums), epochImages };
+  return {
+    ...{ step, epoch, batch, optimizerSteps, averageUpdates },
+    best: best === null ? null : { epoch: best.epoch, [name]: best.figure },
+    epochLoss,
+    ...Object.fromEntries(sums),
+    epochImages,
+  };
 }
 
 function fromFile(file: ProgressFile, { name, progress }: NamingMetric): Progress {

@@ -5,16 +5,17 @@
  */
 import type { Graph, Node, Parameters } from '../graph/graph.js';
 import { initialiseParameters } from '../models/initialise.js';
-import { architectureOf, graphOf } from '../models/registry.js';
+import { architectureOf } from '../models/registry.js';
 import { operatorOf } from '../operators/registry.js';
+import { askedGraph } from '../tasks/registry.js';
 import { type Recipe, recipeNetwork } from './recipe.js';
 
-type Start = Pick<Recipe, 'model' | 'batchNormBias' | 'branchScale' | 'seed'>;
+type Start = Pick<Recipe, 'task' | 'model' | 'batchNormBias' | 'branchScale' | 'seed'>;
 
 /** Fresh weights from the recipe's seed, batch norms with the recipe's biases. */
-export function startingParameters({ model, batchNormBias, branchScale, seed }: Start): Parameters {
-  const network = recipeNetwork({ model });
-  const graph = graphOf(network);
+export function startingParameters({ task, model, batchNormBias, branchScale, seed }: Start): Parameters {
+  const network = recipeNetwork({ task, model });
+  const graph = askedGraph(network);
   const parameters = initialiseParameters(graph, seed);
   for (const [name, scale] of architectureOf(network).startingScales?.(network.configuration) ?? [])
     parameters.get(name)!.fill(scale);

@@ -5,7 +5,7 @@
 import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { holdOut } from '../data/datasets/dataset.js';
-import type { LabelledImages } from '../data/datasets/images.js';
+import type { ImageDataset } from '../data/datasets/images.js';
 import type { TrainingEngine } from '../engines/trainingKernels.js';
 import type { Parameters } from '../graph/graph.js';
 import type { ModelDescription } from '../interop/modelDescription.js';
@@ -92,12 +92,12 @@ class TrainingRun {
   readonly #teacher: Teacher | undefined;
   readonly #lock: RunLock;
   readonly #origin: RunOrigin;
-  readonly #training: LabelledImages;
+  readonly #training: ImageDataset;
   readonly #phaseAt: (epoch: number) => Phase;
   #phase: Phase;
   #parts: RunParts;
   #loader: Loader;
-  readonly #validation: LabelledImages | undefined;
+  readonly #validation: ImageDataset | undefined;
   readonly #log: MetricsLog;
   readonly #board: TensorBoardLog;
   readonly #stepsPerEpoch: number;
@@ -372,10 +372,9 @@ class TrainingRun {
       heldOut === undefined ? '' : `, ${words.described(heldOut, `${this.#validation!.size} held-out images`)}`;
     return {
       ...recipeNetwork(this.#recipe),
-      task,
       modality: defaultModality,
       preprocessing: this.#phase.preprocessing,
-      labels: [...this.#settings.dataset.classes],
+      labels: [...taskNamed(task).targets.names(this.#settings.dataset.targets)],
       description: `recipe ${name}, ${epoch + 1} epochs${judged}`,
       trainedTimeSteps: model.timeSteps,
     };

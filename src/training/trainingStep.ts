@@ -5,9 +5,8 @@
 import type { TrainingEngine } from '../engines/trainingKernels.js';
 import type { Parameters } from '../graph/graph.js';
 import { elementCount } from '../graph/shape.js';
-import { graphOf } from '../models/registry.js';
 import { countSpikes, toChannelsLast } from '../runtime/layout.js';
-import { type AnyObjective, taskNamed } from '../tasks/registry.js';
+import { type AnyObjective, askedGraph, taskNamed } from '../tasks/registry.js';
 import type { Sums } from '../tasks/task.js';
 import { TrainingError } from './errors.js';
 import { requireFinite } from './finiteness.js';
@@ -58,7 +57,7 @@ export class TrainedNetwork {
     this.#objective = taskNamed(recipe.task).objective(recipe.loss, recipe.model);
     this.plan = recordTraining(
       engine,
-      this.#objective.prepare(graphOf(recipeNetwork(recipe))),
+      this.#objective.prepare(askedGraph(recipeNetwork(recipe))),
       [1, recipe.batchSize, height, width, recipe.model.inputChannels],
       { surrogate: { kind: surrogate.kind, alpha: surrogate.alpha }, detachReset: surrogate.detachReset },
       { spikeOffsets: recipe.loss.firingRate !== null, observed: this.#objective.observed },

@@ -1,6 +1,6 @@
 /** What files say of themselves beside their weights: read back as written, refused where this version does not know it, and not needed. */
 import { describe, expect, it } from 'vitest';
-import { loadModel, UsageError } from '../../src/index.js';
+import { loadModel, MetaSpikeformerError } from '../../src/index.js';
 import { CheckpointError } from '../../src/interop/errors.js';
 import { loadParameters } from '../../src/interop/loadParameters.js';
 import { describedBy, type ModelDescription } from '../../src/interop/modelDescription.js';
@@ -84,7 +84,7 @@ describe.each(networks)('a file of $architecture', (network) => {
     const error = await loadModel({ checkpoint: encodeSafetensors(tensors, metadata) }, { threads: 1 }).catch(
       (cause: unknown) => cause,
     );
-    expect(error).toBeInstanceOf(UsageError);
+    expect(error).toBeInstanceOf(MetaSpikeformerError);
     expect((error as Error).message).toContain(`names the ${field} ${value}; this version knows ${known}`);
     expect((error as Error).message).not.toContain('\n');
   });

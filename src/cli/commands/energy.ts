@@ -144,6 +144,7 @@ async function run(session: Session, options: Options): Promise<void> {
     const subject = {
       name: model.provenance.name,
       architecture: model.architecture,
+      graph: model.graph,
       configuration: model.configuration,
       imageSize: model.preprocessing.crop,
       ...(trainedTimeSteps === undefined ? {} : { trainedTimeSteps }),
@@ -181,7 +182,7 @@ async function withoutImages(
   options: Options,
   constants: EnergyConstants,
 ): Promise<void> {
-  const graph = graphOf(subject);
+  const graph = subject.graph ?? graphOf(subject);
   if (options.proof) return printProof(session, subject, options.json);
   const layers = countedLayers(graph, subject.imageSize);
   const neurons = spikeValues(graph);
@@ -202,7 +203,7 @@ async function publish(
   const { report, csv, json } = options;
   const encoder = new TextEncoder();
   if (report !== undefined) {
-    const proof = proveSpikeDriven(subject);
+    const proof = proveSpikeDriven(subject.graph ?? graphOf(subject));
     await writeNodeFile(report, [
       encoder.encode(energyReport(document, proof, programVersion(), reportOrigin(options, model))),
     ]);
@@ -330,8 +331,8 @@ function neuroBenchLine(figures: NonNullable<EnergyDocument['neuroBench']>): str
 
 function printProof(session: Session, subject: EnergySubject, json: boolean): void {
   const { io } = session;
-  const proof = proveSpikeDriven(subject);
-  const layers = countedLayers(graphOf(subject), subject.imageSize);
+  const proof = proveSpikeDriven(subject.graph ?? graphOf(subject));
+  const layers = countedLayers(subject.graph ?? graphOf(subject), subject.imageSize);
   const merged = proof.find(({ form }) => form === 'merged')!;
   const reasons = new Map(merged.layers.map((layer) => [layer.name, layer]));
   const fed = layers.filter(({ spikeFed }) => spikeFed);

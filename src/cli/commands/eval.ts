@@ -2,12 +2,12 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { type EvaluatedPart, runAll } from '../../api/evaluate.js';
-import { type EvaluationData, openEvaluationData } from '../../api/evaluationData.js';
+import { openTaskEvaluationData, type TaskEvaluationData } from '../../api/evaluationData.js';
 import { modelFingerprint } from '../../api/fingerprint.js';
 import type { Model } from '../../api/model.js';
 import { loadModel } from '../../index.js';
 import type { Shard } from '../../loader/shard.js';
-import { type AnyEvaluation, defaultTask, taskNamed } from '../../tasks/registry.js';
+import { type AnyEvaluation, taskNamed } from '../../tasks/registry.js';
 import {
   type EvaluationDocument,
   evaluationDocument,
@@ -44,6 +44,7 @@ import {
   reportDamaged,
 } from '../readingOptions.js';
 import { exitCodes, type Session } from '../session.js';
+import { taskOfSource } from '../sourceTask.js';
 import { counted, oneLine, printNotes, roughDuration } from '../text.js';
 
 const shardSchema = z
@@ -113,8 +114,8 @@ async function run(session: Session, options: Options): Promise<void> {
 
 /** The data is looked at first: it is where mistakes are found soonest. */
 async function evaluateData({ io }: Session, directory: string, options: Options): Promise<EvaluationDocument> {
-  const opened = await openEvaluationData(directory);
-  const { classes, size, fingerprint, notes } = opened;
+  const opened = await openTaskEvaluationData(await taskOfSource(options.checkpoint), directory);
+  const { names, size, fingerprint, notes } = opened;
   printNotes(io, notes);
   const { model: name, checkpoint, threads, engine, precision, timeSteps, heads, strides, neuron, imageSize } = options;
   const settings = given({ threads, engine, precision, timeSteps, heads, strides, neuron, imageSize });
@@ -122,16 +123,16 @@ async function evaluateData({ io }: Session, directory: string, options: Options
   try {
     printWarnings(io, model);
     const named = options.labels === undefined ? model : await namedClasses(model, options.labels);
-    const task = taskNamed(defaultTask);
+    const task = taskNamed(model.task);
     const { labels, hasLabels, configuration: network } = named;
-    const evaluation = task.evaluating.begin({ network, labels, hasLabels }, { name: directory, names: classes });
+    const evaluation = task.evaluating.begin({ network, labels, hasLabels }, { name: directory, names });
     printNotes(io, evaluation.notes);
     const { complete, images, milliseconds } = await watched(io, opened, model, evaluation, options);
     const parts = {
       task,
       model: { ...noteOf(model), fingerprint: modelFingerprint(model) },
       data: { directory, images: size, fingerprint },
-      names: [...classes],
+      names,
       shard: options.shard ?? null,
       partial: !complete,
       images,
@@ -194,7 +195,7 @@ async function* interruptible<Batch>(
 /** Evaluates under a progress bar; Ctrl-C ends it with what is done. */
 async function watched(
   io: Io,
-  data: EvaluationData,
+  data: TaskEvaluationData,
   model: Model,
   evaluation: AnyEvaluation,
   { batch = defaultBatch, shard, json }: Options,

@@ -5,6 +5,7 @@ import { descriptionOf, stateOf } from '../../api/exportModel.js';
 import type { Model } from '../../api/model.js';
 import { loadModel, writeOnnx, writePth, writeSafetensors } from '../../index.js';
 import { describedBy } from '../../interop/modelDescription.js';
+import { taskNamed } from '../../tasks/registry.js';
 import { printWarnings } from '../modelNote.js';
 import {
   addNetworkOptions,
@@ -84,7 +85,7 @@ async function run({ io }: Session, options: Options): Promise<void> {
   }
   const { configuration, provenance } = model;
   const time = options.step ? 'a single time step' : `T = ${configuration.timeSteps}`;
-  const facts = `${time}, ${configuration.classes} classes`;
+  const facts = `${time}, ${configuration.classes} ${taskNamed(model.task).targets.called}`;
   io.stdout.write(`wrote ${oneLine(output)}: ${oneLine(provenance.name)} as ${format}, ${facts}\n`);
   if (provenance.randomWeights) io.stderr.write('note: its weights are random\n');
 }

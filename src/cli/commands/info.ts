@@ -13,14 +13,13 @@ import type { UnseenOptions } from '../../models/configurations.js';
 import {
   architectureOf,
   describeNetwork,
-  graphOf,
   type NetworkDescription,
   publishedAs,
   publishedNetwork,
 } from '../../models/registry.js';
 import { chooseEngine, type EngineChoice } from '../../runtime/engines.js';
 import { repConvNames } from '../../runtime/prepare.js';
-import { defaultTask, taskOfCheckpoint } from '../../tasks/registry.js';
+import { askedGraph, defaultTask, headOf, taskOfCheckpoint } from '../../tasks/registry.js';
 import type { Io } from '../io.js';
 import {
   addNetworkOptions,
@@ -82,7 +81,7 @@ export function registerInfo(program: Command, session: Session): void {
 async function info({ io }: Session, options: Options): Promise<void> {
   const described = await describe(options);
   const { imageSize, configuration } = described;
-  const graph = graphOf(described);
+  const graph = askedGraph(described);
   const summary = summarise(graph, imageSize);
   const warnings = warningsOf({ provenance: given(described), configuration });
   const engine = await chooseEngine();
@@ -139,7 +138,7 @@ async function describeNamed({ model, size, depths }: Options, unseen: UnseenOpt
 async function describeCheckpoint(path: string, options: CheckpointOptions): Promise<Described> {
   const checkpoint = await openCheckpointFile(path);
   try {
-    const recognised = recogniseCheckpoint(checkpoint, options);
+    const recognised = recogniseCheckpoint(checkpoint, options, headOf);
     const { architecture, configuration, task, modality, description, weights, notes } = recognised;
     return {
       name: path,

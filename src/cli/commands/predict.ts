@@ -6,8 +6,9 @@ import { MetaSpikeformerError } from '../../errors.js';
 import { formatShape, type Shape } from '../../graph/shape.js';
 import { loadModel } from '../../index.js';
 import { type StageActivity, stageActivity } from '../../insight/stageActivity.js';
-import { type AnyTask, defaultTask, taskNamed } from '../../tasks/registry.js';
+import { type AnyTask, taskNamed } from '../../tasks/registry.js';
 import type { Reading, TextStyle } from '../../tasks/task.js';
+import { Drawings } from '../drawing.js';
 import type { Io } from '../io.js';
 import { type ClassNames, classNames, imagenet } from '../labels.js';
 import { type ModelNote, modelNote, printModelNote, printWarnings } from '../modelNote.js';
@@ -48,6 +49,7 @@ const schema = z
     top: wholeNumber(1, 100_000).optional(),
     threshold: share().optional(),
     labels: z.string().optional(),
+    draw: z.string().min(1).optional(),
     details: z.boolean(),
     json: z.boolean().default(false),
   })
@@ -107,6 +109,7 @@ export function registerPredict(program: Command, session: Session): void {
       '--labels <FILE>',
       `names of the classes: a text file with one a line, a JSON file, or ${imagenet} (default: what the model says, else ImageNet's for 1,000 classes)`,
     )
+    .option('--draw <DIR>', 'write each image with its answers over it to a folder, as SVG')
     .option('--no-details', 'leave out stages, firing rates and times of the first image')
     .option('--json', 'print one JSON document')
     .action((images: string[], typed: Record<string, unknown>) =>
@@ -121,6 +124,7 @@ async function predict(session: Session, images: readonly string[], options: Opt
     top: wanted,
     threshold,
     labels,
+    draw,
     details,
     json,
     ...settings
@@ -132,11 +136,12 @@ async function predict(session: Session, images: readonly string[], options: Opt
   try {
     printWarnings(session.io, model);
     await applyChoices(session.io, model);
-    const task = taskNamed(defaultTask);
+    const task = taskNamed(model.task);
     checkReading(task, { top: wanted, threshold });
     const names = await classNames(model, labels);
     const reading = { labels: names.labels, top: topOf(wanted, model), threshold: threshold ?? 0 };
-    const asked = { model, task, names, reading, details, loadMilliseconds: performance.now() - start };
+    const drawings = draw === undefined ? undefined : await Drawings.in(draw);
+    const asked = { model, task, names, reading, drawings, details, loadMilliseconds: performance.now() - start };
     const document = await answer(session.io, asked, images, json);
     if (document.errors.length > 0) session.exitCode = exitCodes.refused;
     if (json && document.images.length > 0)
@@ -152,6 +157,7 @@ interface Asked {
   readonly task: AnyTask;
   readonly names: ClassNames;
   readonly reading: Reading;
+  readonly drawings: Drawings | undefined;
   readonly details: boolean;
   readonly loadMilliseconds: number;
 }
@@ -218,7 +224,7 @@ interface Answered {
 
 async function answerOne(
   io: Io,
-  { model, task, reading, details, loadMilliseconds }: Asked,
+  { model, task, reading, drawings, details, loadMilliseconds }: Asked,
   path: string,
   first: boolean,
 ): Promise<Answered> {
@@ -243,6 +249,7 @@ async function answerOne(
       network: recorded.milliseconds,
     },
   };
+  await drawings?.write(path, pixels, telling.draw(answer, pixels));
   const lines = telling.print(answer, textStyle(io));
   if (!first) return { result, lines, details: null };
   // Measured on a second run, so that layer times are those of a plan already in use.

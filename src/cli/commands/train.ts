@@ -5,9 +5,10 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { openDataset } from '../../data/datasets/openDataset.js';
+import { openTaskDataset } from '../../api/taskData.js';
 import { MetaSpikeformerError, UsageError } from '../../errors.js';
 import { createTrainingEngine, engineNames, maximumThreads } from '../../runtime/engines.js';
+import { defaultTask, taskNamed } from '../../tasks/registry.js';
 import { type FigureWords, qualified } from '../../tasks/task.js';
 import { dataProblems } from '../../training/fit.js';
 import { checkRecipe, draftOf, metricOf } from '../../training/recipe.js';
@@ -135,7 +136,8 @@ async function recipeFor({ recipe, output, resume, dataChanged, set }: Options):
 async function recipeAndData(options: Options, draft: RecipeDraft) {
   const dataPath = resolve(options.data ?? (await rememberedData(options)));
   const { recipe, partial, problems } = checkRecipe(draft.value);
-  const dataset = await openDataset(options.data ?? dataPath, { split: 'train' }).catch((error: unknown) => {
+  const task = taskNamed(partial.task ?? defaultTask);
+  const dataset = await openTaskDataset(task, options.data ?? dataPath, 'train').catch((error: unknown) => {
     if (!(error instanceof MetaSpikeformerError)) throw error;
     if (problems.length > 0) throw misfit(draft, [...problems, { path: [], message: error.message }]);
     if (options.data !== undefined) throw error;

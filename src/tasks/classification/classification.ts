@@ -1,4 +1,5 @@
 /** Classification: which of the classes is in the image? */
+import type { ClassTargets } from '../../data/targets/classes.js';
 import type { AccuracyCounts } from '../../metrics/accuracy.js';
 import type { Task } from '../task.js';
 import { type ClassAnswer, classAnswers } from './answer.js';
@@ -9,12 +10,15 @@ import { classificationSettings, contradictions } from './settings.js';
 
 export const classification: Task<
   typeof classificationSettings.shape,
+  ClassTargets,
   ClassBatch,
   AccuracyCounts,
   ClassAnswer,
   AccuracyFields
 > = {
   name: 'classification',
+  head: () => undefined,
+  targets: { reading: { from: 'classFolders' }, names: ({ classes }) => classes, called: 'classes' },
   settings: classificationSettings,
   contradictions,
   teacher: ({ distillation }) => {

@@ -23,7 +23,6 @@ export type AccuracyFields = z.output<typeof schema>;
 
 export const accuracyEvaluation: Evaluating<Labels, AccuracyFields> = {
   schema,
-  names: 'classes',
   begin,
   inconsistency: (fields, images, names) => {
     const { perClass, top1, top5 } = fields;
