@@ -191,6 +191,8 @@ export enum ElementWord {
 export enum Width {
   /** Output channels of a chunk in the spike-fed convolution: six registers of four. */
   chunk = 24,
+  /** Of those chunks the native kernel sums so many at once; sums between segments and currents in scratch have room for them. */
+  chunksAtOnce = 2,
   /** The same for rows of bytes: four registers of sixteen, one cache line. */
   byteChunk = 64,
   /** Output channels of a panel in the dense convolution. */

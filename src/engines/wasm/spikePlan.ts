@@ -3,7 +3,7 @@
  * the kernels (`kernels/spikeLists.ts`, `kernels/spikeConvolution.ts`) follow it.
  */
 import { type ConvolutionGeometry, spikeWords } from '../kernels.js';
-import { ConvolutionWord, Size } from './instructionSet.js';
+import { ConvolutionWord, Size, Width } from './instructionSet.js';
 import { floatRows, type RowFormat, roundUp, rowWidth, tapBytes } from './packing.js';
 
 /**
@@ -114,6 +114,7 @@ export function planSpikeConvolution(geometry: ConvolutionGeometry, options: Spi
   const taps = geometry.kernelHeight * geometry.kernelWidth;
   const width = rowWidth(geometry.outputChannels, format);
   const rowBytes = width * format.bytesPerNumber;
+  const atOnce = format.bytesPerNumber === 1 ? 1 : Width.chunksAtOnce;
   const table = cutRows(geometry, tables ? rowBytes * (1 + tableFactor) : rowBytes);
   // Sums of bytes are rounded where a segment ends, so an image's segments may not depend on whether a neighbour in its block uses the tables.
   const single = format.bytesPerNumber === 1 ? table : cutRows(geometry, rowBytes);
@@ -126,7 +127,7 @@ export function planSpikeConvolution(geometry: ConvolutionGeometry, options: Spi
   const largestBlock = largestPart * timeSteps;
   const modeBytes = roundUp(geometry.images, 64);
   // Sums between segments are float32 in either format.
-  const partialBytes = segments > 1 ? roundUp(largestPart * width * 4, 64) : 0;
+  const partialBytes = segments > 1 ? roundUp(largestPart * atOnce * width * 4, 64) : 0;
   const startBytes = roundUp(largestBlock * segments * 8, 64);
   const inPlace = positionsArePixels(geometry);
   const pixels = inPlace ? 0 : pixelsUnder(geometry, largestPart);
@@ -154,7 +155,7 @@ export function planSpikeConvolution(geometry: ConvolutionGeometry, options: Spi
     ),
     // Threads write side by side: every position has room of its own.
     sharedListBytes: sharesLists ? startBytes + positions * (positionListBytes + Size.listMargin) : 0,
-    currentBytes: largestBlock * width * 4 + 64,
+    currentBytes: largestBlock * atOnce * width * 4 + 64,
   };
 }
 

@@ -10,7 +10,8 @@ export function spikeAttention(recording: Recording, call: SpikeAttentionCall): 
   const width = call.channels / call.heads;
   const setBytes = 16 * Math.ceil(call.tokens / 128);
   const countBytes = 16 * Math.ceil(width / 4);
-  recording.needScratch(width * (2 * setBytes + countBytes + 4));
+  // Kernels load whole registers of counts, of which the last may reach beyond them.
+  recording.needScratch(width * (2 * setBytes + countBytes + 4) + 256);
   recording.append(call.name, 'spikeAttention', 'bit sets', Opcode.spikeAttention, {
     [AttentionWord.query]: recording.address(call.name, call.query),
     [AttentionWord.key]: recording.address(call.name, call.key),
