@@ -18,6 +18,8 @@
 using Bytes = uint8_t*;
 
 #define SPIKEFORMER_INLINE static inline __attribute__((always_inline, unused))
+/** Of functions that hold the hot loops: in a function of their own they have all registers. */
+#define SPIKEFORMER_LOOP static __attribute__((noinline, unused))
 
 namespace SPIKEFORMER_ISA {
 

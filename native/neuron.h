@@ -72,7 +72,7 @@ SPIKEFORMER_INLINE void neuronsOfPosition(
 }
 
 template <bool divide>
-static void fireChannels(
+SPIKEFORMER_LOOP void fireChannels(
     const uint8_t* input, size_t inputStep, size_t positionBytes, uint8_t* output, size_t outputStep, size_t wordBytes, uint32_t padding, uint32_t width,
     uint32_t count, uint32_t timeSteps, const Dynamics& dynamics) {
   for (uint32_t position = 0; position < count; position++) {

@@ -89,7 +89,7 @@ struct SumPlaces {
 
 /** `sumRows` (spikeConvolution.cpp) for `sixteens` · 16 channels of bytes; of the last sixteen, `channels` are written. */
 template <int sixteens, bool isWhole>
-static void sumBytes(Bytes memory, const uint8_t* table, SumPlaces places, const uint8_t* scales, uint32_t channels) {
+SPIKEFORMER_LOOP void sumBytes(Bytes memory, const uint8_t* table, SumPlaces places, const uint8_t* scales, uint32_t channels) {
   // Sums that have been widened once wait here.
   uint8_t resting[sixteens * 64];
   for (uint32_t position = 0; position < places.count; position++) {

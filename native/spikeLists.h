@@ -112,7 +112,7 @@ SPIKEFORMER_INLINE bool anyUsesTables(Bytes memory, uint32_t instruction, uint8_
  * Lists the rows of pixels [first, last), counted over all images, for a kernel of one tap. `starts` receives, per pixel and part of its words, where its entries begin and
  * end. Returns the lists' end.
  */
-static uint8_t* listPixels(
+SPIKEFORMER_LOOP uint8_t* listPixels(
     Bytes memory, uint32_t instruction, uint8_t* modes, uint8_t* starts, uint8_t* list, uint32_t first, uint32_t last, uint32_t wordsPerPart) {
   using namespace ConvolutionWord;
   const uint32_t channels = wordOf(memory, instruction, inputChannels);
@@ -150,7 +150,7 @@ static uint8_t* listPixels(
  * Makes the lists of positions [first, last) of one image from those of the pixels under their taps, `pixelStarts` being those of the image's rows from `firstRow` on.
  * `starts` and result as above.
  */
-static uint8_t* listPositions(
+SPIKEFORMER_LOOP uint8_t* listPositions(
     Bytes memory, uint32_t instruction, uint8_t* starts, uint8_t* list, const uint8_t* pixelStarts, uint32_t firstRow, uint32_t first, uint32_t last,
     uint32_t tapsPerSegment, uint32_t parts) {
   using namespace ConvolutionWord;

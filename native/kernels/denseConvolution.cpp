@@ -67,7 +67,7 @@ static void copyPatches(Bytes memory, uint32_t instruction, uint8_t* target, uin
 }
 
 /** Writes a number of each of four rows, then the next of each. */
-static void interleave(uint8_t* target, const uint8_t* row0, const uint8_t* row1, const uint8_t* row2, const uint8_t* row3, size_t rowBytes) {
+SPIKEFORMER_LOOP void interleave(uint8_t* target, const uint8_t* row0, const uint8_t* row1, const uint8_t* row2, const uint8_t* row3, size_t rowBytes) {
   size_t offset = 0;
   for (; offset + 16 <= rowBytes; offset += 16) {
     interleaveFours(target, load<WordsOf<4>>(row0 + offset), load<WordsOf<4>>(row1 + offset), load<WordsOf<4>>(row2 + offset), load<WordsOf<4>>(row3 + offset));
@@ -109,7 +109,7 @@ struct FloatProduct {
 };
 
 template <int panels>
-static void multiplyPanels(Bytes memory, uint32_t instruction, const uint8_t* rows, size_t rowBytes, uint32_t panel, uint32_t first, uint32_t last) {
+SPIKEFORMER_LOOP void multiplyPanels(Bytes memory, uint32_t instruction, const uint8_t* rows, size_t rowBytes, uint32_t panel, uint32_t first, uint32_t last) {
   const PanelPlaces places = placesOfPanels(memory, instruction, panel);
   const size_t panelBytes = rowBytes * Width::panel;
   const uint8_t* weights = at(memory, instruction, ConvolutionWord::weights) + panel * panelBytes;

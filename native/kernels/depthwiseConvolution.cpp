@@ -23,7 +23,7 @@ SPIKEFORMER_INLINE PlaneFloats expandBits(uint32_t bits) {
 }
 
 /** Writes one padded row of sixteen channels; `row` outside the image is a row of zeros. `planeBytes`: of one register's channels. */
-static void fillRow(Bytes memory, uint32_t instruction, uint8_t* target, size_t planeBytes, uint32_t image, int32_t row, uint32_t firstChannel) {
+SPIKEFORMER_LOOP void fillRow(Bytes memory, uint32_t instruction, uint8_t* target, size_t planeBytes, uint32_t image, int32_t row, uint32_t firstChannel) {
   using namespace ConvolutionWord;
   const uint32_t height = wordOf(memory, instruction, inputHeight);
   const uint32_t width = wordOf(memory, instruction, inputWidth);
@@ -127,7 +127,7 @@ SPIKEFORMER_INLINE void computeOutputs(const Filter& filter, const uint8_t* wind
 }
 
 /** One output row of a register's channels. */
-static void computeRow(Bytes memory, uint32_t instruction, const Filter& filter, uint8_t* output, const uint8_t* residual) {
+SPIKEFORMER_LOOP void computeRow(Bytes memory, uint32_t instruction, const Filter& filter, uint8_t* output, const uint8_t* residual) {
   const uint32_t outputWidth = wordOf(memory, instruction, ConvolutionWord::outputWidth);
   const size_t step = static_cast<size_t>(wordOf(memory, instruction, ConvolutionWord::strideWidth)) * pixelBytesOfPlane;
   uint32_t x = 0;

@@ -55,7 +55,7 @@ SPIKEFORMER_INLINE WordsOf<4> roundEight(const uint8_t* row, float inverse, uint
 }
 
 /** Writes the `count` rows of a tile as integers, interleaved, zeros up to whole eights of channels, and what one step of each is worth; the last row stands for those that lack. */
-static void roundTile(uint8_t* target, uint8_t* scales, const uint8_t* input, uint32_t channels, uint32_t count) {
+SPIKEFORMER_LOOP void roundTile(uint8_t* target, uint8_t* scales, const uint8_t* input, uint32_t channels, uint32_t count) {
   constexpr float levels = IntegerConvolution::inputLevels;
   const uint8_t* rows[Width::tile];
   float inverses[Width::tile];
@@ -100,7 +100,7 @@ struct IntegerProduct {
 };
 
 template <int panels>
-static void multiplyIntegers(
+SPIKEFORMER_LOOP void multiplyIntegers(
     Bytes memory, uint32_t instruction, const uint8_t* rows, const uint8_t* rowScales, size_t rowBytes, uint32_t panel, uint32_t first, uint32_t last) {
   const PanelPlaces places = placesOfPanels(memory, instruction, panel);
   const size_t panelBytes = rowBytes * Width::panel;

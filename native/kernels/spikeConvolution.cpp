@@ -19,7 +19,7 @@ constexpr uint32_t chunkBytesOfSums = Width::chunk * 4;
  * `output`. `chunkBytes`: from one chunk's rows to the next one's.
  */
 template <int channels, int chunks>
-static void sumRows(Bytes memory, const uint8_t* table, size_t chunkBytes, SumPlaces places) {
+SPIKEFORMER_LOOP void sumRows(Bytes memory, const uint8_t* table, size_t chunkBytes, SumPlaces places) {
   for (uint32_t position = 0; position < places.count; position++) {
     Row<channels> sums[chunks];
     for (int chunk = 0; chunk < chunks; chunk++) sums[chunk].load(places.initial + chunk * chunkBytesOfSums);
@@ -41,7 +41,7 @@ static void sumRows(Bytes memory, const uint8_t* table, size_t chunkBytes, SumPl
 }
 
 /** The last one to three channels of sums that go to the output; rows and bias are padded to four. */
-static void sumLastRows(Bytes memory, const uint8_t* table, SumPlaces places, uint32_t channels) {
+SPIKEFORMER_LOOP void sumLastRows(Bytes memory, const uint8_t* table, SumPlaces places, uint32_t channels) {
   for (uint32_t position = 0; position < places.count; position++) {
     Row<4> sums;
     sums.load(places.initial);
