@@ -11,6 +11,9 @@
 #include "instructionSet.generated.h"
 #include "kernelTable.h"
 #include "threads.h"
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
 
 namespace {
 
@@ -218,6 +221,29 @@ napi_value stop(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/** protect(session, address, length, forbidden): with the address sanitiser native code may touch these bytes no more, or again; without it nothing happens. */
+napi_value protect(napi_env env, napi_callback_info info) {
+  size_t count = 4;
+  napi_value arguments[4];
+  uint32_t address;
+  double length;
+  bool forbidden;
+  if (napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr) != napi_ok || count != 4) return fail(env, "protect: four arguments are expected");
+  Session* session = sessionOf(env, arguments[0]);
+  if (session == nullptr || napi_get_value_uint32(env, arguments[1], &address) != napi_ok || napi_get_value_double(env, arguments[2], &length) != napi_ok ||
+      napi_get_value_bool(env, arguments[3], &forbidden) != napi_ok) {
+    return fail(env, "protect: a session, an address, a length and true or false are expected");
+  }
+#if defined(__SANITIZE_ADDRESS__)
+  if (forbidden) {
+    ASAN_POISON_MEMORY_REGION(session->memory + address, static_cast<size_t>(length));
+  } else {
+    ASAN_UNPOISON_MEMORY_REGION(session->memory + address, static_cast<size_t>(length));
+  }
+#endif
+  return nullptr;
+}
+
 napi_value textOf(napi_env env, const char* text) {
   napi_value value = nullptr;
   napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &value);
@@ -236,6 +262,14 @@ NAPI_MODULE_INIT() {
   define(env, exports, "run", run);
   define(env, exports, "work", work);
   define(env, exports, "stop", stop);
+  define(env, exports, "protect", protect);
+  napi_value sanitised;
+#if defined(__SANITIZE_ADDRESS__)
+  napi_get_boolean(env, true, &sanitised);
+#else
+  napi_get_boolean(env, false, &sanitised);
+#endif
+  napi_set_named_property(env, exports, "sanitised", sanitised);
   napi_set_named_property(env, exports, "revision", textOf(env, revision));
   // Those that this processor can run, the widest last.
   napi_value sets, kernels;

@@ -9,7 +9,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/engines/kernels.js';
-import { createNativeEngine, nativeModule } from '../../src/engines/native/index.js';
+import { createNativeEngine } from '../../src/engines/native/index.js';
 import { createReferenceEngine } from '../../src/engines/reference/index.js';
 import { wasmRecorders } from '../../src/engines/wasm/calls.generated.js';
 import { declaredWords } from '../../src/engines/wasm/declaredCalls.js';
@@ -17,6 +17,7 @@ import { createWasmEngine } from '../../src/engines/wasm/index.js';
 import { casesOf, kernels, timedCase } from './contract/cases.js';
 import { noSlopes, type Slope, slopesOf } from './contract/slopes.js';
 import { type CallSpec, type Case, Realised, TensorSpec } from './contract/specs.js';
+import { instructionSets, nativeIsBuilt, nativeSuffix } from './nativeSupport.js';
 import { expectClose, expectSame, SeededNumbers, Workbench } from './support.js';
 
 /** Sums of fast engines are float32, in another order; of gradients that go through an exponential more is lost. */
@@ -28,10 +29,15 @@ interface Found {
   readonly written: readonly { readonly storage: string; readonly values: ArrayLike<number> }[];
 }
 
-/** Engines that are compared with the reference engine; the native one where it has been built. */
+/** Engines that are compared with the reference engine; the native one on every instruction set of this processor. */
 const contestants: Readonly<Record<string, (threads: number) => Promise<Engine>>> = {
   wasm: (threads) => createWasmEngine({ threads }),
-  ...((await nativeModule()).module && { native: (threads: number) => createNativeEngine({ threads }) }),
+  ...Object.fromEntries(
+    instructionSets.map((instructionSet) => [
+      `native ${instructionSet}`,
+      (threads: number) => createNativeEngine({ threads, instructionSet }),
+    ]),
+  ),
 };
 
 let reference: Engine;
@@ -89,12 +95,19 @@ function inCase(title: string, compare: () => void): void {
   }
 }
 
+if (!nativeIsBuilt) it.skip(`the native engine gives what the reference engine gives${nativeSuffix}`, () => {});
+it.runIf(nativeIsBuilt)('the native engine runs here', () => expect(instructionSets).not.toEqual([]));
+
 describe.each(Object.keys(kernels))('%s', (kernel) => {
   const results = new Map<Engine, readonly Found[]>();
 
   beforeAll(async () => {
     const cases = casesOf(kernel);
-    for (const engine of allEngines()) results.set(engine, await runCases(engine, kernel, cases));
+    for (const engine of allEngines()) {
+      results.set(engine, await runCases(engine, kernel, cases));
+      // Programs run without returning to the event loop, and the test runner waits for signs of life.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   });
 
   it.each(Object.keys(contestants))('gives on the %s engine what it gives on the reference engine', (name) => {

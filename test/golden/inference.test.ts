@@ -1,4 +1,4 @@
-/** Every spike as the authors' module gives it: both engines, every thread count, with and without each rewriting of the network. */
+/** Every spike as the authors' module gives it: every engine, every thread count, with and without each rewriting of the network. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Model, type RunResult } from '../../src/api/model.js';
 import { imagenetPreprocessing } from '../../src/data/preprocess.js';
@@ -6,6 +6,7 @@ import type { Engine } from '../../src/engines/kernels.js';
 import { createReferenceEngine } from '../../src/engines/reference/index.js';
 import { createWasmEngine } from '../../src/engines/wasm/index.js';
 import type { PrepareOptions } from '../../src/runtime/prepare.js';
+import { nativeEngines, nativeIsBuilt, nativeSuffix } from '../engines/nativeSupport.js';
 import { type GoldenCase, goldenPath, loadGolden } from './support.js';
 
 const engines: readonly (readonly [string, () => Promise<Engine>])[] = [
@@ -13,7 +14,10 @@ const engines: readonly (readonly [string, () => Promise<Engine>])[] = [
   ...[1, 2, 3, 4].map((threads) => [`wasm, ${threads} threads`, () => createWasmEngine({ threads })] as const),
   ['wasm without shared memory', () => createWasmEngine({ sharedMemory: false })],
   ['wasm without fused multiply-add', () => createWasmEngine({ threads: 2, fusedMultiplyAdd: false })],
+  ...nativeEngines([1, 2, 4]),
 ];
+
+if (!nativeIsBuilt) it.skip(`gives every spike on the native engine${nativeSuffix}`, () => {});
 
 const preparations: readonly (readonly [string, Omit<PrepareOptions, 'input'>])[] = [
   ['as the authors wrote it', { fold: false }],

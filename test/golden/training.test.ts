@@ -15,6 +15,7 @@ import { fileFromBytes } from '../../src/interop/randomAccessFile.js';
 import { openSafetensors } from '../../src/interop/safetensors.js';
 import { toChannelsLast } from '../../src/runtime/layout.js';
 import { type ParameterSlot, recordTraining, trainingSegments } from '../../src/training/trainingPlan.js';
+import { nativeEngines, nativeIsBuilt, nativeSuffix } from '../engines/nativeSupport.js';
 import { goldenPath } from './support.js';
 
 const engines: readonly (readonly [string, () => Promise<Engine & TrainingEngine>])[] = [
@@ -22,7 +23,10 @@ const engines: readonly (readonly [string, () => Promise<Engine & TrainingEngine
   ['wasm, 1 thread', () => createWasmEngine({ threads: 1 })],
   ['wasm, 2 threads', () => createWasmEngine({ threads: 2 })],
   ['wasm without fused multiply-add', () => createWasmEngine({ threads: 2, fusedMultiplyAdd: false })],
+  ...nativeEngines([1, 2]),
 ];
+
+if (!nativeIsBuilt) it.skip(`takes the step on the native engine${nativeSuffix}`, () => {});
 
 /** Label smoothing of the golden step. */
 const smoothing = 0.1;

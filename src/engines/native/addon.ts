@@ -34,4 +34,8 @@ export interface Addon {
   /** A worker thread's life: takes part in programs until the engine is stopped. */
   work(session: Session, thread: number): void;
   stop(session: Session): void;
+  /** Whether it was built with the address sanitiser. */
+  readonly sanitised: boolean;
+  /** Whether native code may touch these bytes; heeded where it was built with the address sanitiser, which ends the process. */
+  protect(session: Session, address: number, length: number, forbidden: boolean): void;
 }

@@ -13,7 +13,10 @@ import {
 import { type NativeModule, requireNativeModule } from './nativeModule.js';
 
 /** The memory is shared, and products are fused where the processor can. */
-export type NativeEngineOptions = Omit<WasmEngineOptions, 'sharedMemory' | 'fusedMultiplyAdd'>;
+export interface NativeEngineOptions extends Omit<WasmEngineOptions, 'sharedMemory' | 'fusedMultiplyAdd'> {
+  /** As in `nativeModule`. */
+  readonly instructionSet?: string;
+}
 
 interface NativeStart extends WorkerStart {
   readonly path: string;
@@ -41,8 +44,11 @@ addon.work(session, thread);`;
  *
  * @throws EngineError when there is no native module for this machine, or as `createWasmEngine`.
  */
-export async function createNativeEngine(options: NativeEngineOptions = {}): Promise<WasmEngine> {
-  const native = await requireNativeModule();
+export async function createNativeEngine({
+  instructionSet,
+  ...options
+}: NativeEngineOptions = {}): Promise<WasmEngine> {
+  const native = await requireNativeModule(instructionSet);
   return createEngineWith('native', { ...options, sharedMemory: true }, (parts) => executorOf(native, parts));
 }
 
@@ -63,5 +69,11 @@ function executorOf({ addon, path, instructionSet }: NativeModule, parts: Execut
       return startThreadWith('native', nodeSource, start);
     },
     stop: () => addon.stop(session),
+    ...(addon.sanitised && {
+      guard: {
+        gapBytes: 256,
+        protect: (address, length, forbidden) => addon.protect(session, address, length, forbidden),
+      },
+    }),
   };
 }

@@ -57,12 +57,14 @@ const here = import.meta.url;
 const found = new Map<string, Promise<Availability>>();
 
 /**
- * The native module for this machine. It is looked for once: `SPIKEFORMER_NATIVE_FOLDER` names another folder than the package's, and `SPIKEFORMER_NATIVE_ISA` a narrower
- * instruction set than the processor's widest.
+ * The native module for this machine. It is looked for once. `SPIKEFORMER_NATIVE_FOLDER` names another folder than the package's.
+ *
+ * @param instructionSet Default: what `SPIKEFORMER_NATIVE_ISA` says, else the widest that the processor has.
  */
-export function nativeModule(): Promise<Availability> {
+export function nativeModule(instructionSet?: string): Promise<Availability> {
   if (!isNode()) return Promise.resolve({ reason: 'a page runs wasm' });
-  const { SPIKEFORMER_NATIVE_FOLDER: folder = '', SPIKEFORMER_NATIVE_ISA: wanted = '' } = process.env;
+  const { SPIKEFORMER_NATIVE_FOLDER: folder = '', SPIKEFORMER_NATIVE_ISA: fromEnvironment = '' } = process.env;
+  const wanted = instructionSet ?? fromEnvironment;
   const key = `${folder}\0${wanted}`;
   const known = found.get(key);
   if (known) return known;
@@ -113,8 +115,8 @@ function manifestOf(read: () => Uint8Array): Manifest {
 }
 
 /** @throws EngineError saying why there is none. */
-export async function requireNativeModule(): Promise<NativeModule> {
-  const { module, reason } = await nativeModule();
+export async function requireNativeModule(instructionSet?: string): Promise<NativeModule> {
+  const { module, reason } = await nativeModule(instructionSet);
   if (module) return module;
   throw new EngineError(`there is no native engine: ${reason}`);
 }

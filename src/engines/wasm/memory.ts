@@ -26,6 +26,13 @@ interface FreeRange {
   byteLength: number;
 }
 
+/** Is told which bytes belong to somebody, to find kernels that touch others. */
+export interface MemoryGuard {
+  /** Left free behind each block. */
+  readonly gapBytes: number;
+  protect(address: number, byteLength: number, forbidden: boolean): void;
+}
+
 function formatMebibytes(bytes: number): string {
   return `${Math.ceil(bytes / 2 ** 20)} MiB`;
 }
@@ -39,6 +46,7 @@ export class WasmMemory {
   private readonly limitPages: number;
   /** Sorted by address, never adjacent to each other. */
   private free: FreeRange[];
+  private guard: MemoryGuard | undefined;
 
   /** @throws EngineError when no memory of this kind can be reserved. */
   constructor(
@@ -55,9 +63,15 @@ export class WasmMemory {
     this.free = [{ address: Size.control, byteLength: growthPages * pageBytes - Size.control }];
   }
 
+  /** From now on; nothing has been allocated before. */
+  guardWith(guard: MemoryGuard): void {
+    this.guard = guard;
+    for (const { address, byteLength } of this.free) guard.protect(address, byteLength, true);
+  }
+
   /** @throws EngineError naming the sizes when the memory cannot grow enough. */
   allocate(byteLength: number, purpose: string): WasmBlock {
-    const size = Math.max(tensorAlignment, roundUp(byteLength, tensorAlignment));
+    const size = this.sizeOf(byteLength);
     let range = this.firstFit(size);
     if (!range) {
       this.grow(size, purpose);
@@ -67,11 +81,13 @@ export class WasmMemory {
     range.address += size;
     range.byteLength -= size;
     if (range.byteLength === 0) this.free.splice(this.free.indexOf(range), 1);
+    this.guard?.protect(block.address, size - this.guard.gapBytes, false);
     return block;
   }
 
   release(block: WasmBlock): void {
-    const size = Math.max(tensorAlignment, roundUp(block.byteLength, tensorAlignment));
+    const size = this.sizeOf(block.byteLength);
+    this.guard?.protect(block.address, size, true);
     this.addFree({ address: block.address, byteLength: size });
   }
 
@@ -81,6 +97,10 @@ export class WasmMemory {
 
   uint32(address: number, length: number): Uint32Array {
     return new Uint32Array(this.memory.buffer, address, length);
+  }
+
+  private sizeOf(byteLength: number): number {
+    return Math.max(tensorAlignment, roundUp(byteLength, tensorAlignment)) + (this.guard?.gapBytes ?? 0);
   }
 
   private firstFit(size: number): FreeRange | undefined {
@@ -104,7 +124,9 @@ export class WasmMemory {
         { cause },
       );
     }
-    this.addFree({ address: end, byteLength: this.memory.buffer.byteLength - end });
+    const added = this.memory.buffer.byteLength - end;
+    this.guard?.protect(end, added, true);
+    this.addFree({ address: end, byteLength: added });
   }
 
   private addFree(range: FreeRange): void {

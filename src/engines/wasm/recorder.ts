@@ -14,6 +14,8 @@ const recorders: Readonly<Record<string, WasmCallRecorder<never>>> = wasmRecorde
 
 function recordCall<Call extends NamedCall>(recording: Recording, kernel: KernelCall<Call>, call: Call): void {
   kernel.check(call);
+  // Native code would not be stopped by the end of the memory. What an instruction reads and writes beside the tensors of its call (constants, scratch) the engine has allocated itself.
+  for (const tensor of [...kernel.reads(call), ...kernel.writes(call)]) recording.address(call.name, tensor);
   const own = recorders[kernel.kernel];
   if (own) own(recording, call as never);
   else recordDeclared(recording, kernel, call);

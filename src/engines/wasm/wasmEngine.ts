@@ -8,7 +8,7 @@ import type { TrainingEngine } from '../trainingKernels.js';
 import { Constants } from './constants.js';
 import type { EngineParts, Precision, SpikeKernel } from './engineParts.js';
 import { fusedPlainKernels, fusedSharedKernels, plainKernels, sharedKernels } from './kernels.generated.js';
-import { WasmMemory } from './memory.js';
+import { type MemoryGuard, WasmMemory } from './memory.js';
 import {
   availableThreads,
   canFuseMultiplyAdd,
@@ -65,6 +65,8 @@ export interface Executor {
   startThread(thread: number): Promise<Thread>;
   /** Ends the life of every thread. */
   stop(): void;
+  /** For finding kernels that touch what is not theirs. */
+  readonly guard?: MemoryGuard;
 }
 
 /** What an executor has to work with. */
@@ -167,6 +169,7 @@ export async function createEngineWith(
   const constants = new Constants(memory, options.tableBudgetBytes ?? defaultTableBudgetBytes);
   const exports = instance.exports as unknown as Exports;
   const executor = executorOf({ module, memory: memory.memory, exports });
+  if (executor.guard) memory.guardWith(executor.guard);
   const workers = await startThreads(executor, threads);
   return new WasmEngine(family, memory, constants, executor, precision, spikeKernel, workers);
 }
