@@ -16,7 +16,7 @@ export {
 } from '../energy/constants.js';
 export { type EnergyDocument, energyCsv, energyDocument } from '../energy/document.js';
 export { type FormProof, proveSpikeDriven } from '../energy/edges.js';
-export { countedLayers } from '../energy/layers.js';
+export { countedLayers, ratesOfSpikes } from '../energy/layers.js';
 export { type EnergyMeasurement, EnergyMeter } from '../energy/meter.js';
 export { type PaperEnergy, paperEnergy, parseRates } from '../energy/paperConvention.js';
 export { energyReport } from '../energy/report.js';

@@ -42,7 +42,7 @@ export type {
 export type { Features, Head, StageMap } from '../models/head.js';
 export type { NeuronName } from '../models/neurons.js';
 export type { DescribedNetwork, NetworkConfiguration } from '../models/registry.js';
-export type { AttentionSize } from '../operators/traits.js';
+export type { AttentionSize, SpikeSum } from '../operators/traits.js';
 export type { EngineName } from '../runtime/engines.js';
 export type { MergedRepConv } from '../runtime/passes/mergeRepConv.js';
 export type { PrepareOptions } from '../runtime/prepare.js';

@@ -198,8 +198,8 @@ function preprocessingOf(options: LoadOptions, own: PreprocessSettings = imagene
 
 /** Only what was given: an explicit `undefined` must not hide a default. */
 function unseenOf(options: LoadOptions): UnseenOptions {
-  const { heads, strides, timeSteps, neuron, tau, threshold, attentionThreshold } = options;
-  const given = { heads, strides, timeSteps, neuron, tau, threshold, attentionThreshold };
+  const { heads, strides, timeSteps, attention, neuron, tau, threshold, attentionThreshold } = options;
+  const given = { heads, strides, timeSteps, attention, neuron, tau, threshold, attentionThreshold };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as UnseenOptions;
 }
 

@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { defaultModelName, modelNames } from '../api/shippedModels.js';
 import { UsageError } from '../errors.js';
+import { attentionNames } from '../models/attentions.js';
 import type { NeuronName } from '../models/neurons.js';
 import { publishedNames } from '../models/registry.js';
 import { engineNames, maximumThreads } from '../runtime/engines.js';
@@ -88,12 +89,15 @@ export const needsCheckpoint =
 const neuronWords = { lif: 'lif', if: 'integrateAndFire', relu: 'relu' } as const satisfies Record<string, NeuronName>;
 export const neuronSchema = oneOf(['lif', 'if', 'relu']).transform((word): NeuronName => neuronWords[word]);
 
+export const attentionSchema = oneOf(attentionNames);
+
 /** A network's settings that its weights do not tell. */
 const networkOptions = {
   ...expectationOptions,
   timeSteps: wholeNumber(1, 16).optional(),
   heads: wholeNumber(1, 256).optional(),
   strides: stridesSchema.optional(),
+  attention: attentionSchema.optional(),
   neuron: neuronSchema.optional(),
 };
 
@@ -109,6 +113,9 @@ export const runningOptions = { ...networkOptions, ...engineOptions };
 /** Options of `info`, which runs nothing. */
 export const describingOptions = { ...networkOptions, imageSize: imageSizeOption };
 
+export const attentionHelp =
+  'what attention is: sdsa3, or sdsa1, which counts where K and V fire together (default: what the model says, else sdsa3)';
+
 export const neuronHelp =
   'what neurons are: lif, if (no leak), or relu, the float twin (default: what the model says, else lif)';
 
@@ -123,6 +130,7 @@ export function addNetworkOptions(command: Command): Command {
       '--strides <a,b,c,d,e>',
       'strides of the five downsamplings, if the checkpoint does not say (default: 2,2,2,2,1)',
     )
+    .option('--attention <NAME>', attentionHelp)
     .option('--neuron <NAME>', neuronHelp);
 }
 

@@ -4,8 +4,7 @@
  */
 import type { ConvolutionGeometry } from '../engines/kernels.js';
 import type { Graph, Parameters } from '../graph/graph.js';
-import { operatorOf, timeStepsOf } from '../operators/registry.js';
-import { spikeValues } from '../runtime/spikeValues.js';
+import { operatorOf, spikeSources, timeStepsOf } from '../operators/registry.js';
 import { type CountedLayer, countedLayers } from './layers.js';
 import { channelsByTap, connectionsByTap, weightsOf } from './neuroBench.js';
 import {
@@ -36,8 +35,9 @@ export interface ReachedMap {
   readonly connections: ConnectionTable;
 }
 
-/** All that is counted when a neuron layer has fired. */
+/** All that is counted when a neuron layer has fired, or a gate has let spikes through. */
 export interface SourcePlan {
+  readonly areNeurons: boolean;
   /** None when nothing but attention reads the layer. */
   readonly maps: readonly CountedMap[];
   /** Weights of zero that its spikes meet in the network as it is trained. */
@@ -57,7 +57,7 @@ export interface NumbersPlan {
 export interface CountingPlan {
   readonly size: readonly [number, number];
   readonly timeSteps: number;
-  /** By neuron layer. */
+  /** By node whose spikes are its own. */
   readonly sources: ReadonlyMap<string, SourcePlan>;
   readonly attentions: readonly CountedLayer[];
   /** By value that holds numbers: the graph's input, and neurons that give out numbers. */
@@ -73,12 +73,13 @@ export function countingPlan(graph: Graph, parameters: Parameters, size: readonl
   const byName = new Map(trained.map((layer) => [layer.name, layer]));
   const connections = (layer: CountedLayer, which: 'existing' | 'missing') =>
     connectionTable(layer.geometry!, connectionsByTap(layer.geometry!, weightsOf(layer, parameters)!, which));
-  const neurons = spikeValues(graph);
+  const spiking = spikeSources(graph);
+  const names = new Set(spiking.map(({ name }) => name));
   const numbers = new Map<string, Mutable>([[graph.input, { areNeurons: false, tables: [], reached: [] }]]);
   for (const node of graph.nodes)
-    if (operatorOf(node).neuron && !neurons.includes(node.name))
+    if (operatorOf(node).neuron && !names.has(node.name))
       numbers.set(node.name, { areNeurons: true, tables: [], reached: [] });
-  const reached = new Map(neurons.map((name): [string, ReachedMap[]] => [name, []]));
+  const reached = new Map([...names].map((name): [string, ReachedMap[]] => [name, []]));
   let always = 0;
   for (const layer of trained.filter(({ spikeFed }) => !spikeFed)) {
     const table = connections(layer, 'existing');
@@ -92,7 +93,8 @@ export function countingPlan(graph: Graph, parameters: Parameters, size: readonl
       behind.push({ geometry, masks, connections: table });
     } else always += sumOverPositions(table, layer.geometry!.inputChannels);
   }
-  const sources = neurons.map((source): [string, SourcePlan] => {
+  const sources = spiking.map((node): [string, SourcePlan] => {
+    const source = node.name;
     const reads = ({ spikeFed, geometry, sources: [first] }: CountedLayer) =>
       spikeFed && geometry !== undefined && first === source;
     const readers = trained.filter(reads);
@@ -100,6 +102,7 @@ export function countingPlan(graph: Graph, parameters: Parameters, size: readonl
     return [
       source,
       {
+        areNeurons: operatorOf(node).neuron !== undefined,
         maps: countedMaps(merged.filter(reads), readers),
         missing: tablesByMap(missing),
         reached: reached.get(source)!,

@@ -5,8 +5,8 @@
 import type { ConvolutionGeometry } from '../engines/kernels.js';
 import type { Graph, Node } from '../graph/graph.js';
 import type { Shape, ValueKind } from '../graph/shape.js';
-import { inferKinds, inferShapes, operatorOf, shownOnce } from '../operators/registry.js';
-import type { AttentionSize } from '../operators/traits.js';
+import { inferKinds, inferShapes, isSpikeSource, operatorOf, shownOnce } from '../operators/registry.js';
+import type { AttentionSize, SpikeSum } from '../operators/traits.js';
 
 export interface CountedLayer {
   /** The authors' module; of a merged RepConv the module around it. */
@@ -15,11 +15,11 @@ export interface CountedLayer {
   /** Its weights are called `${parameterPrefix}.weight`; of a merged RepConv those of its last convolution. */
   readonly parameterPrefix: string;
   /**
-   * Neuron layers whose spikes come first on the way back from the input; none for the first convolution and behind neurons that give out numbers. Of
-   * attention: query, key, value.
+   * Nodes whose spikes come first on the way back from the input: neuron layers, or a gate that lets some of theirs through. None for the first
+   * convolution and behind neurons that give out numbers. Of attention one for each of its inputs: of SDSA-3 query, key, value.
    */
   readonly sources: readonly string[];
-  /** The value that it reads; of attention the query. Of a merged RepConv what its first convolution reads. */
+  /** The value that it reads; of attention the first of its sources. Of a merged RepConv what its first convolution reads. */
   readonly input: string;
   /** The input is spikes: every operation is an addition. Else numbers come between the spikes and the layer. */
   readonly spikeFed: boolean;
@@ -28,6 +28,8 @@ export interface CountedLayer {
   /** Of one image; a linear layer is a 1×1 convolution of its tokens. Absent for attention. */
   readonly geometry?: ConvolutionGeometry;
   readonly attention?: AttentionSize;
+  /** What attention adds; its inputs are places in `sources`. */
+  readonly sums?: readonly SpikeSum[];
 }
 
 /** What is known of a graph that is looked at for one image and time step. */
@@ -64,11 +66,23 @@ export function countedLayers(
   return layers;
 }
 
-/** The neurons that come first on the way back from a value, if they spike: views, sums and linear layers are passed. */
-function spikesBefore(value: string, { producers, kinds }: Known): string | undefined {
+/** What fires, or lets spikes through, first on the way back from a value: views, sums and linear layers are passed. Undefined behind neurons that give out numbers. */
+function spikesBefore(value: string, { producers, kinds }: Omit<Known, 'shapes'>): string | undefined {
   let node = producers.get(value);
-  while (node && !operatorOf(node).neuron) node = producers.get(node.inputs[0]!);
+  while (node && !operatorOf(node).neuron && !isSpikeSource(node, kinds)) node = producers.get(node.inputs[0]!);
   return node && kinds.get(node.name) === 'binary' ? node.name : undefined;
+}
+
+/** Rates of everything that sources of layers can be, from those of neuron layers: a gate lets through as much as if its inputs fired independently of each other. */
+export function ratesOfSpikes(graph: Graph, rateOf: (neurons: string) => number): (source: string) => number {
+  const producers = new Map(graph.nodes.map((node) => [node.name, node]));
+  const known = { producers, kinds: inferKinds(graph) };
+  const rate = (source: string): number => {
+    const node = producers.get(source);
+    if (!node || operatorOf(node).neuron) return rateOf(source);
+    return node.inputs.reduce((product, value) => product * rate(spikesBefore(value, known) ?? value), 1);
+  };
+  return rate;
 }
 
 /** The neuron layers in front of the values that select, and whether all of those are spikes. */

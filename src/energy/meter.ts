@@ -69,6 +69,8 @@ export class EnergyMeter {
   readonly #model: MeteredModel;
   readonly #constants: EnergyConstants;
   readonly #neurons = new Map<string, MeteredNeurons>();
+  /** What gates let through: it drives layers, but no neurons of its own made it. */
+  readonly #gates = new Map<string, MeteredNeurons>();
   readonly #operations = new Map<string, LayerOperations>();
   readonly #effective = { macs: 0, acs: 0 };
   #layers: readonly CountedLayer[] | undefined;
@@ -99,18 +101,15 @@ export class EnergyMeter {
    * @throws As `run`.
    */
   count(counts: SpikeCounts): void {
-    const { images, size, neurons, additions, effectiveAcs, effectiveMacs } = counts;
+    const { images, size, neurons, gates = [], additions, effectiveAcs, effectiveMacs } = counts;
     this.#layers ??= this.#layersFor(size);
     if (size.some((length, axis) => length !== this.#size[axis]))
       throw new UsageError(
         `energy: found images of ${size.join(' × ')} after images of ${this.#size.join(' × ')}; expected one size`,
       );
     this.#images += images;
-    for (const { name, neurons: count, spikes } of neurons) {
-      const known = this.#neurons.get(name) ?? { name, neurons: count, spikes: spikes.map(() => 0) };
-      this.#neurons.set(name, known);
-      for (const [t, fired] of spikes.entries()) known.spikes[t]! += fired;
-    }
+    for (const one of neurons) addActivity(this.#neurons, one);
+    for (const one of gates) addActivity(this.#gates, one);
     for (const layer of this.#layers) this.#countOperations(layer, additions.get(layer.name), images);
     this.#effective.acs += effectiveAcs;
     this.#effective.macs += effectiveMacs;
@@ -129,7 +128,7 @@ export class EnergyMeter {
     const picojoules = layers.reduce((total, layer) => total + picojoulesOf(layer), 0);
     const shown = images * timeSteps;
     const rateOf = (name: string) => {
-      const { neurons: count, spikes } = this.#neurons.get(name)!;
+      const { neurons: count, spikes } = this.#source(name);
       return sum(spikes) / (count * shown);
     };
     const everyNeuron = neurons.reduce((total, layer) => total + layer.neurons, 0);
@@ -166,7 +165,7 @@ export class EnergyMeter {
     const { memory } = this.#constants;
     const rows = counted.map(({ name, kind, sources, spikeFed }) => {
       const operations = this.#operations.get(name)!;
-      const read = spikeFed ? sources.reduce((total, source) => total + this.#neurons.get(source)!.neurons, 0) : 0;
+      const read = spikeFed ? sources.reduce((total, source) => total + this.#source(source).neurons, 0) : 0;
       const accesses = accessesOfLayer({
         kind,
         additions: sum(operations.additions),
@@ -195,6 +194,10 @@ export class EnergyMeter {
     };
   }
 
+  #source(name: string): NeuronActivity {
+    return (this.#neurons.get(name) ?? this.#gates.get(name))!;
+  }
+
   #layersFor(size: readonly [number, number]): readonly CountedLayer[] {
     this.#size = size;
     return countedLayers(this.#model.graph, size);
@@ -214,6 +217,12 @@ export class EnergyMeter {
       else known.multiplications[t]! += within;
     }
   }
+}
+
+function addActivity(known: Map<string, MeteredNeurons>, { name, neurons, spikes }: NeuronActivity): void {
+  const sum = known.get(name) ?? { name, neurons, spikes: spikes.map(() => 0) };
+  known.set(name, sum);
+  for (const [t, fired] of spikes.entries()) sum.spikes[t]! += fired;
 }
 
 /** @param relus Neurons per image. */

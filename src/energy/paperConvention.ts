@@ -19,12 +19,12 @@ export interface PaperLayer {
   readonly name: string;
   /** Dense operations per time step. */
   readonly operations: number;
-  /** Of the input; of attention the mean of query, key and value; null for the first convolution. */
+  /** Of the input; of attention the mean of its inputs (query, key and value); null for the first convolution. */
   readonly firingRate: number | null;
   readonly millijoules: number;
 }
 
-/** @param rateOf Firing rate of a neuron layer. */
+/** @param rateOf Firing rate of a neuron layer; of a gate the share of its outputs that are spikes (`ratesOfSpikes`). */
 export function paperEnergy(
   layers: readonly CountedLayer[],
   rateOf: (neurons: string) => number,

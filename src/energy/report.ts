@@ -242,7 +242,7 @@ function proofSection(proof: readonly FormProof[]): string {
 <p>What the edges of the graph carry, and how many layers with weights or products of attention receive spikes alone.</p>
 <div class="wide"><table><thead><tr><th scope="col">form</th><th scope="col">binary</th><th scope="col">integer</th><th scope="col">real</th><th scope="col">fed by spikes</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>
 <p>Layers that multiply once RepConv is merged:</p><ul>${list.join('')}</ul>
-<p>Attention multiplies nothing: Kᵀ V counts coincidences of spikes, and spikes of Q select which counts are added up.</p></section>`;
+<p>Attention multiplies nothing: coincidences of spikes are counted, and spikes select which counts are added up, or which spikes pass.</p></section>`;
 }
 
 function neuroBenchSection(figures: NonNullable<EnergyDocument['neuroBench']>): string {

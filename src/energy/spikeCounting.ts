@@ -31,6 +31,8 @@ export interface SpikeCounts {
   readonly size: readonly [number, number];
   /** In the order in which they fire. */
   readonly neurons: readonly NeuronActivity[];
+  /** What gates let through, where there are any: bits that are spikes of their inputs, not of neurons of their own. */
+  readonly gates?: readonly NeuronActivity[];
   /** Additions by layer that is fed by spikes and by time step; names as `countedLayers` has them. */
   readonly additions: ReadonlyMap<string, readonly number[]>;
   /** Of the network as it is trained, over all time steps: pairs of an activation and a weight that are both not zero, of layers fed by spikes and of the others. */
@@ -40,6 +42,7 @@ export interface SpikeCounts {
 
 interface Totals {
   readonly neurons: Map<string, NeuronActivity>;
+  readonly gates: Map<string, NeuronActivity>;
   readonly additions: Map<string, readonly number[]>;
   effectiveAcs: number;
   effectiveMacs: number;
@@ -72,7 +75,7 @@ export class SpikeCounting {
     const source = this.#plan.sources.get(value);
     if (source) {
       const spikes = tensorOf(value);
-      this.#countNeurons(kernels, value, spikes, source.maps);
+      this.#countNeurons(kernels, value, spikes, source.maps, source.areNeurons ? 'neurons' : 'gates');
       for (const table of source.missing)
         this.#weigh(kernels, value, spikes, table, (totals, pairs) => {
           totals.effectiveAcs -= pairs;
@@ -88,9 +91,17 @@ export class SpikeCounting {
     const { size, timeSteps, always } = this.#plan;
     const images = this.#images;
     const effectiveMacs = images * timeSteps * always;
-    const totals: Totals = { neurons: new Map(), additions: new Map(), effectiveAcs: 0, effectiveMacs };
+    const totals: Totals = {
+      neurons: new Map(),
+      gates: new Map(),
+      additions: new Map(),
+      effectiveAcs: 0,
+      effectiveMacs,
+    };
     for (const reader of this.#readers) await reader((counters) => program.readCounters(counters), totals);
-    return { ...totals, images, size, neurons: [...totals.neurons.values()] };
+    const { neurons, gates, ...counted } = totals;
+    const through = gates.size > 0 ? { gates: [...gates.values()] } : {};
+    return { ...counted, ...through, images, size, neurons: [...neurons.values()] };
   }
 
   #countNumbers(kernels: Kernels, name: string, input: Tensor, { areNeurons, tables, reached }: NumbersPlan): void {
@@ -103,7 +114,7 @@ export class SpikeCounting {
     const positions = elementCount(rest) / channels;
     const active = this.#tensor(kernels, input.shape, 'active');
     kernels.counting.markNonZero({ name, images: steps * images, positions, channels, input, output: active });
-    if (areNeurons) this.#countNeurons(kernels, name, active, []);
+    if (areNeurons) this.#countNeurons(kernels, name, active, [], 'neurons');
     for (const table of tables)
       this.#weigh(kernels, name, active, table, (totals, pairs) => {
         totals.effectiveMacs += shown * pairs;
@@ -111,7 +122,13 @@ export class SpikeCounting {
     for (const map of reached) this.#countReached(kernels, name, active, map, shown);
   }
 
-  #countNeurons(kernels: Kernels, name: string, input: Tensor, maps: readonly CountedMap[]): void {
+  #countNeurons(
+    kernels: Kernels,
+    name: string,
+    input: Tensor,
+    maps: readonly CountedMap[],
+    whose: 'neurons' | 'gates',
+  ): void {
     const [timeSteps, images, ...rest] = input.shape as [number, number, ...number[]];
     const channels = rest.at(-1)!;
     const neurons = elementCount(rest);
@@ -133,7 +150,7 @@ export class SpikeCounting {
           steps.map((step) => sum(step.map((count, index) => count * perSpike[index]!)));
         // Neurons without a state answer a still image once for all time steps.
         const shown = Array.from({ length: this.#plan.timeSteps }, (_, t) => sum(steps[t % timeSteps]!));
-        totals.neurons.set(name, { name, neurons, spikes: shown });
+        totals[whose].set(name, { name, neurons, spikes: shown });
         for (const [layer, perSpike] of additions) totals.additions.set(layer, weighed(perSpike));
         totals.effectiveAcs += sum(weighed(trainedAdditions));
       });
@@ -171,23 +188,28 @@ export class SpikeCounting {
   }
 
   #countAttention(kernels: Kernels, layer: CountedLayer, tensorOf: (value: string) => Tensor): void {
-    const { channels, heads, tokens } = layer.attention!;
-    const [query, key, value] = layer.sources as [string, string, string];
-    const [one, other] = [tensorOf(key), tensorOf(value)];
-    const [timeSteps, images] = one.shape as [number, number];
-    const counters = kernels.counting.counters(timeSteps);
-    const call = { name: layer.name, timeSteps, tokens: images * tokens, channels, heads, one, other, counters };
-    kernels.counting.countCoincidences(call);
-    const width = channels / heads;
-    this.#readers.push(async (read, totals) => {
-      const counting = await read(counters);
-      // Every spike of the query selects a row of Kᵀ V.
-      const selected = totals.neurons.get(query)!.spikes;
-      totals.additions.set(
-        layer.name,
-        counting.map((count, t) => count + selected[t]! * width),
-      );
-    });
+    const { name, attention, sources, sums } = layer;
+    for (const sum of sums!) {
+      if (sum.of === 'rows') {
+        const source = sources[sum.input]!;
+        this.#readers.push(async (_read, totals) => {
+          const { spikes } = (totals.neurons.get(source) ?? totals.gates.get(source))!;
+          addTo(
+            totals.additions,
+            name,
+            spikes.map((count) => count * sum.width),
+          );
+        });
+        continue;
+      }
+      const { channels, heads, tokens } = attention!;
+      const [one, other] = [tensorOf(sources[sum.one]!), tensorOf(sources[sum.other]!)];
+      const [timeSteps, images] = one.shape as [number, number];
+      const counters = kernels.counting.counters(timeSteps);
+      const call = { name, timeSteps, tokens: images * tokens, channels, heads, one, other, counters };
+      kernels.counting.countCoincidences(call);
+      this.#readers.push(async (read, totals) => addTo(totals.additions, name, await read(counters)));
+    }
   }
 
   /** Spikes that are counted at once and then overwritten by the next. */
@@ -198,4 +220,13 @@ export class SpikeCounting {
     this.#rooms.set(use, block);
     return { shape, storage: 'spikes', block, byteOffset: 0 };
   }
+}
+
+/** By time step. */
+function addTo(additions: Map<string, readonly number[]>, layer: string, counts: readonly number[]): void {
+  const before = additions.get(layer);
+  additions.set(
+    layer,
+    counts.map((count, t) => count + (before?.[t] ?? 0)),
+  );
 }

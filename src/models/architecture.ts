@@ -6,6 +6,7 @@ import type { ZodType } from 'zod';
 import { UsageError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
 import { checkNames } from '../optionNames.js';
+import type { AttentionName } from './attentions.js';
 import type { Head } from './head.js';
 import type { NeuronName } from './neurons.js';
 
@@ -22,6 +23,7 @@ export interface NetworkConfiguration {
   readonly distillation?: boolean;
   readonly heads?: number;
   readonly strides?: readonly number[];
+  readonly attention?: AttentionName;
   readonly neuron?: NeuronName;
   readonly tau?: number;
   readonly threshold?: number;

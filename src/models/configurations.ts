@@ -34,7 +34,7 @@ export function resolveConfiguration(options: MetaSpikeformerOptions): MetaSpike
 export type UnseenOptions = Partial<
   Pick<
     MetaSpikeformerConfiguration,
-    'heads' | 'strides' | 'timeSteps' | 'neuron' | 'tau' | 'threshold' | 'attentionThreshold'
+    'heads' | 'strides' | 'timeSteps' | 'attention' | 'neuron' | 'tau' | 'threshold' | 'attentionThreshold'
   >
 >;
 
@@ -42,6 +42,7 @@ export const unseenOptionNames: OptionNames<UnseenOptions> = {
   heads: true,
   strides: true,
   timeSteps: true,
+  attention: true,
   neuron: true,
   tau: true,
   threshold: true,

@@ -14,7 +14,7 @@ import { linear } from '../operators/linear.js';
 import { spatialMean, timeMean } from '../operators/means.js';
 import { repeatTime } from '../operators/repeatTime.js';
 import { mapToTokens, tokensToMap } from '../operators/reshape.js';
-import { spikeAttention } from '../operators/spikeAttention.js';
+import { attentionBuilders, attentionNames } from './attentions.js';
 import { type Features, type Head, type StageMap, stageMap } from './head.js';
 import { neuronBuilders, neuronNames } from './neurons.js';
 
@@ -47,12 +47,14 @@ export const metaSpikeformerConfigurationSchema = z
     timeSteps: z.number().int().min(1).max(16).default(1),
     /** A second head on the same spikes, trained by a teacher; the answer is the mean of both. */
     distillation: z.boolean().default(false),
+    /** What attention is: the published SDSA-3, or SDSA-1 of its forerunner, whose cost does not grow with the width of heads. */
+    attention: z.enum(attentionNames).default('sdsa3'),
     /** What neurons are: leaky integrate-and-fire, without leak, or rectified linear units, which make the float twin. */
     neuron: z.enum(neuronNames).default('lif'),
     /** τ of every leaky neuron, in time steps. */
     tau: z.number().min(1).max(100).default(2),
     threshold: z.number().positive().default(1),
-    /** Threshold of the neuron behind the attention product. */
+    /** Threshold of the neurons behind the products, or the counts, of attention. */
     attentionThreshold: z.number().positive().default(0.5),
   })
   .refine((c) => c.embedDim[0] % 2 === 0, {
@@ -62,6 +64,10 @@ export const metaSpikeformerConfigurationSchema = z
   .refine((c) => c.embedDim[2] % c.heads === 0 && c.embedDim[3] % c.heads === 0, {
     path: ['heads'],
     error: 'the last two embedDim must be multiples of heads',
+  })
+  .refine((c) => c.attention !== 'sdsa1' || c.neuron !== 'relu', {
+    path: ['attention'],
+    error: 'sdsa1 counts spikes and relu gives out numbers; choose sdsa3, or neurons that spike',
   });
 
 export type MetaSpikeformerConfiguration = z.output<typeof metaSpikeformerConfigurationSchema>;
@@ -69,8 +75,6 @@ export type MetaSpikeformerOptions = z.input<typeof metaSpikeformerConfiguration
 
 /** SepConv widens by this factor between its two pointwise convolutions. */
 const separableExpansion = 2;
-/** Scale of SDSA-3 whatever the head size: the authors' constant. */
-const attentionScale = 0.125;
 
 /**
  * Builds the network's graph for a valid configuration.
@@ -223,11 +227,11 @@ class MetaSpikeformerBuilder {
     const query = project('q');
     const key = project('k');
     const value = project('v');
-    const attributes = { channels, heads: this.#configuration.heads, scale: attentionScale };
-    const product = spikeAttention(this.#graph, `${name}.product`, { query, key, value }, attributes);
-    const fired = this.#neurons(`${name}.attn_lif`, product, this.#configuration.attentionThreshold);
-    const map = tokensToMap(this.#graph, `${name}.map`, fired, input);
-    return this.#repConvolution(`${name}.proj_conv`, map, channels);
+    const { attention, heads, attentionThreshold } = this.#configuration;
+    const neurons = (layer: string, counts: string) => this.#neurons(layer, counts, attentionThreshold);
+    const parts = { name, query, key, value, like: input, channels, heads, neurons };
+    const fired = attentionBuilders[attention](this.#graph, parts);
+    return this.#repConvolution(`${name}.proj_conv`, fired, channels);
   }
 
   /** RepConv and the batch normalisation outside it: linear as a whole, one 3×3 convolution at inference (`passes/mergeRepConv`). */

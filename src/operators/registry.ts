@@ -5,7 +5,9 @@ import type { Shape, ValueKind } from '../graph/shape.js';
 import { addOperator } from './add.js';
 import { averageOperator } from './average.js';
 import { batchNormOperator } from './batchNorm.js';
+import { coincidenceOperator } from './coincidence.js';
 import { conv2dOperator } from './conv2d.js';
+import { gateOperator } from './gate.js';
 import { integrateAndFireOperator } from './integrateAndFire.js';
 import { lifOperator } from './lif.js';
 import { linearOperator } from './linear.js';
@@ -29,7 +31,9 @@ function register<A extends Attributes>(operator: Operator<A>): void {
 register(addOperator);
 register(averageOperator);
 register(batchNormOperator);
+register(coincidenceOperator);
 register(conv2dOperator);
+register(gateOperator);
 register(integrateAndFireOperator);
 register(lifOperator);
 register(linearOperator);
@@ -87,10 +91,21 @@ export function inferKinds(graph: Graph): ReadonlyMap<string, ValueKind> {
   return kinds;
 }
 
+/** Nodes whose spikes are their own, in the order of the graph: of neurons, and of what lets some of others' spikes through. Views and repetitions show those of others. */
+export function spikeSources(graph: Graph): readonly Node[] {
+  const kinds = inferKinds(graph);
+  return graph.nodes.filter((node) => isSpikeSource(node, kinds));
+}
+
+/** @param kinds As `inferKinds` has them. */
+export function isSpikeSource(node: Node, kinds: ReadonlyMap<string, ValueKind>): boolean {
+  const { isView, timeRepetition } = operatorOf(node);
+  return kinds.get(node.name) === 'binary' && !isView && !timeRepetition;
+}
+
 /** The neuron layers that give out spikes, in the order of the graph: those whose zeros and ones are recorded. */
 export function spikingNeurons(graph: Graph): readonly Node[] {
-  const kinds = inferKinds(graph);
-  return graph.nodes.filter((node) => operatorOf(node).neuron && kinds.get(node.name) === 'binary');
+  return spikeSources(graph).filter((node) => operatorOf(node).neuron);
 }
 
 /** The neuron layers whose states last from step to step: those that have a membrane. */

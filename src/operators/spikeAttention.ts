@@ -79,6 +79,11 @@ export const spikeAttentionOperator: Operator<SpikeAttentionAttributes> = {
     layer: ({ channels, heads }, _inputs, output) => ({
       kind: 'attention',
       attention: { tokens: output[2]!, channels, heads },
+      // Kᵀ V, then for every spike of Q a row of it.
+      sums: [
+        { of: 'coincidences', one: 1, other: 2 },
+        { of: 'rows', input: 0, width: channels / heads },
+      ],
     }),
   },
   parameters: () => [],

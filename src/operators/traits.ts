@@ -67,12 +67,20 @@ export interface AttentionProduct {
 export type SelectedSums =
   /** Every spike adds a column of weights to the outputs whose windows are over it. A linear layer is a 1×1 convolution of its tokens. */
   | { readonly kind: 'convolution' | 'linear'; readonly geometry: ConvolutionGeometry }
-  /** K and V are counted where they fire together, and every spike of Q adds a row of the counts. */
-  | { readonly kind: 'attention'; readonly attention: AttentionSize };
+  /** No weights: what is added are spikes themselves and counts of them. */
+  | { readonly kind: 'attention'; readonly attention: AttentionSize; readonly sums: readonly SpikeSum[] };
+
+/** Additions without weights that spikes cause; inputs are given as places in `EnergyTraits.selectors`. */
+export type SpikeSum =
+  /** One whenever, at a token, a spike of one input meets a spike of the other in the same head. */
+  | { readonly of: 'coincidences'; readonly one: number; readonly other: number }
+  /** `width` for every spike of an input: it selects a row of so many numbers. */
+  | { readonly of: 'rows'; readonly input: number; readonly width: number };
 
 export interface AttentionSize {
   readonly tokens: number;
   readonly channels: number;
+  /** Channels meet within their head alone. */
   readonly heads: number;
 }
 

@@ -1,8 +1,8 @@
 /**
  * Random weights whose neurons fire as often as asked: for benchmarks at a stated firing rate, where weights mean nothing and the number of
  * spikes decides. Layer by layer in the order of the network, the bias of the batch norm in front of the neurons is moved until the
- * wanted share of them fires. Attention's own neurons have no batch norm: theirs is moved by the values that attention sums, which fire less for it;
- * the layers behind make up for that, so that the mean over all layers is the rate asked for.
+ * wanted share of them fires. Attention's own neurons have no batch norm: theirs is moved by the values that attention sums, which fire less for it, or by nothing
+ * where it only counts coincidences; the layers behind make up for that, so that the mean over all layers is the rate asked for.
  */
 import type { Engine } from '../engines/kernels.js';
 import type { NeuronDynamics } from '../engines/neuronDynamics.js';
@@ -74,7 +74,6 @@ export async function calibrateFiringRates(
     const norm = normBefore(node.inputs[0]!, producers);
     const attention = producers.get(node.inputs[0]!);
     const product = attention && operatorOf(attention).attention?.(attention.attributes);
-    if (!norm && !product) continue;
     const [query, key, value] = product ? attention.inputs.map((name) => producers.get(name)!) : [];
     const read = value ? value.inputs[0]! : node.inputs[0]!;
     const kept = query && key ? [query.name, key.name, read] : [read];
@@ -102,7 +101,7 @@ export async function calibrateFiringRates(
       move(normBefore(value.inputs[0]!, producers)!, shift);
       found.set(value.name, rateAt(drive, shift));
       found.set(node.name, rateOf(shift));
-    }
+    } else found.set(node.name, rateAt(driveOf(node, values), 0));
   }
   return parameters;
 }

@@ -2,6 +2,7 @@
  * A small complete recipe for a person's own images, as text with comments on what to change. Networks, rates and biases are those of the
  * recipes that ship, scaled to the size and the number of the images; a beginning, not the result of a search.
  */
+import type { AttentionName } from '../models/attentions.js';
 import type { NeuronName } from '../models/neurons.js';
 import type { DataSurvey } from './surveyData.js';
 
@@ -28,8 +29,18 @@ const medium = { ...small, embedDim: [32, 64, 128, 160], depths: [1, 1, 2, 2, 1]
 const large = { ...medium, strides: [2, 2, 2, 1, 1] };
 const photographs = { ...medium, strides: [2, 2, 2, 2, 1], stemKernel: 7 };
 
+/** What a person may choose of a network beside its sizes. */
+interface NetworkKinds {
+  readonly attention: AttentionName;
+  readonly neuron: NeuronName;
+}
+
 /** @param name The recipe's name. */
-export function suggestRecipe(survey: DataSurvey, name: string, neuron: NeuronName = 'lif'): SuggestedRecipe {
+export function suggestRecipe(
+  survey: DataSurvey,
+  name: string,
+  { attention = 'sdsa3', neuron = 'lif' }: Partial<NetworkKinds> = {},
+): SuggestedRecipe {
   const side = Math.min(...survey.sizes.median);
   const imageSize = inputSide(side);
   const heldOut = survey.testImages === null ? heldOutOf(survey) : 0;
@@ -38,7 +49,7 @@ export function suggestRecipe(survey: DataSurvey, name: string, neuron: NeuronNa
   const epochs = clamp(Math.round((imageSize > 64 ? 150_000 : 400_000) / images), 5, 200);
   const steps = epochs * Math.floor(images / batchSize);
   const numbers = { imageSize, batchSize, epochs, heldOut, steps };
-  return { text: textOf(survey, name, { ...networkFor(imageSize), neuron }, numbers), ...numbers };
+  return { text: textOf(survey, name, { ...networkFor(imageSize), attention, neuron }, numbers), ...numbers };
 }
 
 type Numbers = Omit<SuggestedRecipe, 'text'>;
@@ -70,12 +81,7 @@ function clamp(value: number, least: number, most: number): number {
   return Math.min(Math.max(value, least), most);
 }
 
-function textOf(
-  survey: DataSurvey,
-  name: string,
-  network: NetworkChoice & { readonly neuron: NeuronName },
-  numbers: Numbers,
-): string {
+function textOf(survey: DataSurvey, name: string, network: NetworkChoice & NetworkKinds, numbers: Numbers): string {
   const { imageSize, batchSize, epochs, heldOut, steps } = numbers;
   const isPhotograph = imageSize > 64;
   const learningRate = Number(clamp((0.002 * batchSize) / 64, 3e-4, 2e-3).toPrecision(2));
@@ -97,6 +103,9 @@ function textOf(
     [`    "strides": [${network.strides.join(', ')}],`, `how the ${imageSize} pixels shrink from stage to stage`],
     [`    "stemKernel": ${network.stemKernel},`],
     [`    "classes": ${survey.classes.length},`, 'as many as there are class folders'],
+    ...(network.attention === 'sdsa3'
+      ? []
+      : [[`    "attention": "${network.attention}",`, 'what attention is: sdsa3 or sdsa1'] as const]),
     ...(network.neuron === 'lif'
       ? []
       : [[`    "neuron": "${network.neuron}",`, 'what neurons are: lif, integrateAndFire or relu'] as const]),

@@ -41,6 +41,16 @@ describe('the proof for 31M', () => {
     }
   });
 
+  it('finds the layers of SDSA-1 fed by spikes too: it hands counts on, and its gate spikes', () => {
+    const own = resolveConfiguration({ ...metaSpikeformerSizes['31M'], attention: 'sdsa1' });
+    const merged = proveSpikeDriven(own).find(({ form }) => form === 'merged')!;
+    expect(merged.layers.filter(({ fedBy }) => fedBy !== 'binary')).toHaveLength(5);
+    const integers = merged.edges.filter(({ carries }) => carries === 'integer');
+    expect(integers.map(({ from }) => from.split('.').at(-1))).toEqual(new Array(8).fill('coincidences'));
+    const gated = merged.edges.filter(({ from }) => from.endsWith('.gate'));
+    expect(gated.map(({ carries }) => carries)).toEqual(new Array(8).fill('binary'));
+  });
+
   it('calls every stage’s output what flowed there in a run: spikes, or other numbers', async () => {
     const { model, input } = await smallModel();
     const { activations } = await model.run(input, { record: { activations: true } });

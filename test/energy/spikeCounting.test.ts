@@ -34,10 +34,11 @@ const networks = [
     stemKernel: 7,
     size: [64, 32],
   },
+  { name: 'SDSA-1', ...configuration, attention: 'sdsa1', size: [19, 22] },
 ] satisfies readonly ({ name: string; size: [number, number] } & MetaSpikeformerOptions)[];
 
 describe.each(networks)('counts of a network with $name', ({ name, size, ...network }) => {
-  it.each(name === 'strides' ? cases.slice(2, 4) : cases)(
+  it.each(name === 'odd maps' ? cases : cases.slice(2, name === 'strides' ? 4 : 5))(
     '$engine, $threads threads, T = $timeSteps, $batch images, frames: $frames, $pruned of the weights zero',
     async ({ engine, threads, timeSteps, batch, frames, pruned }) => {
       const own = resolveConfiguration({ ...network, timeSteps });

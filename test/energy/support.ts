@@ -53,8 +53,9 @@ export function imagesOf(
 
 export async function smallModel(
   parameters: Parameters = demonstrationParameters(metaSpikeformer(configuration), 3),
+  own = configuration,
 ): Promise<{ readonly model: Model; readonly input: FieldTensor }> {
-  const model = await modelOf(configuration, parameters, { threads: 1 });
+  const model = await modelOf(own, parameters, { threads: 1 });
   return { model, input: imagesOf([batch], [height, width], 4) };
 }
 

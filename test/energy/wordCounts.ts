@@ -3,6 +3,7 @@
  * kernels with them.
  */
 
+import { expect } from 'vitest';
 import type { FieldTensor, Model, PackedSpikes } from '../../src/api/model.js';
 import { type CountedLayer, countedLayers } from '../../src/energy/layers.js';
 import { channelsByTap, weightsOf } from '../../src/energy/neuroBench.js';
@@ -263,8 +264,10 @@ export function countWords(model: Model, input: FieldTensor, recorded: ReadonlyM
   let [effectiveAcs, effectiveMacs] = [0, 0];
   for (let t = 0; t < timeSteps; t++)
     for (let image = 0; image < batch; image++) {
-      const wordsOf = (source: string) => {
-        const { words } = recorded.get(source)!;
+      const wordsOf = (source: string): Uint32Array => {
+        const found = recorded.get(source);
+        if (!found) return gatedWords(graph.nodes.find(({ name }) => name === source)!.inputs.map(wordsOf));
+        const { words } = found;
         const length = words.length / (timeSteps * batch);
         return words.subarray((t * batch + image) * length, (t * batch + image + 1) * length);
       };
@@ -284,10 +287,22 @@ export function countWords(model: Model, input: FieldTensor, recorded: ReadonlyM
 
 type WordsOf = (source: string) => Uint32Array;
 
+/** Words of all tokens, and a token of words that lets them through. */
+function gatedWords([words, gates]: readonly Uint32Array[]): Uint32Array {
+  return words!.map((word, i) => word & gates![i % gates!.length]!);
+}
+
 function additionsOf(layer: CountedLayer, wordsOf: WordsOf): number {
   if (layer.geometry) return additionsOfConvolution(wordsOf(layer.sources[0]!), layer.geometry);
-  const [query, key, value] = layer.sources as [string, string, string];
-  const { counting, selecting } = additionsOfAttention(wordsOf(query), wordsOf(key), wordsOf(value), layer.attention!);
+  const { tokens, channels } = layer.attention!;
+  const words = layer.sources.map(wordsOf);
+  // SDSA-1: nothing but bits that are set in K and in V.
+  if (words.length === 2) {
+    expect(words[0]!.length).toBe(tokens * spikeWords(channels));
+    return countSpikes(words[0]!.map((word, i) => word & words[1]![i]!));
+  }
+  const [query, key, value] = words as [Uint32Array, Uint32Array, Uint32Array];
+  const { counting, selecting } = additionsOfAttention(query, key, value, layer.attention!);
   return counting + selecting;
 }
 

@@ -13,7 +13,7 @@ import {
 } from '../../energy/constants.js';
 import { countsOf, type EnergyDocument, type EnergySubject, energyCsv, energyDocument } from '../../energy/document.js';
 import { type FormProof, formNames, proveSpikeDriven } from '../../energy/edges.js';
-import { countedLayers } from '../../energy/layers.js';
+import { type CountedLayer, countedLayers, ratesOfSpikes } from '../../energy/layers.js';
 import { type EnergyMeasurement, EnergyMeter } from '../../energy/meter.js';
 import { paperEnergy, parseRates } from '../../energy/paperConvention.js';
 import { energyReport } from '../../energy/report.js';
@@ -128,15 +128,15 @@ async function run(session: Session, options: Options): Promise<void> {
     await checkOutput(csv, report === undefined ? inputs : [...inputs, { role: 'report', path: report }], '--csv');
   const constants = await chosenConstants(options.constants);
   if (options.size !== undefined && checkpoint === undefined) {
-    const { timeSteps, heads, strides, neuron, imageSize } = options;
-    const unseen = given({ timeSteps, heads, strides, neuron });
+    const { timeSteps, heads, strides, attention, neuron, imageSize } = options;
+    const unseen = given({ timeSteps, heads, strides, attention, neuron });
     const { architecture, configuration, inputSize } = publishedNetwork(options.size);
     const network = describeNetwork(architecture, { ...configuration, ...unseen });
     const size = imageSize === undefined ? inputSize : ([imageSize, imageSize] as const);
     return withoutImages(session, { name: options.size, ...network, imageSize: size }, options, constants);
   }
-  const { model: name, threads, engine, precision, timeSteps, heads, strides, neuron, imageSize } = options;
-  const settings = given({ threads, engine, precision, timeSteps, heads, strides, neuron, imageSize });
+  const { model: name, threads, engine, precision, timeSteps, heads, strides, attention, neuron, imageSize } = options;
+  const settings = given({ threads, engine, precision, timeSteps, heads, strides, attention, neuron, imageSize });
   const model = await loadModel(given({ model: name, checkpoint }), { ...settings, ...loadingOptions(options) });
   try {
     printWarnings(session.io, model);
@@ -188,7 +188,7 @@ async function withoutImages(
   const neurons = spikeValues(graph);
   const rates = options.rates!;
   const rateOf = parseRates(await readJson(rates, '{"LIF name": rate, "default": rate}'), neurons, rates);
-  const paper = paperEnergy(layers, rateOf, subject.configuration.timeSteps, constants);
+  const paper = paperEnergy(layers, ratesOfSpikes(graph, rateOf), subject.configuration.timeSteps, constants);
   await publish(session.io, subject, energyDocument({ subject, constants, data: { rates }, paper }), options);
 }
 
@@ -357,16 +357,27 @@ function printProof(session: Session, subject: EnergySubject, json: boolean): vo
   io.stdout.write(
     `${counted(fed.length, 'layer')} fed by spikes alone: ${giga(total(fed))} G operations a step, additions only\n`,
   );
-  const attention = fed.filter(({ kind }) => kind === 'attention').length;
-  if (attention > 0)
-    io.stdout.write(
-      `  of them ${counted(attention, 'product')} of attention: Kᵀ V counts coincidences, and spikes of Q add up counts, which are integers\n`,
-    );
+  for (const [does, count] of attentionsOf(fed))
+    io.stdout.write(`  of them ${counted(count, 'product')} of attention: ${does}\n`);
   io.stdout.write(`${counted(others.length, 'layer')} fed by numbers: ${giga(total(others))} G\n`);
   for (const { name, operations: count, why, remedy } of others)
     io.stdout.write(
       `  ${name} ${giga(count)}: ${why ?? 'no reason is known: this layer should be fed by spikes'}${remedy ? `; would be additions with ${remedy}` : ''}\n`,
     );
+}
+
+/** What attentions do, and how many layers do it. */
+function attentionsOf(layers: readonly CountedLayer[]): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
+  for (const { sums } of layers) {
+    if (!sums) continue;
+    const selects = sums.some((sum) => sum.of === 'rows');
+    const does = selects
+      ? 'Kᵀ V counts coincidences, and spikes of Q add up counts, which are integers'
+      : 'coincidences of K and V are counted, channel by channel';
+    found.set(does, (found.get(does) ?? 0) + 1);
+  }
+  return found;
 }
 
 function formLine({ form, edges, layers }: FormProof): string {

@@ -117,8 +117,20 @@ async function evaluateData({ io }: Session, directory: string, options: Options
   const opened = await openTaskEvaluationData(await taskOfSource(options.checkpoint), directory);
   const { names, size, fingerprint, notes } = opened;
   printNotes(io, notes);
-  const { model: name, checkpoint, threads, engine, precision, timeSteps, heads, strides, neuron, imageSize } = options;
-  const settings = given({ threads, engine, precision, timeSteps, heads, strides, neuron, imageSize });
+  const {
+    model: name,
+    checkpoint,
+    threads,
+    engine,
+    precision,
+    timeSteps,
+    heads,
+    strides,
+    attention,
+    neuron,
+    imageSize,
+  } = options;
+  const settings = given({ threads, engine, precision, timeSteps, heads, strides, attention, neuron, imageSize });
   const model = await loadModel(given({ model: name, checkpoint }), { ...settings, ...loadingOptions(options) });
   try {
     printWarnings(io, model);

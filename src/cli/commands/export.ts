@@ -71,9 +71,12 @@ export function registerExport(program: Command, session: Session): void {
 }
 
 async function run({ io }: Session, options: Options): Promise<void> {
-  const { model: name, checkpoint, output, format, heads, strides, timeSteps, neuron, imageSize } = options;
+  const { model: name, checkpoint, output, format, heads, strides, timeSteps, attention, neuron, imageSize } = options;
   await checkOutput(output, checkpoint === undefined ? [] : [{ path: checkpoint, role: 'checkpoint' }]);
-  const settings = { ...given({ heads, strides, timeSteps, neuron, imageSize }), ...loadingOptions(options) };
+  const settings = {
+    ...given({ heads, strides, timeSteps, attention, neuron, imageSize }),
+    ...loadingOptions(options),
+  };
   const model = await loadModel(given({ model: name, checkpoint }), { ...settings, threads: 1 });
   try {
     printWarnings(io, model);

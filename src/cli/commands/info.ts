@@ -92,8 +92,8 @@ async function info({ io }: Session, options: Options): Promise<void> {
 }
 
 async function describe(options: Options): Promise<Described> {
-  const { timeSteps, heads, strides, neuron, imageSize: side } = options;
-  const unseen = given({ timeSteps, heads, strides, neuron });
+  const { timeSteps, heads, strides, attention, neuron, imageSize: side } = options;
+  const unseen = given({ timeSteps, heads, strides, attention, neuron });
   const described =
     options.checkpoint === undefined
       ? await describeNamed(options, unseen)
@@ -195,6 +195,7 @@ function printSummary(io: Io, described: Described, summary: NetworkSummary, gra
     ...(c.heads === undefined ? [] : [`${c.heads} heads`]),
     `${c.classes} classes`,
     `T = ${c.timeSteps}`,
+    ...(c.attention === undefined ? [] : [`attention: ${c.attention}`]),
     ...(c.neuron === undefined ? [] : [`neurons: ${c.neuron}`]),
     ...(c.distillation ? ['distillation head'] : []),
   ];

@@ -9,7 +9,7 @@ import { openRecipe } from '../../training/recipeFiles.js';
 import { type SuggestedRecipe, suggestRecipe } from '../../training/suggestRecipe.js';
 import { type DataSurvey, type ImageSize, surveyData } from '../../training/surveyData.js';
 import type { Io } from '../io.js';
-import { neuronSchema, parseOptions } from '../options.js';
+import { attentionSchema, neuronSchema, parseOptions } from '../options.js';
 import { checkOutput } from '../outputFile.js';
 import {
   addReadingOptions,
@@ -24,6 +24,7 @@ import { counted, oneLine, printNotes } from '../text.js';
 const schema = z.strictObject({
   ...readingOptions,
   output: z.string().default('recipe.json'),
+  attention: attentionSchema.default('sdsa3'),
   neuron: neuronSchema.default('lif'),
   force: z.boolean().default(false),
   json: z.boolean().default(false),
@@ -38,6 +39,10 @@ export function registerInit(program: Command, session: Session): void {
     .argument('<DIR>', 'images: a folder, a .tar(.gz) of one, CIFAR binaries or idx files');
   addReadingOptions(command)
     .option('--output <FILE>', 'the recipe to write (default: recipe.json)')
+    .option(
+      '--attention <NAME>',
+      'what attention is: sdsa3 (default), or sdsa1, which counts where K and V fire together',
+    )
     .option('--neuron <NAME>', 'what neurons are: lif (default), if (no leak), or relu, the float twin')
     .option('--force', 'overwrite the recipe that is there')
     .option('--json', 'print one JSON document')
@@ -48,7 +53,7 @@ export function registerInit(program: Command, session: Session): void {
 
 async function run(io: Io, directory: string, options: Options): Promise<void> {
   applyReadingOptions(options);
-  const { output, neuron, force, json } = options;
+  const { output, attention, neuron, force, json } = options;
   await checkOutput(output, [{ path: directory, role: 'data' }]);
   if (!force && (await stat(output).catch(() => undefined))) {
     throw new UsageError(`--output ${output}: exists already; give --force to overwrite it, or another --output`);
@@ -57,7 +62,7 @@ async function run(io: Io, directory: string, options: Options): Promise<void> {
   printNotes(io, survey.notes);
   reportDamaged(io, options);
   const name = basename(resolve(directory)).replace(/\.(tar|tgz|tar\.gz)$/, '') || 'recipe';
-  const recipe = suggestRecipe(survey, name, neuron);
+  const recipe = suggestRecipe(survey, name, { attention, neuron });
   await writeNodeFile(output, [new TextEncoder().encode(recipe.text)]);
   // What was written is what `train` will read.
   await openRecipe(resolve(output), []);

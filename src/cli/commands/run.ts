@@ -102,9 +102,9 @@ async function readInput(path: string): Promise<FieldTensor> {
 
 /** A sequence of frames says itself how many time steps there are. */
 function load(options: Options, { shape }: FieldTensor): Promise<Model> {
-  const { checkpoint, heads, strides, neuron, threads, engine, precision } = options;
+  const { checkpoint, heads, strides, attention, neuron, threads, engine, precision } = options;
   const timeSteps = options.timeSteps ?? (shape.length === 5 ? shape[0] : undefined);
-  const settings = given({ heads, strides, neuron, threads, engine, precision, timeSteps });
+  const settings = given({ heads, strides, attention, neuron, threads, engine, precision, timeSteps });
   return loadModel({ checkpoint }, { ...settings, ...loadingOptions(options) });
 }
 
