@@ -1,10 +1,10 @@
 /**
- * docs/extending.md is run: its network is built and recognised, the files of its task are those of the repository, and its commands train, evaluate,
+ * docs/extending.md is run: the files of its operators are those of the repository, and no others know of them; its network is built and recognised, the files of its task are those of the repository, and its commands train, evaluate,
  * ask and export a network for that task.
  */
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createReferenceEngine } from '../../src/engines/reference/index.js';
@@ -31,6 +31,38 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'spikeformer-extending-'));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('the operators of the page', () => {
+  const own = ['coincidence', 'gate'];
+
+  it.each([
+    ...own.map((name) => `src/operators/${name}.ts`),
+    'src/engines/calls/gate.ts',
+    'src/engines/reference/calls/gate.ts',
+  ])('have the code that ships: %s', async (file) => {
+    const written = new Map((await blocksOf('ts')).map(({ before, code }) => [fileNamed.exec(before)?.[1], code]));
+    expect(written.get(file)).toBe(await readFile(join(repository, file), 'utf8'));
+  });
+
+  it('are known to their own files, their kernels, the registry and the architecture that uses them, and to no other', async () => {
+    const named = new RegExp(`\\b(?:${own.join('|')})(?:Operator|Gradient)?\\b`);
+    const found: string[] = [];
+    for (const folder of ['src', 'kernels'])
+      for (const file of (await readdir(join(repository, folder), { recursive: true })).sort()) {
+        // Made by the build from the names of files.
+        if (!file.endsWith('.ts') || file.endsWith('.generated.ts')) continue;
+        const path = `${folder}/${file.replaceAll(sep, '/')}`;
+        const text = await readFile(join(repository, path), 'utf8');
+        if (named.test(text.replace(/\/\*[\s\S]*?\*\/|(?:^|\s)\/\/.*$/gm, ''))) found.push(path);
+      }
+    console.log(`files that know the operators ${own.join(' and ')}:\n${found.join('\n')}`);
+    const files = own.flatMap((name) => [
+      ...[`src/operators/${name}.ts`, `src/engines/calls/${name}.ts`],
+      ...[`src/engines/reference/calls/${name}.ts`, `kernels/${name}.ts`],
+    ]);
+    expect(found.sort()).toEqual([...files, 'src/operators/registry.ts', 'src/models/attentions.ts'].sort());
+  });
+});
 
 describe('the network of the page', () => {
   it('is built, answers for every class, and is recognised by its parameters', async () => {

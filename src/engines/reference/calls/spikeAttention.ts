@@ -61,7 +61,7 @@ export function spikeAttentionGradient(call: SpikeAttentionGradientCall): () => 
   const v = new Uint8Array(tokens * size);
   const headGradient = new Float64Array(tokens * size);
   const coincidences = new Float64Array(size * size);
-  const coincidenceGradient = new Float64Array(size * size);
+  const coincidencesGradient = new Float64Array(size * size);
 
   return () => {
     for (let image = 0; image < images; image++) {
@@ -71,7 +71,7 @@ export function spikeAttentionGradient(call: SpikeAttentionGradientCall): () => 
         unpackHead(value, v, call, image, head);
         scaleHead(outputGradient, headGradient, call, image, head, scale);
         countCoincidences(k, v, tokens, size, coincidences);
-        multiplyTransposed(q, headGradient, tokens, size, coincidenceGradient);
+        multiplyTransposed(q, headGradient, tokens, size, coincidencesGradient);
         for (let token = 0; token < tokens; token++) {
           const first = (image * tokens + token) * channels + head * size;
           for (let i = 0; i < size; i++) {
@@ -80,8 +80,8 @@ export function spikeAttentionGradient(call: SpikeAttentionGradientCall): () => 
             let valueSum = 0;
             for (let j = 0; j < size; j++) {
               querySum += headGradient[token * size + j]! * coincidences[i * size + j]!;
-              keySum += v[token * size + j]! * coincidenceGradient[i * size + j]!;
-              valueSum += k[token * size + j]! * coincidenceGradient[j * size + i]!;
+              keySum += v[token * size + j]! * coincidencesGradient[i * size + j]!;
+              valueSum += k[token * size + j]! * coincidencesGradient[j * size + i]!;
             }
             queryGradient[first + i] = querySum;
             keyGradient[first + i] = keySum;
