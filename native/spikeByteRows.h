@@ -34,7 +34,11 @@ struct ByteSums {
   }
 
   __attribute__((always_inline)) void add(const uint8_t* row) {
-    const Lanes pairs = load<Lanes>(row);
+    Lanes pairs = load<Lanes>(row);
+#if defined(__x86_64__)
+    // Or the compiler would load it twice, and loads are what limits this.
+    __asm__("" : "+x"(pairs));
+#endif
     raw += pairs;
     upper += pairs >> 8;
     tail.add(row + width * 16);
@@ -57,8 +61,13 @@ struct ByteSums {
  private:
   __attribute__((always_inline)) static void widenEight(
       const int16_t* sums, const uint8_t* source, const uint8_t* scales, const uint8_t* other, uint8_t* target, int offset) {
-    const ShortsOf<8> some = load<ShortsOf<8>>(reinterpret_cast<const uint8_t*>(sums));
-    const FloatsOf<8> scaled = __builtin_convertvector(__builtin_convertvector(some, IntsOf<8>), FloatsOf<8>) * load<FloatsOf<8>>(scales + offset);
+#if defined(__AVX2__)
+    // Of a conversion of vectors the compiler makes four instructions.
+    const IntsOf<8> wide = (IntsOf<8>)_mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(sums)));
+#else
+    const IntsOf<8> wide = __builtin_convertvector(load<ShortsOf<8>>(reinterpret_cast<const uint8_t*>(sums)), IntsOf<8>);
+#endif
+    const FloatsOf<8> scaled = __builtin_convertvector(wide, FloatsOf<8>) * load<FloatsOf<8>>(scales + offset);
     FloatsOf<8> sum = load<FloatsOf<8>>(source + offset) + scaled;
     if (other != nullptr) sum += load<FloatsOf<8>>(other + offset);
     store(target + offset, sum);

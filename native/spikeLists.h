@@ -22,15 +22,31 @@ struct SetBits {
 };
 static constexpr SetBits setBits;
 
-typedef uint8_t EightBytes __attribute__((vector_size(8)));
+/** Where a byte's set bits are, in rising order. */
+SPIKEFORMER_INLINE WordsOf<8> placesOf(uint32_t byte) {
+  const uint8_t* places = setBits.places[byte];
+  // What the compiler makes of a conversion of vectors goes through scalars.
+#if defined(__AVX2__)
+  return (WordsOf<8>)_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(places)));
+#elif defined(__x86_64__)
+  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(places));
+  const __m128i halves[2] = {_mm_cvtepu8_epi32(bytes), _mm_cvtepu8_epi32(_mm_srli_si128(bytes, 4))};
+  WordsOf<8> both;
+  memcpy(&both, halves, sizeof both);
+  return both;
+#else
+  WordsOf<8> words;
+  for (int lane = 0; lane < 8; lane++) words[lane] = places[lane];
+  return words;
+#endif
+}
 
-SPIKEFORMER_INLINE WordsOf<8> placesOf(uint32_t byte) { return __builtin_convertvector(load<EightBytes>(setBits.places[byte]), WordsOf<8>); }
-
-/** Appends one row per set bit. Always the whole word: a loop that ends with the last set bit is a branch that nobody can predict. */
-SPIKEFORMER_INLINE uint8_t* listSpikes(uint32_t word, uint8_t* list, uint32_t base, uint32_t rowBytes) {
+/** Appends one row per set bit. Always the whole word: a loop that ends with the last set bit is a branch that nobody can predict. `base`: the first bit's row. */
+SPIKEFORMER_INLINE uint8_t* listSpikes(uint32_t word, uint8_t* list, WordsOf<8> base, uint32_t rowBytes) {
 #if defined(__AVX512F__)
   const __m512i numbers = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-  const __m512i rows = _mm512_add_epi32(_mm512_mullo_epi32(numbers, _mm512_set1_epi32(static_cast<int>(rowBytes))), _mm512_set1_epi32(static_cast<int>(base)));
+  const __m512i first = _mm512_set1_epi32(static_cast<int>(base[0]));
+  const __m512i rows = _mm512_add_epi32(_mm512_mullo_epi32(numbers, _mm512_set1_epi32(static_cast<int>(rowBytes))), first);
   const __m512i next = _mm512_add_epi32(rows, _mm512_set1_epi32(static_cast<int>(rowBytes * 16)));
   _mm512_storeu_si512(list, _mm512_maskz_compress_epi32(static_cast<__mmask16>(word), rows));
   list += __builtin_popcount(word & 0xffff) * 4;
@@ -40,7 +56,7 @@ SPIKEFORMER_INLINE uint8_t* listSpikes(uint32_t word, uint8_t* list, uint32_t ba
   for (uint32_t byte = 0; byte < 4; byte++) {
     const uint32_t bits = (word >> (byte * 8)) & 255;
     store(list, placesOf(bits) * rowBytes + base);
-    list += __builtin_popcount(bits) * 4;
+    list += static_cast<size_t>(static_cast<uint32_t>(__builtin_popcount(bits))) * 4;
     base += rowBytes * 8;
   }
   return list;
@@ -128,14 +144,16 @@ SPIKEFORMER_LOOP uint8_t* listPixels(
     for (; pixel < imageEnd; pixel++) {
       uint32_t singles = 0;
       uint32_t multiples = channels * bytes;
+      WordsOf<8> base = {};
       for (uint32_t firstWord = 0; firstWord < words; firstWord += wordsPerPart) {
         const uint32_t lastWord = smaller(words, firstWord + wordsPerPart);
         store32(starts, static_cast<uint32_t>(list - memory));
         for (uint32_t word = firstWord; word < lastWord; word++) {
           const uint32_t bits = load32(source);
           source += 4;
-          if (bits != 0) list = byPatterns ? listPatterns(bits, list, singles, multiples, bytes) : listSpikes(bits, list, singles, bytes);
+          if (bits != 0) list = byPatterns ? listPatterns(bits, list, singles, multiples, bytes) : listSpikes(bits, list, base, bytes);
           singles += 32 * bytes;
+          base += 32 * bytes;
           multiples += 8 * patterns * bytes;
         }
         store32(starts + 4, static_cast<uint32_t>(list - memory));

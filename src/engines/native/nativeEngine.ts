@@ -2,6 +2,7 @@
  * The native engine: the wasm engine's recorders, packing and memory with another executor. Native kernels carry out what they can on the same memory, and each thread's own
  * wasm instance the rest.
  */
+import type { SegmentBytes } from '../wasm/engineParts.js';
 import { startThreadWith, type WorkerStart } from '../wasm/platform.js';
 import {
   createEngineWith,
@@ -22,6 +23,12 @@ interface NativeStart extends WorkerStart {
   readonly path: string;
   readonly instructionSet: string;
 }
+
+/**
+ * Registers twice as wide read rows faster than the L2 cache brings them, so rows stay in the L1 cache. Measured (AVX2, Zen 3, layers of the 31M at 15 %): the convolutions on
+ * spikes 1.22 times as fast as with the segments of wasm. Tables, nearly four times as large, would leave lists too short for it.
+ */
+const segmentBytes: SegmentBytes = { rows: 24 * 1024, tables: 96 * 1024 };
 
 /** Of the word whose changes threads wait for: `generation` in `kernels/threads.ts`. */
 const generationByte = 128;
@@ -63,6 +70,7 @@ function executorOf({ addon, path, instructionSet }: NativeModule, parts: Execut
     () => Atomics.notify(generation, 0),
   );
   return {
+    segmentBytes,
     run: (program, count, scratch, stride, threads) => addon.run(session, program, count, scratch, stride, threads),
     startThread: (thread) => {
       const start: NativeStart = { module, memory, thread, path, instructionSet };

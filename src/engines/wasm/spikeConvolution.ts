@@ -20,11 +20,11 @@ const byteTables = 'byte rows and tables';
 
 export function spikeConvolution(recording: Recording, call: ConvolutionCall): void {
   const { geometry, weight, name } = call;
-  const { constants, threads } = recording.engine;
+  const { constants, threads, segmentBytes } = recording.engine;
   const byBytes = wantsBytes(recording, geometry);
   const format = byBytes ? byteRows : floatRows;
   const tables = byBytes ? wantsByteTables(recording, call) : wantsTables(recording, call, floatRows, 'tables');
-  const options = { tables, threads, format, mayShareLists: true };
+  const options = { tables, threads, segmentBytes, format, mayShareLists: true };
   const plan = planSpikeConvolution(geometry, options);
   recording.needScratch(plan.scratchBytes);
   const rows = byBytes

@@ -3,14 +3,15 @@
  * the kernels (`kernels/spikeLists.ts`, `kernels/spikeConvolution.ts`) follow it.
  */
 import { type ConvolutionGeometry, spikeWords } from '../kernels.js';
+import type { SegmentBytes } from './engineParts.js';
 import { ConvolutionWord, Size, Width } from './instructionSet.js';
 import { floatRows, type RowFormat, roundUp, rowWidth, tapBytes } from './packing.js';
 
 /**
- * Rows of a segment should stay in the L2 cache beside the lists that select them. Measured where it is 512 KiB (Zen 3): 31M in float32 0.99 to 1.07 times as fast with
+ * Of wasm. Rows of a segment should stay in the L2 cache beside the lists that select them. Measured where it is 512 KiB (Zen 3): 31M in float32 0.99 to 1.07 times as fast with
  * 128 KiB as with 256, 0.96 and 1.00 with 64; i16 cares little. Where it was 1 MiB 200 to 300 were best.
  */
-const segmentBytes = 128 * 1024;
+export const wasmSegmentBytes: SegmentBytes = { rows: 128 * 1024, tables: 128 * 1024 };
 /** Enough positions to make good use of each row fetched into the cache, few enough that their lists stay there. */
 const positionsPerBlock = 512;
 /** With fewer positions (the head's, one per image) there is little to share. */
@@ -101,6 +102,8 @@ function positionsOf({ images, outputHeight, outputWidth }: ConvolutionGeometry)
 export interface SpikePlanOptions {
   readonly threads: number;
   readonly tables: boolean;
+  /** Of the engine; sums of float32 are the same for any. */
+  readonly segmentBytes: SegmentBytes;
   readonly format?: RowFormat;
   /** Where neurons fire in the same instruction, blocks are the same positions of so many steps. Default 1. */
   readonly timeSteps?: number;
@@ -109,15 +112,17 @@ export interface SpikePlanOptions {
 }
 
 export function planSpikeConvolution(geometry: ConvolutionGeometry, options: SpikePlanOptions): SpikePlan {
-  const { threads, tables, format = floatRows, timeSteps = 1, mayShareLists = false } = options;
+  const { threads, tables, segmentBytes, format = floatRows, timeSteps = 1, mayShareLists = false } = options;
   const positions = positionsOf(geometry);
   const taps = geometry.kernelHeight * geometry.kernelWidth;
   const width = rowWidth(geometry.outputChannels, format);
   const rowBytes = width * format.bytesPerNumber;
-  const atOnce = format.bytesPerNumber === 1 ? 1 : Width.chunksAtOnce;
-  const table = cutRows(geometry, tables ? rowBytes * (1 + tableFactor) : rowBytes);
-  // Sums of bytes are rounded where a segment ends, so an image's segments may not depend on whether a neighbour in its block uses the tables.
-  const single = format.bytesPerNumber === 1 ? table : cutRows(geometry, rowBytes);
+  const areBytes = format.bytesPerNumber === 1;
+  const atOnce = areBytes ? 1 : Width.chunksAtOnce;
+  // Sums of bytes are rounded where a segment ends: their segments are those of wasm, and an image's may not depend on whether a neighbour in its block uses the tables.
+  const { rows: mostRows, tables: mostTables } = areBytes ? wasmSegmentBytes : segmentBytes;
+  const table = cutRows(geometry, tables ? rowBytes * (1 + tableFactor) : rowBytes, mostTables);
+  const single = areBytes ? table : cutRows(geometry, rowBytes, mostRows);
   const segments = Math.max(single.segments, table.segments);
   const perStep = positions / timeSteps;
   const blocks = Math.min(perStep, blocksOf(positions, threads));
@@ -194,7 +199,7 @@ function pixelsUnder(geometry: ConvolutionGeometry, positions: number): number {
 }
 
 /** A segment is several whole taps, or part of the input channels of one. */
-function cutRows(geometry: ConvolutionGeometry, bytesPerChannel: number): Segments {
+function cutRows(geometry: ConvolutionGeometry, bytesPerChannel: number, segmentBytes: number): Segments {
   const taps = geometry.kernelHeight * geometry.kernelWidth;
   const words = spikeWords(geometry.inputChannels);
   const tapsPerSegment = evenPart(taps, Math.floor(segmentBytes / (geometry.inputChannels * bytesPerChannel)));

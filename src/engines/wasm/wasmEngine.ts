@@ -6,7 +6,7 @@ import { EngineError } from '../errors.js';
 import type { Engine } from '../kernels.js';
 import type { TrainingEngine } from '../trainingKernels.js';
 import { Constants } from './constants.js';
-import type { EngineParts, Precision, SpikeKernel } from './engineParts.js';
+import type { EngineParts, Precision, SegmentBytes, SpikeKernel } from './engineParts.js';
 import { fusedPlainKernels, fusedSharedKernels, plainKernels, sharedKernels } from './kernels.generated.js';
 import { type MemoryGuard, WasmMemory } from './memory.js';
 import {
@@ -18,6 +18,7 @@ import {
   type Thread,
 } from './platform.js';
 import { WasmRecorder, WasmTrainingRecorder } from './recorder.js';
+import { wasmSegmentBytes } from './spikePlan.js';
 
 export interface WasmEngineOptions {
   /** Threads that work on a program, the caller's included; all of the machine's when not given. */
@@ -60,6 +61,8 @@ export interface Exports {
 
 /** Who carries programs out on the engine's memory. */
 export interface Executor {
+  /** What the threads' kernels are fastest with. */
+  readonly segmentBytes: SegmentBytes;
   /** Runs `count` instructions to the end, together with the threads that were started. */
   run(program: number, count: number, scratch: number, scratchStride: number, threads: number): void;
   startThread(thread: number): Promise<Thread>;
@@ -96,6 +99,10 @@ export class WasmEngine implements Engine, TrainingEngine, EngineParts {
       ...(precision === 'f32' ? [] : [precision]),
       ...(spikeKernel === 'table' ? [] : [spikeKernel]),
     ].join(' ');
+  }
+
+  get segmentBytes(): SegmentBytes {
+    return this.executor.segmentBytes;
   }
 
   get threads(): number {
@@ -137,6 +144,7 @@ export function createWasmEngine(options: WasmEngineOptions = {}): Promise<WasmE
   return createEngineWith('wasm', options, ({ module, memory, exports }) => {
     const sleeps = maySleep() ? 1 : 0;
     return {
+      segmentBytes: wasmSegmentBytes,
       run: (program, count, scratch, stride, threads) => exports.run(program, count, scratch, stride, threads, sleeps),
       startThread: (thread) => startThread({ module, memory, thread }),
       stop: () => exports.stop(),

@@ -49,7 +49,8 @@ function spikeForward(
 ): void {
   const tableBytes = 4 * (spikeRowsLength(geometry, true) - spikeRowsLength(geometry, false));
   const tables = tablesAreUseful(geometry, tableBytes, { images: geometry.images });
-  const plan = planSpikeConvolution(geometry, { tables, threads: recording.engine.threads });
+  const { threads, segmentBytes } = recording.engine;
+  const plan = planSpikeConvolution(geometry, { tables, threads, segmentBytes });
   recording.needScratch(plan.scratchBytes);
   const layout: Operands = {
     [ConvolutionWord.tables]: tables ? tablePercentageOf(geometry) : 0,
