@@ -4,6 +4,7 @@
  */
 
 import { UsageError } from '../errors.js';
+import { logitsOutput } from '../graph/outputs.js';
 import type { FieldTensor } from '../inference/types.js';
 import { spikeValues } from '../runtime/spikeValues.js';
 import { type EnergyConstants, parseEnergyConstants } from './constants.js';
@@ -84,14 +85,14 @@ export class EnergyMeter {
   }
 
   /**
-   * Runs a batch and counts. @returns its logits.
+   * Runs a batch and counts. @returns its logits; of a network that is no classifier its first output.
    *
    * @throws UsageError when the images are not of the size of those before.
    */
   async run(input: FieldTensor): Promise<FieldTensor> {
-    const { logits, counts } = await this.#model.run(input, { record: { counts: true } });
+    const { outputs, counts } = await this.#model.run(input, { record: { counts: true } });
     this.count(counts!);
-    return logits;
+    return outputs.get(logitsOutput) ?? [...outputs.values()][0]!;
   }
 
   /**

@@ -1,6 +1,6 @@
 /** What must be known of a model to tell what its runs cost; every `Model` is one. */
 import type { Graph, Parameters } from '../graph/graph.js';
-import type { FieldTensor } from '../inference/types.js';
+import type { FieldTensor, Outputs } from '../inference/types.js';
 import type { NetworkConfiguration } from '../models/architecture.js';
 import type { SpikeCounts } from './spikeCounting.js';
 
@@ -14,5 +14,5 @@ export interface MeteredModel {
   run(
     input: FieldTensor,
     options: { readonly record: { readonly counts: true } },
-  ): Promise<{ readonly logits: FieldTensor; readonly counts?: SpikeCounts }>;
+  ): Promise<{ readonly outputs: Outputs; readonly counts?: SpikeCounts }>;
 }

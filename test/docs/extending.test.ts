@@ -114,12 +114,16 @@ describe('the task of the page', () => {
       expect(code, `${line}\n${stderr}`).toBe(0);
       outcomes.set(words[0]!, stdout);
     }
-    expect([...outcomes.keys()]).toEqual(['train', 'eval', 'predict', 'export']);
+    expect([...outcomes.keys()]).toEqual(['train', 'eval', 'predict', 'export', 'energy']);
     // Guessing 0.5 for everything is wrong by 0.25 on average.
     const { task, meanAbsoluteError, data } = JSON.parse(outcomes.get('eval')!);
     expect(task).toBe('regression');
     expect(data.values).toEqual(['brightness']);
     expect(meanAbsoluteError).toBeLessThan(0.12);
+    // What answers with numbers is counted as classifiers are, and is not called right or wrong.
+    const { exact, accuracy, data: counted } = JSON.parse(outcomes.get('energy')!);
+    expect([accuracy, counted.images]).toEqual([null, data.images]);
+    expect(exact.millijoules).toBeGreaterThan(0);
     expect(outcomes.get('predict')).toMatch(/brightness +0\.\d+/);
     const drawing = await readFile(join(folder, 'runs', 'brightness', '30.svg'));
     const { width, format } = await sharp(drawing).metadata();

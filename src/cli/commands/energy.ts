@@ -2,8 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { openEvaluationData } from '../../api/evaluationData.js';
+import { openTaskEvaluationData } from '../../api/evaluationData.js';
 import type { Model } from '../../api/model.js';
+import { preprocessedLength } from '../../data/preprocess.js';
 import {
   defaultEnergyConstants,
   type EnergyConstants,
@@ -24,6 +25,7 @@ import { writeNodeFile } from '../../interop/nodeFile.js';
 import { countCorrect } from '../../metrics/accuracy.js';
 import { describeNetwork, graphOf, publishedNetwork } from '../../models/registry.js';
 import { spikeValues } from '../../runtime/spikeValues.js';
+import { taskNamed } from '../../tasks/registry.js';
 import type { Io } from '../io.js';
 import { printWarnings } from '../modelNote.js';
 import {
@@ -249,23 +251,25 @@ async function measure(io: Io, model: Model, options: Options, constants: Energy
       await meter.run(await model.inputOf(chosen.slice(first, first + options.batch)));
     return { measured: meter.result(), data: 'the bundled photographs', correct: undefined };
   }
-  const data = await openEvaluationData(options.data);
+  const data = await openTaskEvaluationData(taskNamed(model.task), options.data);
   const total = Math.min(data.size, options.images ?? data.size);
   const progress = startProgress(io, 'energy', total, 'images');
-  const classOf = data.classes.map((name) => model.labels.indexOf(name));
-  const named = model.hasLabels && !classOf.includes(-1);
+  const classOf = data.names.map((name) => model.labels.indexOf(name));
+  let named = model.hasLabels && !classOf.includes(-1);
   let [done, correct] = [0, 0];
   try {
-    for await (const { input, labels } of data.batches({ batch: options.batch, preprocess: model.preprocessing })) {
-      const batch = Math.min(labels.length, total - done);
-      const length = input.length / labels.length;
+    for await (const drawn of data.batches({ batch: options.batch, preprocess: model.preprocessing })) {
+      const { input }: { readonly input: Float32Array } = drawn;
+      const length = preprocessedLength(model.preprocessing);
+      const batch = Math.min(input.length / length, total - done);
       const shape = [batch, 3, ...model.preprocessing.crop];
       const logits = await meter.run({ shape, data: input.subarray(0, batch * length) });
-      const targets = Array.from(labels).slice(0, batch);
+      const targets = classNumbers(drawn)?.slice(0, batch);
+      named &&= targets !== undefined;
       if (named)
         correct += countCorrect(
           logits.data,
-          targets.map((label) => classOf[label]!),
+          targets!.map((label) => classOf[label]!),
           logits.data.length / batch,
         );
       done += batch;
@@ -276,6 +280,11 @@ async function measure(io: Io, model: Model, options: Options, constants: Energy
     progress.stop();
   }
   return { measured: meter.result(), data: options.data, correct: named ? correct : undefined };
+}
+
+/** Undefined for targets that are no classes. */
+function classNumbers(batch: object): readonly number[] | undefined {
+  return 'labels' in batch ? Array.from(batch.labels as ArrayLike<number>) : undefined;
 }
 
 function print(io: Io, document: EnergyDocument): void {
