@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { metaSpikeformer, resolveConfiguration } from '../../src/index.js';
 import { toChannelsLast } from '../../src/runtime/layout.js';
 import { recordTraining, trainingSegments } from '../../src/training/trainingPlan.js';
+import { nativeEngines } from '../engines/nativeSupport.js';
 import { canTrain, engines } from '../engines/support.js';
 import { readFixtureTensorNames, readFixtureTensors } from '../support/safetensors.js';
 
@@ -30,7 +31,9 @@ const configuration = resolveConfiguration({
 
 const norm = (values: ArrayLike<number>) => Math.hypot(...Array.from(values));
 
-describe.each(engines)('a training step with SDSA-1 on $name', ({ create }) => {
+const everyEngine = [...engines, ...nativeEngines([2]).map(([name, create]) => ({ name, create }))];
+
+describe.each(everyEngine)('a training step with SDSA-1 on $name', ({ create }) => {
   it('has PyTorch’s logits, loss and gradients', async () => {
     const engine = await create();
     if (!canTrain(engine)) throw new Error('this engine does not train');
