@@ -3,7 +3,9 @@
  * Where the time of a network goes, by kind of layer, and what share of the machine's peak each kind reaches: additions that spikes caused (or
  * products) per second against what the SIMD unit does at most on as many threads (bench/kernels/peak.mjs).
  *
- * Usage: npm run build, then node bench/layers.mjs CHECKPOINT [--precision f32|i16] [--threads N] [--tuning FILE] [--size 224]
+ * Usage: npm run build, then node bench/layers.mjs CHECKPOINT [--precision f32|i16] [--threads N] [--tuning FILE] [--size 224] [--engine native|wasm]
+ *
+ * The peak is that of wasm's registers of 128 bits, whatever the engine: native kernels may reach more than all of it.
  */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -11,6 +13,7 @@ import { inputOf } from '../dist/cli/bench/messages.js';
 import { countedLayers, defaultEnergyConstants, EnergyMeter, loadModel } from '../dist/index.js';
 import { medianOf } from '../dist/runtime/median.js';
 import { measurePeak } from './kernels/peak.mjs';
+import { kindOf } from './layerKinds.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -20,12 +23,15 @@ const { values, positionals } = parseArgs({
     size: { type: 'string', default: '224' },
     rounds: { type: 'string', default: '9' },
     tuning: { type: 'string' },
+    engine: { type: 'string' },
   },
 });
 const precision = values.precision === 'i16' ? 'i16' : 'f32';
 const threads = Number(values.threads);
 const side = Number(values.size);
+if (values.engine) process.env.SPIKEFORMER_ENGINE = values.engine;
 const model = await loadModel({ checkpoint: positionals[0] ?? '' }, { precision, threads });
+console.log(`engine: ${model.engine.name}`);
 if (values.tuning) {
   // As `bench/scaling.mjs` writes it.
   const { forms, firingRates } = JSON.parse(await readFile(values.tuning, 'utf8'));
@@ -47,36 +53,17 @@ const counted = new Map(countedLayers(model.graph, [side, side]).map((one) => [o
 const peak = await measurePeak();
 await model.dispose();
 
-/** @param {string} name */
-function kindOf(name) {
-  if (/lif$/.test(name)) return 'neurons';
-  if (name.startsWith('downsample1_1')) return 'first convolution';
-  if (/^downsample/.test(name)) return 'other downsampling';
-  if (/ConvBlock.*\.Conv\.dwconv/.test(name)) return 'SepConv, depthwise 7×7';
-  if (/ConvBlock.*\.Conv\.pwconv1/.test(name)) return 'SepConv, first 1×1';
-  if (/ConvBlock.*\.Conv\./.test(name)) return 'SepConv, last 1×1 (dense)';
-  if (/ConvBlock.*\.conv1/.test(name)) return 'ChannelConv, first 3×3';
-  if (/ConvBlock.*\.conv2/.test(name)) return 'ChannelConv, second 3×3';
-  if (/\.product$/.test(name)) return 'attention, products';
-  if (/_conv\.\d.*body\.2\.1$/.test(name) && !times.has(name.replace(/2\.1$/, '0'))) return 'RepConv, one 3×3';
-  if (/body\.2\.1$/.test(name)) return 'RepConv, last 1×1 (dense)';
-  if (/body\.2\.0$/.test(name)) return 'RepConv, depthwise';
-  if (/body\.0$/.test(name)) return 'RepConv, first 1×1';
-  if (/\.mlp\.fc/.test(name)) return 'MLP';
-  return 'sums and head';
-}
-
 /** @type {Map<string, { milliseconds: number, additions: number, multiplications: number }>} */
 const kinds = new Map();
 const kind = (/** @type {string} */ name) => {
-  const key = kindOf(name);
+  const key = kindOf(name, times);
   const known = kinds.get(key) ?? { milliseconds: 0, additions: 0, multiplications: 0 };
   kinds.set(key, known);
   return known;
 };
 for (const [name, all] of times) kind(name).milliseconds += medianOf(all);
 const total = (/** @type {readonly number[]} */ steps) => steps.reduce((a, b) => a + b, 0);
-const merged = new Set([...times.keys()].filter((name) => kindOf(name) === 'RepConv, one 3×3'));
+const merged = new Set([...times.keys()].filter((name) => kindOf(name, times) === 'RepConv, one 3×3'));
 for (const { name, additions, multiplications } of layers) {
   const last = `${name}.0.body.2.1`;
   if (!times.has(last)) {

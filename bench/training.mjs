@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Throughput of whole training steps (forward, backward, update) with random images, and where the time goes by kernel.
- * `node bench/training.mjs [--set key=value …] [--threads N] [--recipe NAME] [--no-fused] [--profile]`, after `npm run build`. Decoding and augmentation are left
+ * `node bench/training.mjs [--set key=value …] [--threads N] [--recipe NAME] [--engine native|wasm] [--no-fused] [--profile]`, after `npm run build`. Decoding and augmentation are left
  * out: they run in workers.
  */
 import { parseArgs } from 'node:util';
@@ -16,11 +16,14 @@ const { values } = parseArgs({
     threads: { type: 'string', default: '2' },
     steps: { type: 'string', default: '12' },
     'no-fused': { type: 'boolean', default: false },
+    engine: { type: 'string' },
     profile: { type: 'boolean', default: false },
   },
 });
 const recipe = await openRecipe(values.recipe, values.set);
-const engine = await createTrainingEngine({ threads: Number(values.threads), fusedMultiplyAdd: !values['no-fused'] });
+if (values.engine) process.env.SPIKEFORMER_ENGINE = values.engine;
+const fused = values['no-fused'] ? { fusedMultiplyAdd: false } : {};
+const engine = await createTrainingEngine({ threads: Number(values.threads), ...fused });
 const network = new TrainedNetwork(engine, recipe);
 const [height, width] = recipe.data.preprocessing.crop;
 const { batchSize, model } = recipe;
@@ -50,6 +53,7 @@ console.log(
   JSON.stringify({
     parameters,
     batchSize,
+    engine: engine.name,
     threads: engine.threads,
     medianMilliseconds: Number(median.toFixed(1)),
     imagesPerSecond: Number(((1000 * batchSize) / median).toFixed(1)),

@@ -4,7 +4,7 @@ import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { maximumThreads } from '../../runtime/engines.js';
+import { chooseEngine, maximumThreads } from '../../runtime/engines.js';
 import { type Contestant, contestants, type TaskTuning } from '../bench/messages.js';
 import { type Entry, tuned, withRates, writeNetwork } from '../bench/network.js';
 import { type Lane, race } from '../bench/race.js';
@@ -12,7 +12,7 @@ import type { Io } from '../io.js';
 import { oneOf, parseOptions, wholeNumber } from '../options.js';
 import { startProgress } from '../progress.js';
 import type { Session } from '../session.js';
-import { table } from '../text.js';
+import { oneLine, table } from '../text.js';
 
 const caseNames = ['31M-T1', '31M-T4', '55M-T1', 'cifar10-B1', 'cifar10-B64'] as const;
 
@@ -95,7 +95,16 @@ async function run({ io }: Session, options: Options): Promise<void> {
     }
     for (const [contestant, reason] of missing)
       io.stderr.write(`note: ${contestant} took no part: ${reason.split('\n')[0]}\n`);
-    const document = { command: 'bench', machine: machine(), threads, rounds: options.rounds ?? defaultRounds, cases };
+    const engine = await chooseEngine();
+    if (!options.json) io.stdout.write(`engine: ${engine.name} (${oneLine(engine.why)})\n`);
+    const document = {
+      command: 'bench',
+      machine: machine(),
+      engine,
+      threads,
+      rounds: options.rounds ?? defaultRounds,
+      cases,
+    };
     if (options.json) io.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
   } finally {
     ignore();
