@@ -111,6 +111,16 @@ async function inParallel(items, work) {
   await Promise.all(workers);
 }
 
+/** All of this architecture, or those that `--sets=sse41,avx2` names. */
+function setsToBuild() {
+  const all = Object.entries(instructionSets[process.arch] ?? {});
+  const named = argv
+    .find((argument) => argument.startsWith('--sets='))
+    ?.slice('--sets='.length)
+    .split(',');
+  return named ? all.filter(([set]) => named.includes(set)) : all;
+}
+
 /** @typedef {{ source: string, set: string, flags: readonly string[], object: string }} Job */
 
 /**
@@ -120,7 +130,7 @@ async function inParallel(items, work) {
  * @returns {Job[]}
  */
 function jobsOf(compiler, flags) {
-  const sets = instructionSets[process.arch] ?? {};
+  const sets = Object.fromEntries(setsToBuild());
   const table = join(cache, 'kernelTable.generated.cpp');
   writeIfOther(join(cache, 'instructionSet.generated.h'), instructionSetHeader());
   writeIfOther(table, kernelTable(Object.keys(sets)));
@@ -234,7 +244,9 @@ async function main(compiler) {
     return;
   }
   const count = nativeKernels().flatMap(({ names }) => names).length;
-  const sets = Object.keys(instructionSets[process.arch] ?? {}).join(', ');
+  const sets = setsToBuild()
+    .map(([set]) => set)
+    .join(', ');
   console.log(`native: ${count} kernels for ${sets}, ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }
 

@@ -4,10 +4,11 @@
  * them: `node scripts/sanitise.mjs [TEST FILES]`. Every byte of the engine's memory that belongs to no tensor or scratch is forbidden meanwhile. Says so and succeeds where there is no GCC.
  */
 import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { findCompiler } from './build-native.mjs';
+import { findCompiler, nativeFolder } from './build-native.mjs';
 import { show } from './processes.mjs';
-import { root } from './setup.mjs';
+import { root, setUpOrExit } from './setup.mjs';
 
 const defaultTests = ['test/engines/contract.test.ts'];
 
@@ -18,12 +19,19 @@ function sanitiserLibrary(compiler) {
   return path.includes('/') ? path : undefined;
 }
 
+/** The instruction sets that can be tested here: those of this processor. */
+function setsOfProcessor() {
+  const { instructionSets } = createRequire(import.meta.url)(join(root, nativeFolder, 'spikeformer.node'));
+  return `--sets=${instructionSets.join(',')}`;
+}
+
 const compiler = findCompiler();
 const library = compiler && sanitiserLibrary(compiler);
 if (!library) {
   console.log(`sanitised native kernels: skipped, ${compiler ? `${compiler} has no libasan.so` : 'no C++ compiler'}`);
 } else {
-  process.exitCode = await show(root, [process.execPath, 'scripts/build-native.mjs', '--sanitise']);
+  await setUpOrExit((text) => process.stdout.write(text));
+  process.exitCode = await show(root, [process.execPath, 'scripts/build-native.mjs', '--sanitise', setsOfProcessor()]);
   if (process.exitCode === 0) {
     process.env.SPIKEFORMER_ENGINE = 'native';
     process.env.SPIKEFORMER_NATIVE_FOLDER = join(root, 'dist', 'native', 'sanitised');

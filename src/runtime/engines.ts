@@ -14,7 +14,7 @@ export type EngineName = (typeof engineNames)[number];
 export interface EngineOptions {
   /**
    * `native` and `wasm` are the fast ones: native runs kernels of C++ as wide as the processor, where they were built, on the same memory. `reference` is plain loops, the oracle.
-   * Default: what the environment variable SPIKEFORMER_ENGINE says; else `native` where it runs, else `wasm`, and always `wasm` in a page.
+   * Default: what the environment variable SPIKEFORMER_ENGINE says; else `native` where it runs with AVX2 or AVX-512, else `wasm`, and always `wasm` in a page.
    */
   readonly engine?: EngineName;
   /** Threads that work, the caller's included; by default as many as there are processors. `reference` has one. */
@@ -90,6 +90,8 @@ export async function chooseEngine(
   if (asked !== undefined && asked !== 'native') return { name: asked, why: asker };
   if (asked === undefined && options.fusedMultiplyAdd === false) return { name: 'wasm', why: 'no fused multiply-add' };
   const { module, reason } = await nativeModule();
+  if (module && asked === undefined && !module.preferred)
+    return { name: 'wasm', why: `native kernels of ${module.instructionSet} would be no faster` };
   if (module) return { name: 'native', why: `${module.instructionSet}, ${module.addon.kernels.length} kernels` };
   if (asked === undefined) return { name: 'wasm', why: `no native engine: ${reason}` };
   throw new UsageError(`engine: found native, but there is none (${reason}); use wasm`);

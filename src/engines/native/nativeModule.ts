@@ -12,7 +12,12 @@ export interface NativeModule {
   readonly addon: Addon;
   readonly path: string;
   readonly instructionSet: string;
+  /** Whether to take it where no engine is asked for: its registers are wider than those of wasm, or its instruction set was asked for. */
+  readonly preferred: boolean;
 }
+
+/** Sets with registers of more than 128 bits. With SSE4.1 native kernels take up to twice as long as those of wasm. */
+const wideInstructionSets: readonly string[] = ['avx2', 'avx512'];
 
 /** The module, or why there is none: a line without a full stop. */
 export type Availability =
@@ -91,8 +96,9 @@ async function load(folder: string, wanted: string): Promise<Availability> {
   const instructionSet = wanted || instructionSets.at(-1);
   if (instructionSet === undefined || !instructionSets.includes(instructionSet))
     return { reason: `${path}: this processor cannot run ${wanted || 'any of its instruction sets'}` };
+  const preferred = wanted !== '' || wideInstructionSets.includes(instructionSet);
   const wrong = selfTest(addon, instructionSet);
-  return wrong ? { reason: `${path}: ${wrong}` } : { module: { addon, path, instructionSet } };
+  return wrong ? { reason: `${path}: ${wrong}` } : { module: { addon, path, instructionSet, preferred } };
 }
 
 /** What is wrong with the files, found without loading them. */
