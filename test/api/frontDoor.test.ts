@@ -112,7 +112,7 @@ describe('loadModel', () => {
     [{ prepare: { folded: false } }, 'prepare: there is no option folded; did you mean fold?'],
     [{ prepare: { repConv: 'both' } }, 'prepare: repConv: found the text "both"'],
     [{ preprocessing: { ...plainPreprocessing(16), means: [0, 0, 0] } }, 'did you mean mean?'],
-    [{ engine: 'webgpu' }, 'engine: found the text "webgpu", expected wasm or reference'],
+    [{ engine: 'webgpu' }, 'engine: found the text "webgpu", expected native or wasm or reference'],
     [{ precision: 'i8' }, 'precision: found the text "i8", expected f32 or i16'],
     [{ fusedMultiplyAdd: 'no' }, 'fusedMultiplyAdd: found the text "no", expected true or false'],
     [{ threads: '2' }, 'threads: found the text "2"'],
