@@ -57,6 +57,17 @@ SPIKEFORMER_INLINE void neuronsOfPosition(
     const uint8_t* input, size_t inputStep, uint8_t* output, size_t outputStep, uint8_t* membranes, uint32_t timeSteps, uint32_t width, uint32_t padding,
     const Dynamics& dynamics) {
   uint32_t channel = 0;
+  if (timeSteps == 1 && membranes == nullptr) {
+    // A word of spikes at once, from empty membranes.
+    for (; channel + 32 <= width; channel += 32) {
+      uint32_t word = 0;
+      for (uint32_t byte = 0; byte < 4; byte++) {
+        FloatsOf<8> empty = {};
+        word |= step<divide>(empty, load<FloatsOf<8>>(input + (channel + byte * 8) * 4), dynamics) << (byte * 8);
+      }
+      store32(output + (channel >> 3), word);
+    }
+  }
   for (; channel + 8 <= width; channel += 8) {
     uint8_t* membrane = membranes != nullptr ? membranes + channel * 4 : nullptr;
     neurons8<divide>(input + channel * 4, inputStep, output + (channel >> 3), outputStep, membrane, timeSteps, 8, dynamics);
