@@ -26,6 +26,22 @@ SPIKEFORMER_INLINE void interleaveFours(uint8_t* target, WordsOf<4> four0, Words
 #endif
 }
 
+/** Writes a number of each of four rows, then the next of each. */
+SPIKEFORMER_LOOP void interleave(uint8_t* target, const uint8_t* row0, const uint8_t* row1, const uint8_t* row2, const uint8_t* row3, size_t rowBytes) {
+  size_t offset = 0;
+  for (; offset + 16 <= rowBytes; offset += 16) {
+    interleaveFours(target, load<WordsOf<4>>(row0 + offset), load<WordsOf<4>>(row1 + offset), load<WordsOf<4>>(row2 + offset), load<WordsOf<4>>(row3 + offset));
+    target += 64;
+  }
+  for (; offset < rowBytes; offset += 4) {
+    store32(target, load32(row0 + offset));
+    store32(target + 4, load32(row1 + offset));
+    store32(target + 8, load32(row2 + offset));
+    store32(target + 12, load32(row3 + offset));
+    target += 16;
+  }
+}
+
 /**
  * The part of a product that a claim is: blocks of positions, and of each some panels. Tasks are (block, panel), blocks outermost; blocks are whole tiles but for the end of the
  * last.
@@ -76,6 +92,17 @@ struct PanelTasks {
   uint32_t task;
   uint32_t end;
   uint32_t blockEnd;
+};
+
+/** Products of numbers: a step is one input channel of a tap. */
+struct FloatProduct {
+  typedef FloatsOf<8> Sums;
+
+  SPIKEFORMER_INLINE Sums multiplyAdd(uint32_t input, const uint8_t* weights, Sums sums) {
+    float value;
+    memcpy(&value, &input, sizeof value);
+    return multiplyAddOf<8>(splatOf<8>(value), load<FloatsOf<8>>(weights), sums);
+  }
 };
 
 /** Four interleaved rows times some panels: `steps` times four inputs, each of which meets eight weights of every panel. */

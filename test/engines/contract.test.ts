@@ -134,6 +134,22 @@ describe.each(Object.keys(kernels))('%s', (kernel) => {
     }
   });
 
+  // Other geometries multiply, and products are fused where the processor can.
+  if (kernel === 'convolutionWeightGradient') {
+    it.each(instructionSets)('adds up spikes to the same bits on native %s as on wasm', (instructionSet) => {
+      const [wasm, native] = ['wasm', `native ${instructionSet}`].map((name) => results.get(threads.get(name)![1]!)!);
+      const isAddedUp = ({ input, geometry }: CallSpec) =>
+        (input as TensorSpec).storage === 'spikes' &&
+        ['groups', 'strideHeight', 'strideWidth'].every((key) => (geometry as Record<string, number>)[key] === 1);
+      const indices = casesOf(kernel).flatMap(({ call }, index) => (isAddedUp(call) ? [index] : []));
+      expect(indices.length).toBeGreaterThan(2);
+      for (const index of indices) {
+        const [weights] = wasm![index]!.written;
+        inCase(wasm![index]!.title, () => expectSame(native![index]!.written[0]!.values, weights!.values));
+      }
+    });
+  }
+
   if (kernel.endsWith('Gradient') && noSlopes[kernel] === undefined) {
     it('is the slope of the call whose gradient it is', async () => {
       const slopes = slopesOf(kernel);
