@@ -43,11 +43,18 @@ SPIKEFORMER_INLINE void store(uint8_t* at, Vector value) {
 SPIKEFORMER_INLINE Floats splat(float value) { return value - Floats{}; }
 SPIKEFORMER_INLINE Ints splat(int32_t value) { return value - Ints{}; }
 
+#if defined(__AVX2__) && !defined(__AVX512F__)
+/** All bits set in the first `count` lanes. */
+SPIKEFORMER_INLINE Ints firstLanes(uint32_t count) { return splat(static_cast<int32_t>(count)) > Ints{0, 1, 2, 3, 4, 5, 6, 7}; }
+#endif
+
 /** The first `count` numbers, or all lanes when there are more; the others are 0. */
 SPIKEFORMER_INLINE Floats loadLanes(const uint8_t* at, uint32_t count) {
   if (count >= lanes) return load<Floats>(at);
 #if defined(__AVX512F__)
   return (Floats)_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), at);
+#elif defined(__AVX2__)
+  return (Floats)_mm256_maskload_ps(reinterpret_cast<const float*>(at), (__m256i)firstLanes(count));
 #else
   float values[lanes] = {};
   for (uint32_t lane = 0; lane < count; lane++) values[lane] = loadFloat(at + lane * 4);
@@ -63,9 +70,24 @@ SPIKEFORMER_INLINE void storeLanes(uint8_t* at, Floats value, uint32_t count) {
   }
 #if defined(__AVX512F__)
   _mm512_mask_storeu_ps(at, static_cast<__mmask16>((1u << count) - 1), (__m512)value);
+#elif defined(__AVX2__)
+  _mm256_maskstore_ps(reinterpret_cast<float*>(at), (__m256i)firstLanes(count), (__m256)value);
 #else
   for (uint32_t lane = 0; lane < count; lane++) storeFloat(at + lane * 4, value[lane]);
 #endif
+}
+
+/** All lanes, without a question; where `isWhole` is false, the first `count` of them as `loadLanes` does. */
+template <bool isWhole>
+SPIKEFORMER_INLINE Floats loadSome(const uint8_t* at, uint32_t count) {
+  return isWhole ? load<Floats>(at) : loadLanes(at, count);
+}
+
+/** The same of `storeLanes`. */
+template <bool isWhole>
+SPIKEFORMER_INLINE void storeSome(uint8_t* at, Floats value, uint32_t count) {
+  if (isWhole) store(at, value);
+  else storeLanes(at, value, count);
 }
 
 /** a · b + sum: fused, rounded once, where the set has it. Not for sums that must be those of wasm. */

@@ -14,3 +14,6 @@ export function doubleWords(word: number, value: number): Record<number, number>
   const words = new Uint32Array(new Float64Array([value]).buffer);
   return { [word]: words[0]!, [word + 1]: words[1]! };
 }
+
+/** Bytes of the widest register of any engine: the gradient of neurons keeps one in scratch for each time step. */
+export const widestRegister = 64;

@@ -1,6 +1,6 @@
 import type { IntegrateAndFireCall, IntegrateAndFireGradientCall } from '../../calls/integrateAndFire.js';
 import { NeuronWord } from '../instructionSet.js';
-import { bitsOf } from '../numbers.js';
+import { bitsOf, widestRegister } from '../numbers.js';
 import { Opcode } from '../opcodes.generated.js';
 import type { Recording } from '../recording.js';
 import { NeuronGradientWord, SurrogateKind } from '../trainingInstructionSet.js';
@@ -20,7 +20,7 @@ export function integrateAndFire(recording: Recording, call: IntegrateAndFireCal
 
 export function integrateAndFireGradient(recording: Recording, call: IntegrateAndFireGradientCall): void {
   const { name, surrogate } = call;
-  recording.needScratch(16 * call.timeSteps);
+  recording.needScratch(widestRegister * call.timeSteps);
   recording.append(name, 'integrateAndFireGradient', surrogate.kind, Opcode.integrateAndFireGradient, {
     [NeuronGradientWord.input]: recording.address(name, call.input),
     [NeuronGradientWord.outputGradient]: recording.address(name, call.outputGradient),

@@ -6,7 +6,7 @@ import type {
   TrainableLeakyIntegrateAndFireCall,
 } from '../../calls/leakyIntegrateAndFire.js';
 import { ConvolutionWord, NeuronWord } from '../instructionSet.js';
-import { bitsOf, isPowerOfTwo } from '../numbers.js';
+import { bitsOf, isPowerOfTwo, widestRegister } from '../numbers.js';
 import { Opcode } from '../opcodes.generated.js';
 import type { Recording } from '../recording.js';
 import { spikePlanOperands } from '../spikePlan.js';
@@ -95,7 +95,7 @@ function normalisedNeurons(
 export function leakyIntegrateAndFireGradient(recording: Recording, call: LeakyIntegrateAndFireGradientCall): void {
   const { name, tau, surrogate, normalisation } = call;
   const divide = !isPowerOfTwo(Math.fround(tau));
-  recording.needScratch(16 * call.timeSteps);
+  recording.needScratch(widestRegister * call.timeSteps);
   const method = `${surrogate.kind}${normalisation ? ', normalised' : ''}`;
   recording.append(name, 'leakyIntegrateAndFireGradient', method, Opcode.neuronGradient, {
     [NeuronGradientWord.input]: recording.address(name, call.input),
