@@ -95,19 +95,32 @@ static void copyPatches(
   }
 }
 
-/** `pixels` patches of `elements` numbers times some panels; of the input channels from the first panel on there are `channels`. */
+/** What the patches of pixels meet with some panels. */
+struct PatchProduct {
+  const uint8_t* patches;
+  uint32_t pixels;
+  /** Numbers of a patch. */
+  size_t elements;
+  const uint8_t* weights;
+  size_t panelBytes;
+  /** Addresses of the results of pixels, and the first channel of them. */
+  const uint8_t* targets;
+  uint32_t firstChannel;
+  /** Input channels from the first panel on. */
+  uint32_t channels;
+  bool add;
+};
+
 template <int panels>
-SPIKEFORMER_LOOP void multiplyPatches(
-    Bytes memory, const uint8_t* patches, uint32_t pixels, size_t elements, const uint8_t* weights, size_t panelBytes, const uint8_t* targets, uint32_t firstChannel, bool add,
-    uint32_t channels) {
-  for (uint32_t pixel = 0; pixel < pixels; pixel += Width::tile) {
+SPIKEFORMER_LOOP void multiplyPatches(Bytes memory, const PatchProduct& product) {
+  for (uint32_t pixel = 0; pixel < product.pixels; pixel += Width::tile) {
     FloatsOf<8> sums[Width::tile][panels] = {};
-    multiplyTile<FloatProduct, panels>(patches + pixel * elements * 4, elements, weights, panelBytes, sums);
+    multiplyTile<FloatProduct, panels>(product.patches + pixel * product.elements * 4, product.elements, product.weights, product.panelBytes, sums);
     for (uint32_t row = 0; row < Width::tile; row++) {
-      uint8_t* target = memory + load32(targets + (pixel + row) * 4) + firstChannel * 4;
+      uint8_t* target = memory + load32(product.targets + (pixel + row) * 4) + product.firstChannel * 4;
       for (int panel = 0; panel < panels; panel++) {
-        const uint32_t left = channels - static_cast<uint32_t>(panel) * Width::panel;
-        const FloatsOf<8> sum = add ? sums[row][panel] + loadSome<8>(target + panel * 32, left) : sums[row][panel];
+        const uint32_t left = product.channels - static_cast<uint32_t>(panel) * Width::panel;
+        const FloatsOf<8> sum = product.add ? sums[row][panel] + loadSome<8>(target + panel * 32, left) : sums[row][panel];
         storeSome<8>(target + panel * 32, sum, left);
       }
     }
@@ -173,10 +186,14 @@ void inputGradient(Bytes memory, uint32_t instruction, uint32_t scratch, uint32_
         for (uint32_t panel = firstPanel; panel < lastPanel; panel += together) {
           // Four are two and two: one alone waits for its sums.
           together = lastPanel - panel == 4 ? 2 : smaller(lastPanel - panel, 3);
-          const uint8_t* weights = weightsOfPhase + panel * panelBytes + firstTap * tapBytes;
           const uint32_t channel = panel * Width::panel;
-          const auto multiply = together == 3 ? multiplyPatches<3> : together == 2 ? multiplyPatches<2> : multiplyPatches<1>;
-          multiply(memory, patches, last - first, elements, weights, panelBytes, targets, channel, accumulate || firstTap > 0, inputs - channel);
+          const PatchProduct product = {
+              patches, last - first, elements, weightsOfPhase + panel * panelBytes + firstTap * tapBytes, panelBytes, targets, channel, inputs - channel,
+              accumulate || firstTap > 0,
+          };
+          if (together == 3) multiplyPatches<3>(memory, product);
+          else if (together == 2) multiplyPatches<2>(memory, product);
+          else multiplyPatches<1>(memory, product);
         }
         firstTap = lastTap;
       } while (firstTap < taps);

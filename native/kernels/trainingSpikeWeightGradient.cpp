@@ -207,7 +207,8 @@ struct Tap {
 /** The sums of `together` lists, `width` output channels from `first` on. */
 template <int width, int together>
 SPIKEFORMER_INLINE void sumLists(Bytes memory, const Tap& tap, uint32_t first, uint32_t channel) {
-  Row<width> sums[together] = {};
+  Row<width> sums[together];
+  for (int index = 0; index < together; index++) sums[index] = Row<width>{};
   const uint8_t* tables = tap.tables + first * 4;
   const uint8_t* lists[together];
   const uint8_t* ends[together];
