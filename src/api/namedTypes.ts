@@ -33,6 +33,7 @@ export type {
   ParameterShapes,
   Variant,
 } from '../models/architecture.js';
+export type { AttentionName } from '../models/attentions.js';
 export type {
   Depths,
   ExpectedArchitecture,

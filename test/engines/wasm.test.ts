@@ -467,7 +467,8 @@ describe('lists of spikes that threads share', () => {
         const expected = [query, key, next].map((layer) =>
           definition(way.precision === 'i16' ? rounded(layer) : layer),
         );
-        for (const threads of [1, 2, 3]) {
+        // Threads that share lists do so at any rate: one of the rates takes every number of them.
+        for (const threads of rate === 0.5 ? [1, 2, 3] : [3]) {
           await withEngine({ ...way, threads }, async (engine) => {
             const bench = new Workbench(engine);
             const input = bench.spikes(shape, query.bits);
