@@ -23,19 +23,21 @@ export interface SpikeAttentionCall {
 
 type Sizes = Pick<SpikeAttentionCall, 'name' | 'images' | 'tokens' | 'channels' | 'heads'>;
 
-const shape = ({ images, tokens, channels }: Sizes) => [images, tokens, channels];
+/** The shape of every tensor of a product of attention. */
+export const attentionShape = ({ images, tokens, channels }: Sizes) => [images, tokens, channels];
 
-function checkHeads({ name, channels, heads }: Sizes): void {
+/** @throws EngineError when the heads cannot share the channels. */
+export function checkHeads({ name, channels, heads }: Sizes): void {
   if (channels % heads !== 0) throw new EngineError(`${name}: ${channels} channels cannot be shared by ${heads} heads`);
 }
 
 export const spikeAttention = declareCall<SpikeAttentionCall>('spikeAttention', {
   sizes: ['images', 'tokens', 'channels', 'heads'],
   tensors: {
-    query: read('spikes', shape),
-    key: read('spikes', shape),
-    value: read('spikes', shape),
-    output: write('real', shape),
+    query: read('spikes', attentionShape),
+    key: read('spikes', attentionShape),
+    value: read('spikes', attentionShape),
+    output: write('real', attentionShape),
   },
   settings: { scale: float32(({ scale }) => scale) },
   check: checkHeads,
@@ -64,13 +66,13 @@ export interface SpikeAttentionGradientCall {
 export const spikeAttentionGradient = declareCall<SpikeAttentionGradientCall>('spikeAttentionGradient', {
   sizes: ['images', 'tokens', 'channels', 'heads'],
   tensors: {
-    query: read('spikes', shape),
-    key: read('spikes', shape),
-    value: read('spikes', shape),
-    outputGradient: read('real', shape),
-    queryGradient: write('real', shape),
-    keyGradient: write('real', shape),
-    valueGradient: write('real', shape),
+    query: read('spikes', attentionShape),
+    key: read('spikes', attentionShape),
+    value: read('spikes', attentionShape),
+    outputGradient: read('real', attentionShape),
+    queryGradient: write('real', attentionShape),
+    keyGradient: write('real', attentionShape),
+    valueGradient: write('real', attentionShape),
   },
   settings: { scale: float32(({ scale }) => scale) },
   check: checkHeads,
