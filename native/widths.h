@@ -35,6 +35,11 @@ struct Row {
   FloatsOf<width> head;
   Row<channels - width> tail;
 
+  __attribute__((always_inline)) void clear() {
+    head = FloatsOf<width>{};
+    tail.clear();
+  }
+
   __attribute__((always_inline)) void load(const uint8_t* from) {
     head = SPIKEFORMER_ISA::load<FloatsOf<width>>(from);
     tail.load(from + width * 4);
@@ -53,6 +58,7 @@ struct Row {
 
 template <>
 struct Row<0> {
+  __attribute__((always_inline)) void clear() {}
   __attribute__((always_inline)) void load(const uint8_t*) {}
   __attribute__((always_inline)) void add(const uint8_t*) {}
   __attribute__((always_inline)) void store(uint8_t*) const {}

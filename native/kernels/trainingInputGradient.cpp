@@ -97,6 +97,7 @@ static void copyPatches(
 
 /** What the patches of pixels meet with some panels. */
 struct PatchProduct {
+  /** Four pixels interleaved, or pixels as they lie in memory. */
   const uint8_t* patches;
   uint32_t pixels;
   /** Numbers of a patch. */
@@ -111,11 +112,29 @@ struct PatchProduct {
   bool add;
 };
 
+/** `multiplyTile` of four pixels that lie in memory one after the other; of the last four some may not exist. */
 template <int panels>
+SPIKEFORMER_INLINE void multiplyPixels(const PatchProduct& product, uint32_t pixel, FloatsOf<8> (&sums)[Width::tile][panels]) {
+  FloatsOf<8> own[Width::tile][panels] = {};
+  const uint8_t* rows[Width::tile];
+  for (uint32_t row = 0; row < Width::tile; row++) rows[row] = product.patches + smaller(pixel + row, product.pixels - 1) * product.elements * 4;
+  const uint8_t* weights = product.weights;
+  for (size_t element = 0; element < product.elements; element++) {
+    for (uint32_t row = 0; row < Width::tile; row++) {
+      const uint32_t input = load32(rows[row] + element * 4);
+      for (int panel = 0; panel < panels; panel++) own[row][panel] = FloatProduct::multiplyAdd(input, weights + panel * product.panelBytes, own[row][panel]);
+    }
+    weights += Width::panel * 4;
+  }
+  memcpy(sums, own, sizeof own);
+}
+
+template <int panels, bool isDirect>
 SPIKEFORMER_LOOP void multiplyPatches(Bytes memory, const PatchProduct& product) {
   for (uint32_t pixel = 0; pixel < product.pixels; pixel += Width::tile) {
     FloatsOf<8> sums[Width::tile][panels] = {};
-    multiplyTile<FloatProduct, panels>(product.patches + pixel * product.elements * 4, product.elements, product.weights, product.panelBytes, sums);
+    if (isDirect) multiplyPixels<panels>(product, pixel, sums);
+    else multiplyTile<FloatProduct, panels>(product.patches + pixel * product.elements * 4, product.elements, product.weights, product.panelBytes, sums);
     for (uint32_t row = 0; row < Width::tile; row++) {
       uint8_t* target = memory + load32(product.targets + (pixel + row) * 4) + product.firstChannel * 4;
       for (int panel = 0; panel < panels; panel++) {
@@ -125,6 +144,12 @@ SPIKEFORMER_LOOP void multiplyPatches(Bytes memory, const PatchProduct& product)
       }
     }
   }
+}
+
+template <int panels>
+static void multiply(Bytes memory, const PatchProduct& product, bool isDirect) {
+  if (isDirect) multiplyPatches<panels, true>(memory, product);
+  else multiplyPatches<panels, false>(memory, product);
 }
 
 /**
@@ -150,6 +175,10 @@ void inputGradient(Bytes memory, uint32_t instruction, uint32_t scratch, uint32_
   uint8_t* targets = memory + addresses;
   uint8_t* patches = targets + ((perBlock + 3 + 15) & ~15u) * 4;
   memset(memory + zeros, 0, static_cast<size_t>(outputs) * 4);
+  // Of a pointwise convolution pixels are patches.
+  const bool isDirect =
+      wordOf(memory, instruction, Word::kernelHeight) * wordOf(memory, instruction, Word::kernelWidth) * strideY * strideX == 1 &&
+      (wordOf(memory, instruction, Word::paddingHeight) | wordOf(memory, instruction, Word::paddingWidth)) == 0;
   uint32_t firstBlock = 0;
   const uint8_t* weightsOfPhase = at(memory, instruction, Extra::packed);
   for (uint32_t index = 0; index < strideY * strideX; index++) {
@@ -181,19 +210,19 @@ void inputGradient(Bytes memory, uint32_t instruction, uint32_t scratch, uint32_
       do {
         const uint32_t lastTap = smaller(taps, firstTap + tapsPerSlice);
         const size_t elements = static_cast<size_t>(lastTap - firstTap) * outputs;
-        if (!prepared || taps > tapsPerSlice) copyPatches(memory, instruction, patches, phase, first, last, firstTap, lastTap, memory + zeros);
+        if (!isDirect && (!prepared || taps > tapsPerSlice)) copyPatches(memory, instruction, patches, phase, first, last, firstTap, lastTap, memory + zeros);
         uint32_t together = 0;
         for (uint32_t panel = firstPanel; panel < lastPanel; panel += together) {
           // Four are two and two: one alone waits for its sums.
           together = lastPanel - panel == 4 ? 2 : smaller(lastPanel - panel, 3);
           const uint32_t channel = panel * Width::panel;
           const PatchProduct product = {
-              patches, last - first, elements, weightsOfPhase + panel * panelBytes + firstTap * tapBytes, panelBytes, targets, channel, inputs - channel,
+              isDirect ? at(memory, instruction, Word::input) + first * elements * 4 : patches, last - first, elements, weightsOfPhase + panel * panelBytes + firstTap * tapBytes, panelBytes, targets, channel, inputs - channel,
               accumulate || firstTap > 0,
           };
-          if (together == 3) multiplyPatches<3>(memory, product);
-          else if (together == 2) multiplyPatches<2>(memory, product);
-          else multiplyPatches<1>(memory, product);
+          if (together == 3) multiply<3>(memory, product, isDirect);
+          else if (together == 2) multiply<2>(memory, product, isDirect);
+          else multiply<1>(memory, product, isDirect);
         }
         firstTap = lastTap;
       } while (firstTap < taps);

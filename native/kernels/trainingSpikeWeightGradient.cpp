@@ -1,6 +1,7 @@
 /**
  * Gradient of a spike-fed convolution of stride 1 with respect to its weights, the twin of `kernels/trainingSpikeWeightGradient.ts`, which says how it works. Every sum is made in the
- * same order, so the results are the same bits; the lists of some input channels are gone through together, because one alone waits for its sums.
+ * same order, so the results are the same bits; the lists of four input channels are gone through together, because one alone waits for
+ * its sums.
  */
 #include "vector.h"
 #include "training.h"
@@ -164,6 +165,9 @@ SPIKEFORMER_LOOP void fillSelections(const uint8_t* row, size_t pixelBytes, uint
   });
 }
 
+/** Pixels whose gradients are fetched before they are needed: the hardware does not do it for a reader that skips other chunks. */
+constexpr size_t pixelsAhead = 12;
+
 /** Builds the tables of one chunk of output channels for units [first, last). */
 static void buildTables(Bytes memory, uint32_t instruction, const Units& units, uint8_t* tables, uint32_t first, uint32_t last, uint32_t firstChannel) {
   const uint8_t* gradient = at(memory, instruction, ConvolutionWord::output) + firstChannel * 4;
@@ -182,7 +186,11 @@ static void buildTables(Bytes memory, uint32_t instruction, const Units& units, 
       const uint32_t pixels = exists ? smaller(units.outputWidth, units.outputPixels - start) : 0;
       uint8_t* end = target + units.tableRowBytes;
       for (uint32_t x = 0; x < pixels; x += 4) {
-        fillSelections(gradient + (start + x) * pixelBytes, pixelBytes, smaller(4, pixels - x), target, units.width, count);
+        const uint8_t* source = gradient + (start + x) * pixelBytes;
+        for (size_t pixel = pixelsAhead; pixel < pixelsAhead + 4; pixel++) {
+          for (uint32_t byte = 0; byte < units.rowBytes; byte += 64) __builtin_prefetch(source + pixel * pixelBytes + byte);
+        }
+        fillSelections(source, pixelBytes, smaller(4, pixels - x), target, units.width, count);
         target += groupBytes;
       }
       memset(target, 0, static_cast<size_t>(end - target));
@@ -193,10 +201,48 @@ static void buildTables(Bytes memory, uint32_t instruction, const Units& units, 
   }
 }
 
+/** Lists that are gone through together. */
+constexpr uint32_t listsTogether = 4;
+
+/**
+ * Puts the lists of a kernel column in an order of falling length and fills each up to the longest of its four with the row of zeros at `zeros`: a loop then serves four lists, ends for
+ * all of them at once, and after about as many turns as the one before.
+ */
+static void balanceLists(Bytes memory, uint8_t* ends, uint8_t* order, uint32_t lists, uint32_t listBytes, uint32_t channels, uint32_t zeros) {
+  constexpr uint32_t buckets = 256;
+  uint32_t starts[buckets] = {};
+  const auto bucketOf = [&](uint32_t channel) {
+    const uint32_t length = (load32(ends + channel * 4) - (lists + channel * listBytes)) >> 2;
+    return buckets - 1 - smaller(length, buckets - 1);
+  };
+  for (uint32_t channel = 0; channel < channels; channel++) starts[bucketOf(channel)]++;
+  uint32_t before = 0;
+  for (uint32_t bucket = 0; bucket < buckets; bucket++) {
+    const uint32_t count = starts[bucket];
+    starts[bucket] = before;
+    before += count;
+  }
+  for (uint32_t channel = 0; channel < channels; channel++) store32(order + starts[bucketOf(channel)]++ * 4, channel);
+  for (uint32_t first = 0; first + listsTogether <= channels; first += listsTogether) {
+    uint32_t longest = 0;
+    for (uint32_t index = first; index < first + listsTogether; index++) {
+      const uint32_t channel = load32(order + index * 4);
+      longest = larger(longest, load32(ends + channel * 4) - (lists + channel * listBytes));
+    }
+    for (uint32_t index = first; index < first + listsTogether; index++) {
+      const uint32_t channel = load32(order + index * 4);
+      const uint32_t end = lists + channel * listBytes + longest;
+      for (uint32_t entry = load32(ends + channel * 4); entry < end; entry += 4) store32(memory + entry, zeros);
+      store32(ends + channel * 4, end);
+    }
+  }
+}
+
 /** Sums of a tap of one chunk: where the table, the lists and the results of input channels are. */
 struct Tap {
   const uint8_t* tables;
   const uint8_t* ends;
+  const uint8_t* order;
   uint32_t lists;
   uint32_t listBytes;
   uint8_t* target;
@@ -204,38 +250,36 @@ struct Tap {
   bool add;
 };
 
-/** The sums of `together` lists, `width` output channels from `first` on. */
+/** The sums of `together` lists of one length, `width` output channels from `first` on. `order` says which channels. */
 template <int width, int together>
-SPIKEFORMER_INLINE void sumLists(Bytes memory, const Tap& tap, uint32_t first, uint32_t channel) {
+SPIKEFORMER_INLINE void sumLists(Bytes memory, const Tap& tap, uint32_t first, const uint8_t* order) {
   Row<width> sums[together];
-  for (int index = 0; index < together; index++) sums[index] = Row<width>{};
-  const uint8_t* tables = tap.tables + first * 4;
   const uint8_t* lists[together];
-  const uint8_t* ends[together];
-  size_t shortest = SIZE_MAX;
+  const uint8_t* tables = tap.tables + first * 4;
   for (int index = 0; index < together; index++) {
-    lists[index] = memory + tap.lists + (channel + index) * tap.listBytes;
-    ends[index] = memory + load32(tap.ends + (channel + index) * 4);
-    const size_t length = static_cast<size_t>(ends[index] - lists[index]);
-    if (length < shortest) shortest = length;
+    sums[index].clear();
+    lists[index] = memory + tap.lists + load32(order + index * 4) * tap.listBytes;
   }
-  for (size_t entry = 0; entry < shortest; entry += 4) {
+  const size_t length = static_cast<size_t>(memory + load32(tap.ends + load32(order) * 4) - lists[0]);
+  for (size_t entry = 0; entry < length; entry += 4) {
     for (int index = 0; index < together; index++) sums[index].add(tables + load32(lists[index] + entry));
   }
   for (int index = 0; index < together; index++) {
-    Row<width> sum = sums[index];
-    for (const uint8_t* entry = lists[index] + shortest; entry < ends[index]; entry += 4) sum.add(tables + load32(entry));
-    uint8_t* target = tap.target + (channel + index) * tap.targetBytes + first * 4;
-    if (tap.add) sum.add(target);
-    sum.store(target);
+    uint8_t* target = tap.target + load32(order + index * 4) * tap.targetBytes + first * 4;
+    if (tap.add) sums[index].add(target);
+    sums[index].store(target);
   }
 }
 
-template <int width, int together>
+template <int width>
 SPIKEFORMER_LOOP void sumChannels(Bytes memory, const Tap& tap, uint32_t first, uint32_t channels) {
-  uint32_t channel = 0;
-  for (; channel + together <= channels; channel += together) sumLists<width, together>(memory, tap, first, channel);
-  for (; channel < channels; channel++) sumLists<width, 1>(memory, tap, first, channel);
+  // As many as the registers hold.
+  constexpr int together = lanes < 8 && width > 8 ? 2 : static_cast<int>(listsTogether);
+  uint32_t index = 0;
+  for (; index + listsTogether <= channels; index += listsTogether) {
+    for (int more = 0; more < static_cast<int>(listsTogether); more += together) sumLists<width, together>(memory, tap, first, tap.order + (index + more) * 4);
+  }
+  for (; index < channels; index++) sumLists<width, 1>(memory, tap, first, tap.order + index * 4);
 }
 
 /** The sums of all input channels, cut as wasm cuts them: other lanes of a row are never written. */
@@ -244,24 +288,24 @@ static void sumTap(Bytes memory, const Tap& tap, uint32_t channels, uint32_t num
   while (done < numbers) {
     const uint32_t left = numbers - done;
     if (left > 20) {
-      sumChannels<24, 2>(memory, tap, done, channels);
+      sumChannels<24>(memory, tap, done, channels);
       done += 24;
     } else if (left > 12) {
-      sumChannels<16, 3>(memory, tap, done, channels);
+      sumChannels<16>(memory, tap, done, channels);
       done += 16;
     } else if (left > 4) {
-      sumChannels<8, 4>(memory, tap, done, channels);
+      sumChannels<8>(memory, tap, done, channels);
       done += 8;
     } else {
-      sumChannels<4, 4>(memory, tap, done, channels);
+      sumChannels<4>(memory, tap, done, channels);
       done += 4;
     }
   }
 }
 
 /**
- * `output` is the output's gradient. Tasks are (part of the blocks of units, chunk of output channels). Scratch: the lists' ends, a row of words, lists, tables.
- * Sums: `[part][chunk][tap, input channel][width]`.
+ * `output` is the output's gradient. Tasks are (part of the blocks of units, chunk of output channels). Scratch: the lists' ends, their order, a row of words, lists, tables
+ * with rows of zeros behind them. Sums: `[part][chunk][tap, input channel][width]`.
  */
 void spikeWeightGradient(Bytes memory, uint32_t instruction, uint32_t scratch, uint32_t from, uint32_t until) {
   namespace Extra = TrainingConvolutionWord;
@@ -275,9 +319,11 @@ void spikeWeightGradient(Bytes memory, uint32_t instruction, uint32_t scratch, u
   const uint32_t blocks = (count + unitsPerBlock - 1) / unitsPerBlock;
   const uint32_t chunks = (units.outputs + units.width - 1) / units.width;
   uint8_t* ends = memory + scratch;
+  uint8_t* orders = ends + static_cast<size_t>(units.kernelWidth) * units.inputs * 4;
   uint8_t* words = ends + wordOf(memory, instruction, Extra::startBytes);
   const uint32_t lists = scratch + wordOf(memory, instruction, Extra::startBytes) + wordOf(memory, instruction, Extra::wordBytes);
   uint8_t* tables = memory + ((lists + units.kernelWidth * units.inputs * units.listBytes + 63) & ~63u);
+  const uint32_t tableRows = units.marginRows + unitsPerBlock * (units.unitRows + units.marginRows);
   const uint32_t end = claimStart(parts * chunks, until);
   uint32_t task = claimStart(parts * chunks, from);
   while (task < end) {
@@ -290,6 +336,13 @@ void spikeWeightGradient(Bytes memory, uint32_t instruction, uint32_t scratch, u
       const uint32_t first = block * unitsPerBlock;
       const uint32_t last = smaller(count, first + unitsPerBlock);
       buildLists(memory, instruction, units, ends, words, lists, first, last);
+      // Every tap finds zeros where it looks for this row, behind the tables.
+      const uint32_t zeros = (tableRows + units.kernelHeight - 1) * units.tableRowBytes;
+      for (uint32_t tapY = 0; tapY < units.kernelHeight; tapY++) memset(tables + zeros - tapY * units.tableRowBytes, 0, units.rowBytes);
+      for (uint32_t tapX = 0; tapX < units.kernelWidth; tapX++) {
+        const uint32_t index = tapX * units.inputs;
+        balanceLists(memory, ends + index * 4, orders + index * 4, lists + index * units.listBytes, units.listBytes, units.inputs, zeros);
+      }
       for (uint32_t chunk = firstChunk; chunk < lastChunk; chunk++) {
         buildTables(memory, instruction, units, tables, first, last, chunk * units.width);
         // Lanes beyond the last output channel are summed with the rest of their vector.
@@ -299,7 +352,7 @@ void spikeWeightGradient(Bytes memory, uint32_t instruction, uint32_t scratch, u
           const uint8_t* rows = tables - static_cast<size_t>(tapY) * units.tableRowBytes;
           for (uint32_t tapX = 0; tapX < units.kernelWidth; tapX++) {
             const uint32_t index = tapX * units.inputs;
-            const Tap tap = {rows, ends + index * 4, lists + index * units.listBytes, units.listBytes, target, units.rowBytes, block > firstBlock};
+            const Tap tap = {rows, ends + index * 4, orders + index * 4, lists + index * units.listBytes, units.listBytes, target, units.rowBytes, block > firstBlock};
             sumTap(memory, tap, units.inputs, numbers);
             target += static_cast<size_t>(units.inputs) * units.rowBytes;
           }

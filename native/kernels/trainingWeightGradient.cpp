@@ -40,6 +40,14 @@ SPIKEFORMER_LOOP void multiplyGroups(const uint8_t* patches, size_t groupBytes, 
   }
 }
 
+/** The input where its pixels are the patches, whole groups of four; otherwise null. */
+static const uint8_t* pixelsOf(Bytes memory, uint32_t instruction) {
+  using namespace ConvolutionWord;
+  const auto word = [&](uint32_t index) { return wordOf(memory, instruction, index); };
+  const bool isPointwise = word(kernelHeight) * word(kernelWidth) * word(strideHeight) * word(strideWidth) == 1 && (word(paddingHeight) | word(paddingWidth)) == 0;
+  return isPointwise && word(spikes) == 0 && word(inputChannels) % 4 == 0 ? at(memory, instruction, input) : nullptr;
+}
+
 /**
  * `output` is the output's gradient. Tasks are (part of the positions, panel of output channels). Scratch: a panel of the gradient, a patch, patches.
  * Sums: `[part][panel][tap, input channel][8]`.
@@ -62,6 +70,7 @@ void denseWeightGradient(Bytes memory, uint32_t instruction, uint32_t scratch, u
   uint8_t* copied = memory + scratch;
   uint8_t* row = copied + static_cast<size_t>(perBlock) * Width::panel * 4;
   uint8_t* patches = row + static_cast<size_t>(groups) * 16 + 64;
+  const uint8_t* pixels = pixelsOf(memory, instruction);
   const uint32_t end = claimStart(parts * panels, until);
   uint32_t task = claimStart(parts * panels, from);
   while (task < end) {
@@ -73,9 +82,10 @@ void denseWeightGradient(Bytes memory, uint32_t instruction, uint32_t scratch, u
     for (uint32_t first = partStart; first < partEnd; first += perBlock) {
       const uint32_t last = smaller(partEnd, first + perBlock);
       for (uint32_t position = first; position < last; position++) {
-        copyPatches(memory, instruction, row, position, position + 1);
+        const uint8_t* patch = pixels != nullptr ? pixels + static_cast<size_t>(position) * elements * 4 : row;
+        if (pixels == nullptr) copyPatches(memory, instruction, row, position, position + 1);
         uint8_t* target = patches + static_cast<size_t>(position - first) * 16;
-        for (uint32_t group = 0; group < groups; group++) store(target + group * groupBytes, load<FloatsOf<4>>(row + static_cast<size_t>(group) * 16));
+        for (uint32_t group = 0; group < groups; group++) store(target + group * groupBytes, load<FloatsOf<4>>(patch + static_cast<size_t>(group) * 16));
       }
       for (uint32_t panel = firstPanel; panel < lastPanel; panel++) {
         copyPanel(memory, instruction, copied, first, last, panel * Width::panel);
@@ -94,41 +104,67 @@ void denseWeightGradient(Bytes memory, uint32_t instruction, uint32_t scratch, u
   }
 }
 
+/** Where the sums of all parts lie, and where they go. */
+struct PartSums {
+  const uint8_t* packed;
+  uint32_t parts;
+  size_t partBytes;
+  uint32_t width;
+  size_t chunkBytes;
+  uint8_t* gradient;
+  uint32_t inputs;
+  uint32_t outputs;
+  uint32_t taps;
+};
+
+/** Adds the sums of four output channels and an input channel. */
+SPIKEFORMER_INLINE void addParts(const PartSums& sums, uint32_t firstOutput, uint32_t input) {
+  const uint32_t count = smaller(4, sums.outputs - firstOutput);
+  const size_t stride = static_cast<size_t>(sums.inputs) * sums.taps * 4;
+  const uint8_t* column = sums.packed + firstOutput / sums.width * sums.chunkBytes + firstOutput % sums.width * 4;
+  uint8_t* target = sums.gradient + (static_cast<size_t>(firstOutput) * sums.inputs + input) * sums.taps * 4;
+  for (uint32_t tap = 0; tap < sums.taps; tap++) {
+    const uint8_t* source = column + (static_cast<size_t>(tap) * sums.inputs + input) * sums.width * 4;
+    FloatsOf<4> sum = load<FloatsOf<4>>(source);
+    for (uint32_t part = 1; part < sums.parts; part++) sum += load<FloatsOf<4>>(source + part * sums.partBytes);
+    for (uint32_t lane = 0; lane < count; lane++) storeFloat(target + lane * stride, loadFloat(target + lane * stride) + sum[lane]);
+    target += 4;
+  }
+}
+
 /**
  * Adds the sums of all parts, `[part][chunk of output channels][tap, input channel][width]`, to the gradient `[outputChannel][inputChannel][tap]` at `output`. Tasks are (four output
- * channels, input channel).
+ * channels, input channel). Those of a chunk, whose sums share lines of the cache, take turns.
  */
 void addWeightGradient(Bytes memory, uint32_t instruction, uint32_t scratch, uint32_t from, uint32_t until) {
   (void)scratch;
   namespace Word = ConvolutionWord;
   namespace Extra = TrainingConvolutionWord;
-  const uint32_t inputs = wordOf(memory, instruction, Word::inputChannels);
-  const uint32_t outputs = wordOf(memory, instruction, Word::outputChannels);
-  const uint32_t taps = wordOf(memory, instruction, Word::kernelHeight) * wordOf(memory, instruction, Word::kernelWidth);
-  const Bytes gradient = at(memory, instruction, Word::output);
-  const uint8_t* packed = at(memory, instruction, Extra::packed);
-  const uint32_t parts = wordOf(memory, instruction, Extra::parts);
-  const size_t partBytes = wordOf(memory, instruction, Extra::partBytes);
-  const uint32_t width = wordOf(memory, instruction, Extra::width);
-  const size_t chunkBytes = wordOf(memory, instruction, Extra::chunkBytes);
-  const uint32_t quads = (outputs + 3) >> 2;
-  const size_t stride = static_cast<size_t>(inputs) * taps * 4;
-  const uint32_t last = claimStart(quads * inputs, until);
-  for (uint32_t task = claimStart(quads * inputs, from); task < last; task++) {
-    const uint32_t firstOutput = (task / inputs) * 4;
-    const uint32_t input = task % inputs;
-    const uint32_t count = smaller(4, outputs - firstOutput);
-    const uint8_t* column = packed + (firstOutput / width) * chunkBytes + (firstOutput % width) * 4;
-    uint8_t* target = gradient + (static_cast<size_t>(firstOutput) * inputs + input) * taps * 4;
-    for (uint32_t tap = 0; tap < taps; tap++) {
-      const uint8_t* source = column + (static_cast<size_t>(tap) * inputs + input) * width * 4;
-      FloatsOf<4> sum = load<FloatsOf<4>>(source);
-      for (uint32_t part = 1; part < parts; part++) sum += load<FloatsOf<4>>(source + part * partBytes);
-      float sums[4];
-      memcpy(sums, &sum, sizeof sums);
-      for (uint32_t lane = 0; lane < count; lane++) storeFloat(target + lane * stride, loadFloat(target + lane * stride) + sums[lane]);
-      target += 4;
+  const PartSums sums = {
+      at(memory, instruction, Extra::packed),
+      wordOf(memory, instruction, Extra::parts),
+      wordOf(memory, instruction, Extra::partBytes),
+      wordOf(memory, instruction, Extra::width),
+      wordOf(memory, instruction, Extra::chunkBytes),
+      at(memory, instruction, Word::output),
+      wordOf(memory, instruction, Word::inputChannels),
+      wordOf(memory, instruction, Word::outputChannels),
+      wordOf(memory, instruction, Word::kernelHeight) * wordOf(memory, instruction, Word::kernelWidth),
+  };
+  const uint32_t quadsOfChunk = sums.width >> 2;
+  const uint32_t total = ((sums.outputs + 3) >> 2) * sums.inputs;
+  const uint32_t last = claimStart(total, until);
+  uint32_t task = claimStart(total, from);
+  while (task < last) {
+    const uint32_t quad = task / sums.inputs;
+    const uint32_t firstInput = task - quad * sums.inputs;
+    const uint32_t whole = firstInput == 0 ? smaller((last - task) / sums.inputs, quadsOfChunk - quad % quadsOfChunk) : 0;
+    const uint32_t quads = larger(1, whole);
+    const uint32_t lastInput = whole > 0 ? sums.inputs : smaller(sums.inputs, firstInput + last - task);
+    for (uint32_t input = firstInput; input < lastInput; input++) {
+      for (uint32_t index = quad; index < quad + quads; index++) addParts(sums, index * 4, input);
     }
+    task += quads * (lastInput - firstInput);
   }
 }
 

@@ -40,7 +40,8 @@ export function planSpikeWeightGradient(geometry: ConvolutionGeometry): SpikeWei
   const units = unitsOf(rows, geometry, Math.floor(tableBytes / rowBytes));
   const tableRows = units.marginRows + units.unitsPerBlock * (units.unitRows + units.marginRows);
   const chunkBytes = kernelHeight * kernelWidth * inputChannels * width * 4;
-  const endBytes = roundUp(kernelWidth * inputChannels * 4, 64);
+  // Where lists end, and the order in which the native kernel goes through them.
+  const endBytes = roundUp(kernelWidth * inputChannels * 8, 64);
   const wordBytes = roundUp(4 * Math.max(groups * 4 + kernelWidth, paddingWidth + rows.inputWidth), 64);
   const listBytes = listStride(units.unitsPerBlock * (units.unitRows + kernelHeight - 1) * groups);
   return {
@@ -53,7 +54,8 @@ export function planSpikeWeightGradient(geometry: ConvolutionGeometry): SpikeWei
     endBytes,
     wordBytes,
     listBytes,
-    scratchBytes: endBytes + wordBytes + kernelWidth * inputChannels * listBytes + 64 + tableRows * rowBytes,
+    scratchBytes:
+      endBytes + wordBytes + kernelWidth * inputChannels * listBytes + 64 + (tableRows + kernelHeight) * rowBytes,
   };
 }
 
