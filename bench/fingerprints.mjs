@@ -131,7 +131,7 @@ async function training(timeSteps) {
     const labels = Int32Array.from({ length: recipe.batchSize }, () => random.integer(4));
     await network.clear();
     await network.accumulate({ input, labels }, 1);
-    network.update(0.004);
+    await network.update(0.004);
   }
   report(`training T=${timeSteps}, ${trainingSteps} steps`, [...network.parameters()].flat());
   await trainer.dispose();

@@ -39,7 +39,7 @@ for (let step = 0; step < Number(values.steps); step++) {
   await network.clear();
   await network.accumulate({ input, labels }, 1);
   const middle = performance.now();
-  network.update(1e-3);
+  await network.update(1e-3);
   const end = performance.now();
   times.push(end - start);
   parts.forwardBackward += middle - start;

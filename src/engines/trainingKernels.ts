@@ -77,7 +77,7 @@ export interface TrainingProgram extends Pick<Program, 'write' | 'read' | 'readS
   /** Runs the calls of one segment. */
   run(segment: string): Promise<void>;
   /**
-   * The live elements of a real tensor, for the optimizer, which walks over all parameters in place. Valid until memory is next
+   * The live elements of a real tensor, for optimizers that walk over all parameters in place. Valid until memory is next
    * allocated with the engine: ask anew before each use.
    */
   view(tensor: Tensor): Float32Array;

@@ -72,6 +72,28 @@ export interface Judgement {
   readonly sums: Sums;
 }
 
+/**
+ * A loss that engines have a kernel for: the cross entropy of the softmax of each row of an output, its mean over the rows, as
+ * `training/losses/crossEntropy.ts` has it. Loss and gradient are those of `judge` but for the rounding of a float32.
+ */
+export interface RowsOfScores<Batch> {
+  /** Its last axis is the classes. */
+  readonly output: string;
+  readonly classes: number;
+  readonly labelSmoothing: number;
+  /** What the rows are compared with. */
+  compared(batch: Batch): {
+    /** Class numbers, one for each row. */
+    readonly labels: Int32Array;
+    /** A label that says that a row has no answer: it is left out of the mean. */
+    readonly leftOut?: number;
+    /** Soft targets of mixed samples, laid out as the output; then labels are only counted by. */
+    readonly targets?: Float32Array;
+  };
+  /** As `Judgement.sums`, from the likeliest class of each row. */
+  sums(likeliest: Float32Array, batch: Batch): Sums;
+}
+
 /** What training minimises. `Batch` is what the loader gives beside the samples, and the teacher's answers if one was asked for. */
 export interface Objective<Batch> {
   /** The network with the outputs that `judge` reads, and without what only others need. */
@@ -79,11 +101,10 @@ export interface Objective<Batch> {
   /** Those outputs that `judge` only counts by; the others learn. */
   readonly observed: readonly string[];
   /**
-   * Where the loss is computed. `host`: the outputs are read back from the engine and their gradients written. The door for outputs that are
-   * too large for that (a score for each class and pixel): then `prepare` appends the loss to the graph. Engines have no such calls yet, and
-   * so there is no other value.
+   * Where the outputs are large (a score for each class and pixel), a loss that the engine computes in place of `judge`: outputs are not read
+   * back from it, nor gradients written.
    */
-  readonly computedOn: 'host';
+  readonly onEngine?: RowsOfScores<Batch>;
   /**
    * @param outputs As the engine lays them out: channels last, the samples of a batch one after the other, and its time steps around them
    *   where `prepare` asked for an output before its mean over time.

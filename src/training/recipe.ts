@@ -155,9 +155,20 @@ function knownFields(
   );
 }
 
+/** Whether samples of a batch are mixed (mixup, CutMix), in one phase at least. */
+export function mixesSamples({
+  augmentation,
+  smallerFirst,
+}: {
+  readonly augmentation: PartialRecipe['augmentation'];
+  readonly smallerFirst: PartialRecipe['smallerFirst'];
+}): boolean {
+  return [augmentation, ...(smallerFirst ?? []).map((part) => part.augmentation)].some((part) => part?.mix);
+}
+
 function contradictionsOf({ task, model, loss, augmentation, smallerFirst }: PartialRecipe): RecipeProblem[] {
   if (!task || !loss) return [];
-  const mixes = [augmentation, ...(smallerFirst ?? []).map((part) => part.augmentation)].some((part) => part?.mix);
+  const mixes = mixesSamples({ augmentation, smallerFirst });
   return [...taskNamed(task).contradictions(loss, { model, mixes })];
 }
 

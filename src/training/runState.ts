@@ -125,7 +125,8 @@ export async function saveState(
   const { network, averages } = parts;
   const values = new Map<string, Float32Array>();
   for (const [name, found] of network.parameters()) values.set(`network.${name}`, found);
-  for (const [name, found] of network.optimizer.state()) values.set(`optimizer.${name}`, found);
+  // Copies: what the engine has may lie in memory that its threads share, which not everything takes.
+  for (const [name, found] of network.optimizer.state()) values.set(`optimizer.${name}`, found.slice());
   if (averages) {
     values.set('average.weights', averages.weights.average);
     values.set('average.statistics', averages.statistics.average);

@@ -43,6 +43,7 @@ class TrainingRecorder {
   readonly #graph: Graph;
   readonly #settings: SurrogateSettings;
   readonly #offsets: boolean;
+  readonly #further: TrainingOptions['record'];
   readonly #trained: ReadonlyMap<string, GraphOutput>;
   readonly #observed: ReadonlyMap<string, GraphOutput>;
   readonly #spikeOffsets = new Map<string, Tensor>();
@@ -74,12 +75,13 @@ class TrainingRecorder {
     graph: Graph,
     inputShape: Shape,
     settings: SurrogateSettings,
-    { spikeOffsets = false, observed = [] }: TrainingOptions,
+    { spikeOffsets = false, observed = [], record }: TrainingOptions,
   ) {
     this.#kernels = engine.recordTraining();
     this.#graph = graph;
     this.#settings = settings;
     this.#offsets = spikeOffsets;
+    this.#further = record;
     this.#trained = new Map([...graph.outputs].filter(([name]) => !observed.includes(name)));
     this.#observed = new Map(observed.map((name) => [name, outputOf(graph, name)]));
     this.#shapes = inferShapes(graph, inputShape);
@@ -116,13 +118,15 @@ class TrainingRecorder {
       ([name, { value }]) => [name, { value: tensor(value), gradient: tensor(gradientId(value)) }] as const,
     );
     const observed = [...this.#observed].map(([name, { value }]) => [name, tensor(value)] as const);
+    const trainable = { slots: values.slots, values: values.tensor, gradients: gradients.tensor };
+    this.#further?.(this.#kernels, { outputs: new Map(outputs), trainable });
     return {
       graph: this.#graph,
       program: this.#kernels.finish(),
       input: tensor(this.#graph.input),
       outputs: new Map(outputs),
       observed: new Map(observed),
-      trainable: { slots: values.slots, values: values.tensor, gradients: gradients.tensor },
+      trainable,
       buffers: { slots: buffers.slots, values: buffers.tensor },
       spikes: new Map([...this.#spiking].map((name) => [name, tensor(name)])),
       batchStatistics: this.#batchStatistics,

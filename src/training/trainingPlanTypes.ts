@@ -39,6 +39,8 @@ export interface TrainingOptions {
   readonly spikeOffsets?: boolean;
   /** Names of outputs that are read and have no gradient. */
   readonly observed?: readonly string[];
+  /** Records further segments: of the loss, of the optimizer. */
+  readonly record?: (kernels: TrainingKernels, parts: Pick<TrainingPlan, 'outputs' | 'trainable'>) => void;
 }
 
 /** One kernel call to be, with the tensors it touches, by id. */

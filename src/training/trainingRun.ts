@@ -253,7 +253,7 @@ class TrainingRun {
       const teacher = await this.#taught(batch);
       results.push(await network.accumulate(teacher ? { ...batch, teacher } : batch, 1 / batches.length));
     }
-    const gradientNorm = network.update(rate);
+    const gradientNorm = await network.update(rate);
     averages?.weights.update(network.weights);
     averages?.statistics.update(network.statistics);
     const images = batches.length * this.#recipe.batchSize;

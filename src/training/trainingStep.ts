@@ -11,15 +11,15 @@ import type { Sums } from '../tasks/task.js';
 import { TrainingError } from './errors.js';
 import { requireFinite } from './finiteness.js';
 import {
-  clipByGlobalNorm,
-  createOptimizer,
+  clippingScale,
   firstNonFiniteGradient,
-  globalNorm,
   type OptimizedParameter,
   type Optimizer,
   optimizedParameters,
 } from './optimizers/index.js';
-import { type Recipe, recipeNetwork } from './recipe.js';
+import { mixesSamples, type Recipe, recipeNetwork } from './recipe.js';
+import { RecordedLoss } from './recordedLoss.js';
+import { RecordedUpdate } from './recordedUpdate.js';
 import { startingParameters } from './startingParameters.js';
 import { type ParameterSlot, recordTraining, type TrainingPlan, trainingSegments } from './trainingPlan.js';
 
@@ -44,6 +44,9 @@ export class TrainedNetwork {
   readonly #recipe: Recipe;
   readonly #layout: readonly OptimizedParameter[];
   readonly #objective: AnyObjective;
+  readonly #update: RecordedUpdate;
+  /** Undefined where the loss is computed here. */
+  readonly #loss: RecordedLoss | undefined;
 
   /** @param imageSize Height and width of the images; the recipe's own by default. */
   constructor(
@@ -55,15 +58,26 @@ export class TrainedNetwork {
     const [height, width] = imageSize;
     const { surrogate } = recipe;
     this.#objective = taskNamed(recipe.task).objective(recipe.loss, recipe.model);
+    let update: RecordedUpdate | undefined;
+    let loss: RecordedLoss | undefined;
     this.plan = recordTraining(
       engine,
       this.#objective.prepare(askedGraph(recipeNetwork(recipe))),
       [1, recipe.batchSize, height, width, recipe.model.inputChannels],
       { surrogate: { kind: surrogate.kind, alpha: surrogate.alpha }, detachReset: surrogate.detachReset },
-      { spikeOffsets: recipe.loss.firingRate !== null, observed: this.#objective.observed },
+      {
+        spikeOffsets: recipe.loss.firingRate !== null,
+        observed: this.#objective.observed,
+        record: (kernels, { outputs, trainable }) => {
+          update = new RecordedUpdate(kernels, trainable, recipe.optimizer);
+          loss = RecordedLoss.where(kernels, outputs, this.#objective, mixesSamples(recipe));
+        },
+      },
     );
     this.#layout = optimizedParameters(this.plan.trainable.slots);
-    this.optimizer = createOptimizer(this.#layout, recipe.optimizer);
+    this.#loss = loss;
+    this.#update = update!;
+    this.optimizer = this.#update.begin(this.plan.program);
     this.load(startingParameters(recipe));
   }
 
@@ -99,7 +113,7 @@ export class TrainedNetwork {
 
   /** Forward, loss, backward for one batch; gradients are added to those since `clear`. */
   async accumulate<Batch extends StepBatch>(batch: Batch, share: number): Promise<StepResult> {
-    const { program, input, outputs, observed } = this.plan;
+    const { program, input } = this.plan;
     const { inputChannels } = this.#recipe.model;
     // What is read after the first wait is copied: a loader may fill its buffers again.
     const { input: images, ...targets } = batch;
@@ -108,15 +122,23 @@ export class TrainedNetwork {
     const size = images.length / (inputChannels * height * width);
     await program.write(input, toChannelsLast(images, size, inputChannels, height * width));
     await program.run(trainingSegments.forward);
+    const { loss: answers, sums } =
+      (await this.#loss?.judge(program, compared, share)) ?? (await this.#judge(compared, share));
+    const loss = answers + (await this.#drawFiringRates(share));
+    if (!Number.isFinite(loss)) throw await this.#notFinite(loss);
+    await program.run(trainingSegments.backward);
+    return { loss: loss / share, sums };
+  }
+
+  /** Reads the outputs and writes their gradients. */
+  async #judge(compared: object, share: number): Promise<StepResult> {
+    const { program, outputs, observed } = this.plan;
     const scores = new Map<string, Float32Array>();
     for (const [name, { value }] of outputs) scores.set(name, await program.read(value));
     for (const [name, value] of observed) scores.set(name, await program.read(value));
-    const { loss: answers, sums, gradients } = this.#objective.judge(scores, compared, share);
-    const loss = answers + (await this.#drawFiringRates(share));
-    if (!Number.isFinite(loss)) throw await this.#notFinite(loss);
+    const { loss, sums, gradients } = this.#objective.judge(scores, compared, share);
     for (const [name, gradient] of gradients) await program.write(outputs.get(name)!.gradient, gradient);
-    await program.run(trainingSegments.backward);
-    return { loss: loss / share, sums };
+    return { loss, sums };
   }
 
   /**
@@ -151,17 +173,15 @@ export class TrainedNetwork {
    * @returns the gradient's global norm before clipping.
    * @throws TrainingError when a gradient, or afterwards a weight or a running statistic, is not finite, naming it.
    */
-  update(learningRate: number): number {
-    const gradients = this.plan.program.view(this.plan.trainable.gradients);
-    const layout = this.#layout;
+  async update(learningRate: number): Promise<number> {
     const { clipNorm } = this.#recipe;
-    const norm = clipNorm === null ? globalNorm(gradients, layout) : clipByGlobalNorm(gradients, layout, clipNorm);
+    const norm = await this.#update.norm();
     // The norm is finite exactly if every gradient is; only else somebody has to look which is not.
     if (!Number.isFinite(norm)) {
-      const bad = firstNonFiniteGradient(gradients, layout);
+      const bad = firstNonFiniteGradient(this.plan.program.view(this.plan.trainable.gradients), this.#layout);
       throw new TrainingError(`the gradient of ${bad} is not finite; lower the learning rate or set clipNorm`);
     }
-    this.optimizer.step(this.weights, gradients, learningRate);
+    await this.#update.step(learningRate, clipNorm === null ? 1 : clippingScale(norm, clipNorm));
     // A neuron whose current is NaN is silent, so the loss need not show it.
     this.requireFinite();
     return norm;

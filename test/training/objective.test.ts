@@ -138,7 +138,7 @@ describe('the objective', () => {
     const before = await distance();
     for (let step = 0; step < 30; step++) {
       await lossOf(drawn, batch);
-      drawn.update(0.01);
+      await drawn.update(0.01);
     }
     await lossOf(drawn, batch);
     expect(await distance()).toBeLessThan(before / 3);

@@ -50,7 +50,8 @@ export function defineCall<Call extends NamedCall>(
 type KeysOf<Call, Value> = { [Key in keyof Call]-?: Call[Key] extends Value ? Key : never }[keyof Call] & string;
 
 export interface DeclaredTensor<Call> {
-  readonly access: 'read' | 'write';
+  /** `update`: what the tensor held before matters, and it is changed. */
+  readonly access: 'read' | 'write' | 'update';
   readonly storage: Storage;
   /** As many elements as the tensor must have; of spikes the last axis is the channels, which are packed. */
   readonly shape: (call: Call) => Shape;
@@ -87,18 +88,18 @@ export function declareCall<Call extends NamedCall>(
   const { sizes, settings = {} } = parts;
   const tensors: Readonly<Record<string, DeclaredTensor<Call>>> = parts.tensors;
   const roles = Object.entries(tensors);
-  const tensorsOf = (call: Call, access: DeclaredTensor<Call>['access']) =>
-    roles.flatMap(([role, declared]) => (declared.access === access ? (tensorOf(call, role) ?? []) : []));
+  const tensorsBut = (call: Call, access: DeclaredTensor<Call>['access']) =>
+    roles.flatMap(([role, declared]) => (declared.access === access ? [] : (tensorOf(call, role) ?? [])));
   return {
     kernel,
     check: (call) => {
       expectWhole(call.name, Object.fromEntries(sizes.map((size) => [size, sizeOf(call, size)])));
       parts.check?.(call);
       for (const [role, declared] of roles) checkTensor(call, role, declared);
-      for (const [role, declared] of roles) if (declared.access === 'write') checkApart(call, role, tensors);
+      for (const [role, declared] of roles) if (declared.access !== 'read') checkApart(call, role, tensors);
     },
-    reads: (call) => tensorsOf(call, 'read'),
-    writes: (call) => tensorsOf(call, 'write'),
+    reads: (call) => tensorsBut(call, 'write'),
+    writes: (call) => tensorsBut(call, 'read'),
     declaration: { tensors, sizes, settings },
   };
 }
@@ -113,6 +114,11 @@ export function write<Call>(
   inPlaceOf: readonly string[] = [],
 ): DeclaredTensor<Call> {
   return { access: 'write', storage, shape, inPlaceOf };
+}
+
+/** Of tensors that are changed by what they hold. */
+export function update<Call>(storage: Storage, shape: (call: Call) => Shape): DeclaredTensor<Call> {
+  return { access: 'update', storage, shape };
 }
 
 /** A number that kernels are given as a float32. */

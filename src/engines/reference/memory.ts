@@ -45,6 +45,12 @@ export function wordView(user: string, tensor: Tensor): Uint32Array {
   return new Uint32Array(bufferOf(user, tensor), tensor.byteOffset, byteLengthOf(tensor.shape, tensor.storage) / 4);
 }
 
+/** The numbers of a real tensor that holds float64, each in the place of two elements. */
+export function doubleView(user: string, tensor: Tensor): Float64Array {
+  const { buffer, byteOffset, length } = realView(user, tensor);
+  return new Float64Array(buffer, byteOffset, length / 2);
+}
+
 function bufferOf(user: string, tensor: Tensor): ArrayBuffer {
   const { block, byteOffset, shape, storage } = tensor;
   if (!(block instanceof ReferenceBlock)) {

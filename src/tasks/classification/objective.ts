@@ -38,7 +38,15 @@ function plain({ labelSmoothing }: ClassificationSettings, { classes }: Answerin
   return {
     prepare: (graph) => withOutputs(graph, [logitsOutput]),
     observed: [],
-    computedOn: 'host',
+    onEngine: {
+      output: logitsOutput,
+      classes,
+      labelSmoothing,
+      compared: (batch) => batch,
+      sums: (likeliest, { labels }) => ({
+        correct: labels.reduce((sum, label, row) => sum + (likeliest[row] === label ? 1 : 0), 0),
+      }),
+    },
     judge: (outputs, { labels, targets }, share) => {
       const logits = outputs.get(logitsOutput)!;
       const gradient = new Float32Array(logits.length);
@@ -60,7 +68,6 @@ function temporallyEfficient(
   return {
     prepare: logitsOverTime,
     observed: [],
-    computedOn: 'host',
     judge: (outputs, { labels }, share) => {
       const logits = outputs.get(logitsOutput)!;
       const gradient = new Float32Array(logits.length);
@@ -95,7 +102,6 @@ function distilled(
   return {
     prepare: (graph) => withOutputs(graph, ['head', 'head_kd', logitsOutput]),
     observed: [logitsOutput],
-    computedOn: 'host',
     judge: (outputs, { labels, teacher }, share) => {
       if (!teacher) throw new TrainingError('distillation: the scores of the teacher are missing');
       const head = outputs.get('head')!;

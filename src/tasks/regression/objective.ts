@@ -27,7 +27,6 @@ export function squaredError(): Objective<ValueBatch> {
   return {
     prepare: (graph) => withOutputs(graph, [valuesOutput]),
     observed: [],
-    computedOn: 'host',
     judge: (outputs, { values: targets }, share) => {
       const found = outputs.get(valuesOutput)!;
       const gradient = new Float32Array(found.length);

@@ -62,12 +62,21 @@ export function requireLogits(
       );
 }
 
-/** @throws TrainingError when there is not one label per sample, or a label is no class. */
-export function requireLabels(loss: string, { batch, classes }: LogitsShape, labels: ArrayLike<number>): void {
+/**
+ * @param leftOut A label that is no class and may stand there all the same.
+ * @throws TrainingError when there is not one label per sample, or a label is no class.
+ */
+export function requireLabels(
+  loss: string,
+  { batch, classes }: LogitsShape,
+  labels: ArrayLike<number>,
+  leftOut?: number,
+): void {
   if (labels.length !== batch)
     throw new TrainingError(`${loss} loss: got ${labels.length} labels, expected ${batch}, one per sample`);
   for (let b = 0; b < batch; b++) {
     const label = labels[b]!;
+    if (label === leftOut) continue;
     if (!Number.isInteger(label) || label < 0 || label >= classes)
       throw new TrainingError(
         `${loss} loss: sample ${b} has label ${label}, expected a whole number from 0 to ${classes - 1}`,

@@ -2,7 +2,7 @@
  * AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019) as `torch.optim.AdamW` computes it, without
  * AMSGrad. Parameters and moments are float32, everything between is float64.
  */
-import { type OptimizedParameter, type Optimizer, OptimizerMemory, requireRange } from './optimizer.js';
+import { type OptimizedParameter, type Optimizer, OptimizerMemory, requireRange, type VectorOf } from './optimizer.js';
 
 export interface AdamWSettings {
   readonly firstMomentDecay?: number;
@@ -26,33 +26,49 @@ export const adamWDefaults: Required<AdamWSettings> = {
  *     m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
  *     p ← p − η · m/(1 − β₁ᵏ) / (√(v/(1 − β₂ᵏ)) + ε)
  *
+ * @param vectors Where `firstMoment` and `secondMoment` lie, if not in arrays of the optimizer's own.
  * @throws TrainingError when a setting is out of range or the layout is impossible.
  */
-export function createAdamW(parameters: readonly OptimizedParameter[], settings: AdamWSettings = {}): Optimizer {
-  return new AdamW(parameters, { ...adamWDefaults, ...settings });
+export function createAdamW(
+  parameters: readonly OptimizedParameter[],
+  settings: AdamWSettings = {},
+  vectors?: VectorOf,
+): AdamW {
+  return new AdamW(parameters, { ...adamWDefaults, ...settings }, vectors);
 }
 
-class AdamW implements Optimizer {
+/** The numbers of one step, the same for all parameters. */
+export interface AdamWStep {
+  readonly firstDecay: number;
+  readonly firstShare: number;
+  readonly secondDecay: number;
+  readonly secondShare: number;
+  /** 1 − ηλ: what parameters that decay are multiplied by. */
+  readonly keep: number;
+  /** η / (1 − β₁ᵏ) */
+  readonly stepSize: number;
+  /** 1 / √(1 − β₂ᵏ) */
+  readonly rootScale: number;
+  readonly epsilon: number;
+}
+
+export class AdamW implements Optimizer {
   readonly name = 'adamw';
   readonly #settings: Required<AdamWSettings>;
   readonly #memory: OptimizerMemory;
 
-  constructor(parameters: readonly OptimizedParameter[], settings: Required<AdamWSettings>) {
+  constructor(parameters: readonly OptimizedParameter[], settings: Required<AdamWSettings>, vectors?: VectorOf) {
     requireMomentSettings('AdamW', settings);
     this.#settings = settings;
-    this.#memory = new OptimizerMemory(parameters, ['firstMoment', 'secondMoment']);
+    this.#memory = new OptimizerMemory(parameters, ['firstMoment', 'secondMoment'], vectors);
   }
 
   step(parameters: Float32Array, gradients: Float32Array, learningRate: number): void {
     this.#memory.check(parameters, gradients, learningRate);
-    const { firstMomentDecay, secondMomentDecay, epsilon, weightDecay } = this.#settings;
-    const steps = ++this.#memory.steps;
-    const stepSize = learningRate / (1 - firstMomentDecay ** steps);
-    const rootScale = 1 / Math.sqrt(1 - secondMomentDecay ** steps);
+    const step = this.next(learningRate);
     const first = this.#memory.quantities[0]!.values;
     const second = this.#memory.quantities[1]!.values;
     for (const { offset, length, decay } of this.#memory.parameters) {
-      const keep = decay ? 1 - learningRate * weightDecay : 1;
       updateRange(
         parameters,
         gradients,
@@ -60,14 +76,35 @@ class AdamW implements Optimizer {
         second,
         offset,
         offset + length,
-        firstMomentDecay,
-        secondMomentDecay,
-        keep,
-        stepSize,
-        rootScale,
-        epsilon,
+        step.firstDecay,
+        step.secondDecay,
+        decay ? step.keep : 1,
+        step.stepSize,
+        step.rootScale,
+        step.epsilon,
       );
     }
+  }
+
+  /**
+   * Counts a step that somebody else takes, and says its numbers.
+   *
+   * @throws TrainingError when the learning rate is not a number ≥ 0.
+   */
+  next(learningRate: number): AdamWStep {
+    requireRange('learning rate', learningRate, 0, Number.MAX_VALUE);
+    const { firstMomentDecay, secondMomentDecay, epsilon, weightDecay } = this.#settings;
+    const steps = ++this.#memory.steps;
+    return {
+      firstDecay: firstMomentDecay,
+      firstShare: 1 - firstMomentDecay,
+      secondDecay: secondMomentDecay,
+      secondShare: 1 - secondMomentDecay,
+      keep: 1 - learningRate * weightDecay,
+      stepSize: learningRate / (1 - firstMomentDecay ** steps),
+      rootScale: 1 / Math.sqrt(1 - secondMomentDecay ** steps),
+      epsilon,
+    };
   }
 
   state(): Map<string, Float32Array> {

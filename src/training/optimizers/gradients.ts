@@ -18,12 +18,20 @@ export function globalNorm(gradients: Float32Array, parameters: readonly Range[]
  * that is not finite the gradients stay as they are.
  */
 export function clipByGlobalNorm(gradients: Float32Array, parameters: readonly Range[], maximum: number): number {
-  requireRange('gradient clipping: largest norm', maximum, 0, Number.MAX_VALUE);
   const norm = globalNorm(gradients, parameters);
-  const scale = maximum / (norm + 1e-6);
-  if (scale < 1 && Number.isFinite(norm))
-    for (const { offset, length } of parameters) scaleRange(gradients, offset, offset + length, scale);
+  scaleGradients(gradients, parameters, clippingScale(norm, maximum));
   return norm;
+}
+
+/** What clipping by the global norm multiplies gradients of that norm by; 1 where it leaves them as they are. */
+export function clippingScale(norm: number, maximum: number): number {
+  requireRange('gradient clipping: largest norm', maximum, 0, Number.MAX_VALUE);
+  return Number.isFinite(norm) ? Math.min(1, maximum / (norm + 1e-6)) : 1;
+}
+
+/** Multiplies all gradients by a scale; one of 1 or more is none. */
+export function scaleGradients(gradients: Float32Array, parameters: readonly Range[], scale: number): void {
+  if (scale < 1) for (const { offset, length } of parameters) scaleRange(gradients, offset, offset + length, scale);
 }
 
 /** Limits every gradient to [−maximum, maximum], as `torch.nn.utils.clip_grad_value_`; NaN stays NaN. */

@@ -7,8 +7,15 @@ import {
   type StochasticGradientDescentSettings,
 } from './stochasticGradientDescent.js';
 
-export { type AdamWSettings, adamWDefaults, createAdamW } from './adamW.js';
-export { clipByGlobalNorm, clipByValue, firstNonFiniteGradient, globalNorm } from './gradients.js';
+export { type AdamW, type AdamWSettings, adamWDefaults, createAdamW } from './adamW.js';
+export {
+  clipByGlobalNorm,
+  clipByValue,
+  clippingScale,
+  firstNonFiniteGradient,
+  globalNorm,
+  scaleGradients,
+} from './gradients.js';
 export { createLamb, type LambSettings, lambDefaults } from './lamb.js';
 export { type OptimizedParameter, type Optimizer, optimizedParameters } from './optimizer.js';
 export {

@@ -81,6 +81,9 @@ export interface RememberedQuantity {
   readonly values: Float32Array;
 }
 
+/** The vector of a quantity, all of it, as long as the layout or longer. Asked anew at each use: memory of an engine moves when it grows. */
+export type VectorOf = (quantity: string) => Float32Array;
+
 /** The layout, the count of steps and the remembered vectors of one optimizer. */
 export class OptimizerMemory {
   readonly parameters: readonly OptimizedParameter[];
@@ -88,10 +91,19 @@ export class OptimizerMemory {
   readonly #length: number;
   steps = 0;
 
-  constructor(parameters: readonly OptimizedParameter[], quantities: readonly string[]) {
+  /** @param vectors Where quantities lie that an engine changes; by default they are arrays of their own. */
+  constructor(parameters: readonly OptimizedParameter[], quantities: readonly string[], vectors?: VectorOf) {
     this.#length = layoutLength(parameters);
     this.parameters = parameters;
-    this.quantities = quantities.map((name) => ({ name, values: new Float32Array(this.#length) }));
+    this.quantities = quantities.map((name) => {
+      if (!vectors) return { name, values: new Float32Array(this.#length) };
+      return {
+        name,
+        get values() {
+          return vectors(name);
+        },
+      };
+    });
   }
 
   /** Refuses vectors that are too short and learning rates that make no sense. */

@@ -6,6 +6,7 @@ import { type ConvolutionGeometry, type Storage, spikeWords } from '../../../src
 import { SeededNumbers } from '../support.js';
 import { type Completion, declaredCases, largeDeclaredCase } from './declared.js';
 import { anyLayer, type Layer, layers } from './geometries.js';
+import { adamWCases, crossEntropyCases, sumOfSquaresCases } from './segments.js';
 import { type CallSpec, type Case, CountersSpec, positive, real, result, spikes, TensorSpec } from './specs.js';
 
 const channelCounts = [1, 31, 32, 33, 65] as const;
@@ -314,6 +315,9 @@ function reachCases(): Case[] {
 }
 
 const written: Readonly<Record<string, () => Case[]>> = {
+  sumOfSquares: sumOfSquaresCases,
+  adamW: adamWCases,
+  crossEntropy: crossEntropyCases,
   convolution: convolutionCases,
   trainableConvolution: () =>
     ofLayers((layer, numbers, index) => trainableConvolutionCase(layer, numbers, index % 2 === 0)),
@@ -380,7 +384,7 @@ export function casesOf(kernel: string): readonly Case[] {
 /** A long one where it can be made of the declaration, else the longest of the cases. */
 export function timedCase(kernel: string): Case {
   const { declaration } = kernels[kernel]!;
-  if (declaration) return largeDeclaredCase(declaration, completions[kernel]);
+  if (declaration && !written[kernel]) return largeDeclaredCase(declaration, completions[kernel]);
   return casesOf(kernel).reduce((longest, one) => (sizeOf(one.call) > sizeOf(longest.call) ? one : longest));
 }
 

@@ -45,7 +45,7 @@ function casesOfSizes(
       const found = shape(plain as unknown as NamedCall);
       const filled = storage === 'real' ? real(numbers, found) : spikes(numbers, found, rates[index % rates.length]!);
       // What is added to has to hold something.
-      call[role] = access === 'read' || plain.accumulate === true ? filled : result(found, storage);
+      call[role] = access !== 'write' || plain.accumulate === true ? filled : result(found, storage);
     }
     const inPlace = Object.entries(tensors).flatMap(([role, { inPlaceOf = [] }]) =>
       inPlaceOf.map((input) => ({
