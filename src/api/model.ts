@@ -166,11 +166,12 @@ export class Model {
   async step(frame: FieldTensor, options: RunOptions = {}): Promise<StepResult> {
     checkRunOptions('step', options);
     // Not the times of layers: running once more to measure them would move the membranes.
-    const { inputCurrents, counts, timings: _unused, ...record } = options.record ?? {};
-    if (inputCurrents || counts)
-      throw new UsageError('record: inputCurrents and counts are not kept frame by frame; run the sequence at once');
-    const { meanOutputs, ...answer } = await this.#inference.step(frame, record);
-    return this.#withLogits(answer, { logits: answer.outputs, meanLogits: meanOutputs });
+    const { inputCurrents, counts = false, timings: _unused, ...record } = options.record ?? {};
+    if (inputCurrents)
+      throw new UsageError('record: inputCurrents are not kept frame by frame; run the sequence at once');
+    const { meanOutputs, observed, ...answer } = await this.#inference.step(frame, { ...record, observed: counts });
+    const counted = { ...answer, ...(observed ? { counts: observed } : {}) };
+    return this.#withLogits(counted, { logits: answer.outputs, meanLogits: meanOutputs });
   }
 
   /** The scores of a classifier under names of their own. Of other networks, who reads them gets a GraphError that says what there is. */

@@ -52,7 +52,7 @@ export type ImageSource = string | URL | Blob | Uint8Array | ArrayBuffer | RgbIm
 export interface RunOptions {
   /** What to keep beside the logits. Recording costs memory: kept tensors cannot share theirs. */
   readonly record?: Omit<RecordOptions, 'observed'> & {
-    /** What the spikes caused, as `EnergyMeter` adds it up, counted where they are made; not with `step`. */
+    /** What the spikes caused, as `EnergyMeter` adds it up, counted where they are made. */
     readonly counts?: boolean;
   };
 }

@@ -46,7 +46,7 @@ export class Inference<Observed = never> {
   #queue: Promise<unknown> = Promise.resolve();
   /** Room for the input of the next call, unless another call's waits in it: new memory for every run costs about as much as filling it. */
   #room: Float32Array | undefined;
-  #stream: Stream | undefined;
+  #stream: Stream<Observed> | undefined;
 
   constructor({ name, network, engine, prepare = {}, observer }: InferenceParts<Observed>) {
     this.#name = name;
@@ -88,7 +88,7 @@ export class Inference<Observed = never> {
    * @throws UsageError when the frame has another shape than the one before it, or something is to be recorded in the middle of a sequence: call `resetState` first; else as
    *   `run`.
    */
-  async step(frame: FieldTensor, record: FrameRecordOptions = {}): Promise<FrameAnswer> {
+  async step(frame: FieldTensor, record: FrameRecordOptions = {}): Promise<FrameAnswer<Observed>> {
     const taken = this.#take(frame, 1);
     const wanted = structuredClone(record);
     return this.#inTurn(() => this.#step(taken, wanted));
@@ -175,11 +175,11 @@ export class Inference<Observed = never> {
     return this.#answer(recording, record, this.network.timeSteps);
   }
 
-  async #step(frame: TakenInput, record: FrameRecordOptions): Promise<FrameAnswer> {
+  async #step(frame: TakenInput, record: FrameRecordOptions): Promise<FrameAnswer<Observed>> {
     const stream = await this.#streamOf(frame.shape, record);
     await writeInput(stream.executable, frame);
     this.#room = frame.data;
-    const answer = await this.#answer({ executable: stream.executable }, record, 1);
+    const answer = await this.#answer(stream, record, 1);
     return { ...answer, ...stream.add(answer.outputs) };
   }
 
@@ -202,7 +202,7 @@ export class Inference<Observed = never> {
     const key = `${shape.join('x')} ${wantsSpikes(record)} ${activations} ${observed} ${inputCurrents.join(' ')}`;
     return this.#recordings.get(key, () => {
       const network = this.#network(shape[0]! > 1 ? 'frames' : 'image');
-      const observation = observed ? this.#observer?.begin(shape, network.graph.input) : undefined;
+      const observation = observed ? this.#observer?.begin(shape, network.graph.input, 'all') : undefined;
       const options = observation ? { observe: observation.observe } : {};
       const executable = this.#compiled(network, shape, record, options);
       return { executable, ...(observation ? { observation } : {}) };
@@ -222,16 +222,18 @@ export class Inference<Observed = never> {
     return network;
   }
 
-  async #streamOf(shape: Shape, record: FrameRecordOptions): Promise<Stream> {
+  async #streamOf(shape: Shape, record: FrameRecordOptions): Promise<Stream<Observed>> {
     if (this.#stream) {
       this.#stream.check(shape, record);
       return this.#stream;
     }
     const source = { graph: this.network.oneStep(), parameters: this.network.parameters };
     const network = prepareNetwork(source, { ...this.#prepare, input: 'frames' });
-    const executable = this.#compiled(network, shape, record, { membranes: true });
+    const observation = record.observed ? this.#observer?.begin(shape, network.graph.input, 'one') : undefined;
+    const observe = observation ? { observe: observation.observe } : {};
+    const executable = this.#compiled(network, shape, record, { membranes: true, ...observe });
     await executable.resetMembranes();
-    this.#stream = new Stream(executable, shape, record);
+    this.#stream = new Stream({ executable, ...(observation ? { observation } : {}) }, shape, record);
     return this.#stream;
   }
 

@@ -9,8 +9,9 @@ export interface Observer<Observed> {
    *
    * @param shape Of the input, `[T or 1, B, H, W, C]`.
    * @param input The name of the network's input.
+   * @param timeSteps How many the recording runs: those of the network, or one, where frames come one by one.
    */
-  begin(shape: Shape, input: string): Observation<Observed>;
+  begin(shape: Shape, input: string, timeSteps: 'all' | 'one'): Observation<Observed>;
 }
 
 /** The looking on of one recording. */

@@ -2,19 +2,23 @@
 import { UsageError } from '../errors.js';
 import { formatShape, type Shape } from '../graph/shape.js';
 import type { Executable } from '../runtime/compile.js';
+import type { Observation } from './observer.js';
 import { wantsSpikes } from './recording.js';
+import type { Recording } from './recordings.js';
 import type { FieldTensor, FrameRecordOptions, Outputs } from './types.js';
 
-export class Stream {
+export class Stream<Observed> implements Recording<Observed> {
   readonly executable: Executable;
+  readonly observation?: Observation<Observed>;
   readonly #shape: Shape;
   readonly #records: readonly string[];
   readonly #sums = new Map<string, Float64Array>();
   #steps = 0;
 
   /** @param shape Of every frame, `[1, B, H, W, C]`. @param record What the executable keeps. */
-  constructor(executable: Executable, shape: Shape, record: FrameRecordOptions) {
+  constructor({ executable, observation }: Recording<Observed>, shape: Shape, record: FrameRecordOptions) {
     this.executable = executable;
+    if (observation) this.observation = observation;
     this.#shape = shape;
     this.#records = kept(record);
   }
@@ -49,5 +53,9 @@ export class Stream {
 }
 
 function kept(record: FrameRecordOptions): readonly string[] {
-  return [...(wantsSpikes(record) ? ['spikes'] : []), ...(record.activations ? ['activations'] : [])];
+  return [
+    ...(wantsSpikes(record) ? ['spikes'] : []),
+    ...(record.activations ? ['activations'] : []),
+    ...(record.observed ? ['counts'] : []),
+  ];
 }

@@ -41,6 +41,8 @@ export interface FrameRecordOptions {
   readonly firingRates?: boolean;
   /** Spikes as the engine packs them, for counting. */
   readonly spikeWords?: boolean;
+  /** What the observer sees, if the network has one. */
+  readonly observed?: boolean;
 }
 
 /** What to keep of a run beside the outputs. */
@@ -49,8 +51,6 @@ export interface RecordOptions extends FrameRecordOptions {
   readonly inputCurrents?: readonly string[];
   /** Runs once more, layer by layer. Engines that cannot measure layers give nothing. */
   readonly timings?: boolean;
-  /** What the observer sees, if the network has one. */
-  readonly observed?: boolean;
 }
 
 /** What was asked for; the rest is undefined. */
@@ -82,7 +82,7 @@ export interface Answer<Observed = never> extends Recorded {
 }
 
 /** What one frame of a sequence gave. */
-export interface FrameAnswer extends Omit<Answer, 'observed'> {
+export interface FrameAnswer<Observed = never> extends Answer<Observed> {
   /** Frames since the state was reset, this one included. */
   readonly step: number;
   /** By output, the mean over all these frames; after T of them what the T frames give at once, for outputs that are a mean over time. */

@@ -94,11 +94,34 @@ describe('counting', () => {
     await model.dispose();
   });
 
-  it('is not offered frame by frame', async () => {
-    const model = await modelOf(configuration, demonstrationParameters(metaSpikeformer(configuration), 3), {
-      threads: 1,
-    });
-    await expect(model.step(imagesOf([1], [19, 22], 4), { record: { counts: true } })).rejects.toThrow(/counts/);
+  it('counts frame by frame what the frames cause at once', async () => {
+    const own = resolveConfiguration({ ...configuration, timeSteps: 3 });
+    const model = await modelOf(own, demonstrationParameters(metaSpikeformer(own), 3), { threads: 2 });
+    const input = imagesOf([3, 2], [19, 22], 4);
+    const { counts } = await model.run(input, { record: { counts: true } });
+    const length = input.data.length / 3;
+    const steps = [];
+    for (let t = 0; t < 3; t++) {
+      const frame = { shape: [2, 3, 19, 22], data: input.data.subarray(t * length, (t + 1) * length) };
+      steps.push((await model.step(frame, { record: { counts: true } })).counts!);
+    }
+    const joined = (of: (step: (typeof steps)[number]) => readonly number[]) => steps.flatMap(of);
+    for (const [index, { name, spikes }] of counts!.neurons.entries()) {
+      expect(
+        joined(({ neurons }) => neurons[index]!.spikes),
+        name,
+      ).toEqual(spikes);
+    }
+    for (const [layer, additions] of counts!.additions) {
+      expect(
+        joined((step) => step.additions.get(layer)!),
+        layer,
+      ).toEqual(additions);
+    }
+    const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+    expect(sum(joined(({ effectiveAcs }) => [effectiveAcs]))).toBe(counts!.effectiveAcs);
+    expect(sum(joined(({ effectiveMacs }) => [effectiveMacs]))).toBe(counts!.effectiveMacs);
+    expect(steps.map(({ images }) => images)).toEqual([2, 2, 2]);
     await model.dispose();
   });
 });
