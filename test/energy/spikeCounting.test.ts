@@ -1,5 +1,6 @@
 /** Whole networks: what engines count while they run, against the spikes that the same run recorded, counted image by image. */
 import { describe, expect, it } from 'vitest';
+import type { SpikeCounts } from '../../src/energy/spikeCounting.js';
 import {
   defaultEnergyConstants,
   EnergyMeter,
@@ -100,7 +101,7 @@ describe('counting', () => {
     const input = imagesOf([3, 2], [19, 22], 4);
     const { counts } = await model.run(input, { record: { counts: true } });
     const length = input.data.length / 3;
-    const steps = [];
+    const steps: SpikeCounts[] = [];
     for (let t = 0; t < 3; t++) {
       const frame = { shape: [2, 3, 19, 22], data: input.data.subarray(t * length, (t + 1) * length) };
       steps.push((await model.step(frame, { record: { counts: true } })).counts!);
