@@ -1,0 +1,73 @@
+/** Recordings of Node: a file, read by range, or what arrives over a pipe. The only file of this folder that needs Node. */
+import type { Stats } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { reasonOf } from '../../interop/fileReasons.js';
+import { DataError } from '../errors.js';
+import { systemPath } from '../fileNames.js';
+import { type ByteSource, pieceBytes } from './byteSource.js';
+
+/** A source that holds a file open. Whoever opened it closes it. */
+export interface NodeSource extends ByteSource {
+  close(): Promise<void>;
+}
+
+/** Opens a file, or a pipe with a name. @throws DataError when it is missing, a directory, or cannot be read. */
+export async function openNodeSource(path: string): Promise<NodeSource> {
+  const handle = await translated(path, () => open(systemPath(path), 'r'));
+  let kind: Stats;
+  try {
+    kind = await translated(path, () => handle.stat());
+    if (kind.isDirectory()) throw new DataError(`${path}: is a directory, not a recording; name a file inside it`);
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+  const close = () => handle.close();
+  if (!kind.isFile()) return { name: path, stream: () => pieces(path, handle, false), close };
+  return {
+    name: path,
+    size: kind.size,
+    stream: () => pieces(path, handle, true),
+    read: async (offset, length) => {
+      const bytes = new Uint8Array(Math.max(0, Math.min(length, kind.size - offset)));
+      return bytes.subarray(0, await readAt(path, handle, bytes, offset));
+    },
+    close,
+  };
+}
+
+/** What arrives over standard input or a socket. */
+export function sourceFromStream(stream: AsyncIterable<Uint8Array>, name: string): ByteSource {
+  return { name, stream: () => stream };
+}
+
+/** A file is read from its beginning; a pipe has no positions. One piece of memory is filled again and again. */
+async function* pieces(path: string, handle: FileHandle, hasPositions: boolean): AsyncGenerator<Uint8Array> {
+  const piece = new Uint8Array(pieceBytes);
+  for (let position = 0; ; ) {
+    const place = hasPositions ? position : null;
+    const { bytesRead } = await translated(path, () => handle.read(piece, 0, piece.length, place));
+    if (bytesRead === 0) return;
+    position += bytesRead;
+    yield piece.subarray(0, bytesRead);
+  }
+}
+
+async function readAt(path: string, handle: FileHandle, bytes: Uint8Array, offset: number): Promise<number> {
+  let done = 0;
+  while (done < bytes.length) {
+    const { bytesRead } = await translated(path, () => handle.read(bytes, done, bytes.length - done, offset + done));
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return done;
+}
+
+async function translated<T>(path: string, operation: () => Promise<T>): Promise<T> {
+  try {
+    return await operation();
+  } catch (cause) {
+    if (!(cause instanceof Error)) throw cause;
+    throw new DataError(`${path}: cannot read: ${reasonOf(cause)}`, { cause });
+  }
+}
