@@ -1,0 +1,125 @@
+/**
+ * A recording as the frames a network sees: `[timeSteps, channels, height, width]`, by the preprocessing of `settings.ts`. A batch
+ * is written sample by sample into one target, each time step at an offset of its own.
+ */
+import { DataError } from '../../data/errors.js';
+import { type Events, inTimeOrder } from './columns.js';
+import { addPolarities, addSigned, type Frame, type Places, setBinary, setLastPolarity } from './representations.js';
+import type { EventPreprocessing, Representation, ScaleSettings } from './settings.js';
+import type { Slice } from './slice.js';
+import { slicesOf } from './slicing.js';
+import { surfaceMemory, writeTimeSurface } from './timeSurface.js';
+import { addVoxelGrid } from './voxelGrid.js';
+
+/** The shape of one sample. */
+export interface FrameShape {
+  readonly timeSteps: number;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** The shape of what any recording becomes. */
+export function frameShape(settings: EventPreprocessing): FrameShape {
+  const [height, width] = settings.size;
+  return { timeSteps: settings.timeSteps, channels: channelsOf(settings.representation), height, width };
+}
+
+/** A sample of its own, `[timeSteps, channels, height, width]`. Throws DataError as {@link writeFrames} does. */
+export function framesOf(events: Events, settings: EventPreprocessing): FrameShape & { readonly data: Float32Array } {
+  const shape = frameShape(settings);
+  const length = shape.channels * shape.height * shape.width;
+  const data = new Float32Array(shape.timeSteps * length);
+  writeFrames(
+    events,
+    settings,
+    data,
+    Array.from({ length: shape.timeSteps }, (_, t) => t * length),
+  );
+  return { ...shape, data };
+}
+
+/**
+ * Writes frame t, `[channels, height, width]`, at `offsets[t]`; every value of it is replaced. Returns how many of the frames are
+ * windows of the recording; those after them are zeros. Times that step back are sorted, events outside the sensor left out.
+ * Throws DataError where a library that is followed exactly would fail.
+ */
+export function writeFrames(
+  events: Events,
+  settings: EventPreprocessing,
+  target: Float32Array,
+  offsets: ArrayLike<number>,
+): number {
+  const { timeSteps, channels, height, width } = frameShape(settings);
+  const length = channels * height * width;
+  if (offsets.length !== timeSteps) {
+    throw new DataError(`there are ${offsets.length} offsets for ${timeSteps} time steps`);
+  }
+  const ordered = inTimeOrder(events);
+  const slices = slicesOf(ordered, settings.window, { limit: timeSteps });
+  const places = fittedPlaces(settings);
+  const draw = drawer(ordered, settings.representation, places);
+  for (let step = 0; step < timeSteps; step++) {
+    const offset = offsets[step]!;
+    const frame = target.subarray(offset, offset + length);
+    if (frame.length !== length) throw new DataError(`frame ${step} does not fit into the target at ${offset}`);
+    frame.fill(0);
+    const slice = slices[step];
+    if (slice === undefined) continue;
+    draw(slice, { target, offset });
+    scaleFrame(frame, settings.scale);
+  }
+  return Math.min(slices.length, timeSteps);
+}
+
+function channelsOf(representation: Representation): number {
+  if (representation.kind === 'voxelGrid') return representation.bins;
+  return representation.kind === 'signed' || representation.kind === 'binary' ? 1 : 2;
+}
+
+function drawer(events: Events, representation: Representation, places: Places): (slice: Slice, frame: Frame) => void {
+  switch (representation.kind) {
+    case 'polarities':
+      return ({ start, end }, frame) => addPolarities(events, start, end, places, frame);
+    case 'signed':
+      return ({ start, end }, frame) => addSigned(events, start, end, places, frame);
+    case 'binary':
+      return ({ start, end }, frame) => setBinary(events, start, end, places, frame);
+    case 'hardvs':
+      return ({ start, end }, frame) => setLastPolarity(events, start, end, places, frame);
+    case 'voxelGrid':
+      return (slice, frame) => addVoxelGrid(events, slice, places, representation, frame);
+    case 'timeSurface': {
+      const memory = surfaceMemory(places);
+      return (slice, frame) => writeTimeSurface(events, slice, places, representation.tau, memory, frame);
+    }
+  }
+}
+
+/** Where each column and row of the sensor is drawn. Scaling is ⌊x · width' / width⌋, exact in whole numbers. */
+export function fittedPlaces({ sensor, size, fit }: Pick<EventPreprocessing, 'sensor' | 'size' | 'fit'>): Places {
+  const [height, width] = size;
+  const [numerator, denominator] =
+    size[0] * sensor[1] >= size[1] * sensor[0] ? [size[0], sensor[0]] : [size[1], sensor[1]];
+  const axis = (from: number, to: number) => {
+    const [multiply, divide] = fit === 'scale' ? [to, from] : fit === 'cover' ? [numerator, denominator] : [1, 1];
+    const scaled = Math.ceil((from * multiply) / divide);
+    const before = Math.floor((scaled - to) / 2);
+    return Int32Array.from({ length: from }, (_, coordinate) => {
+      const place = Math.floor((coordinate * multiply) / divide) - before;
+      return place >= 0 && place < to ? place : -1;
+    });
+  };
+  return { height, width, rows: axis(sensor[0], height), columns: axis(sensor[1], width) };
+}
+
+function scaleFrame(frame: Float32Array, { clip, logarithm, divide }: ScaleSettings): void {
+  if (clip === null && !logarithm && divide === 1) return;
+  const most = clip ?? Infinity;
+  for (let i = 0; i < frame.length; i++) {
+    const value = frame[i]!;
+    if (value === 0) continue;
+    const clipped = Math.min(Math.max(value, -most), most);
+    frame[i] = (logarithm ? Math.sign(clipped) * Math.log1p(Math.abs(clipped)) : clipped) / divide;
+  }
+}
