@@ -57,17 +57,13 @@ export function writeFrames(
   }
   const ordered = inTimeOrder(events);
   const slices = slicesOf(ordered, settings.window, { limit: timeSteps });
-  const places = fittedPlaces(settings);
-  const draw = drawer(ordered, settings.representation, places);
+  const paint = framePainter(settings);
   for (let step = 0; step < timeSteps; step++) {
     const offset = offsets[step]!;
-    const frame = target.subarray(offset, offset + length);
-    if (frame.length !== length) throw new DataError(`frame ${step} does not fit into the target at ${offset}`);
-    frame.fill(0);
+    if (offset + length > target.length) throw new DataError(`frame ${step} does not fit into the target at ${offset}`);
     const slice = slices[step];
-    if (slice === undefined) continue;
-    draw(slice, { target, offset });
-    scaleFrame(frame, settings.scale);
+    if (slice === undefined) target.fill(0, offset, offset + length);
+    else paint(ordered, slice, { target, offset });
   }
   return Math.min(slices.length, timeSteps);
 }
@@ -77,21 +73,46 @@ function channelsOf(representation: Representation): number {
   return representation.kind === 'signed' || representation.kind === 'binary' ? 1 : 2;
 }
 
-function drawer(events: Events, representation: Representation, places: Places): (slice: Slice, frame: Frame) => void {
+/** Writes the frame of one window, every value of it. */
+export type FramePainter = (events: Events, slice: Slice, frame: Frame) => void;
+
+/**
+ * How windows become frames one after the other. Windows are of the same run of events, or of runs that follow each other, as live events do.
+ *
+ * @param settings Its window and time steps are not asked for.
+ */
+export function framePainter(settings: EventPreprocessing): FramePainter {
+  const { channels, height, width } = frameShape(settings);
+  const length = channels * height * width;
+  const draw = drawer(settings.representation, fittedPlaces(settings));
+  return (events, slice, frame) => {
+    const values = frame.target.subarray(frame.offset, frame.offset + length);
+    values.fill(0);
+    draw(events, slice, frame);
+    scaleFrame(values, settings.scale);
+  };
+}
+
+function drawer(representation: Representation, places: Places): FramePainter {
   switch (representation.kind) {
     case 'polarities':
-      return ({ start, end }, frame) => addPolarities(events, start, end, places, frame);
+      return (events, { start, end }, frame) => addPolarities(events, start, end, places, frame);
     case 'signed':
-      return ({ start, end }, frame) => addSigned(events, start, end, places, frame);
+      return (events, { start, end }, frame) => addSigned(events, start, end, places, frame);
     case 'binary':
-      return ({ start, end }, frame) => setBinary(events, start, end, places, frame);
+      return (events, { start, end }, frame) => setBinary(events, start, end, places, frame);
     case 'hardvs':
-      return ({ start, end }, frame) => setLastPolarity(events, start, end, places, frame);
+      return (events, { start, end }, frame) => setLastPolarity(events, start, end, places, frame);
     case 'voxelGrid':
-      return (slice, frame) => addVoxelGrid(events, slice, places, representation, frame);
+      return (events, slice, frame) => addVoxelGrid(events, slice, places, representation, frame);
     case 'timeSurface': {
       const memory = surfaceMemory(places);
-      return (slice, frame) => writeTimeSurface(events, slice, places, representation.tau, memory, frame);
+      let run: Events | undefined;
+      return (events, slice, frame) => {
+        if (events !== run) memory.seen = 0;
+        run = events;
+        writeTimeSurface(events, slice, places, representation.tau, memory, frame);
+      };
     }
   }
 }

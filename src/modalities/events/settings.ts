@@ -24,6 +24,8 @@ const windowSchema = z
       microseconds,
       /** Microseconds that a window shares with the one before. */
       overlap: z.int().min(0).max(1e12).default(0),
+      /** Windows without events: frames of zeros, or no frames at all, so that a network sleeps while nothing happens. */
+      empty: z.enum(['shown', 'leftOut']).default('shown'),
       convention,
       includeIncomplete,
     }),
@@ -50,6 +52,9 @@ const windowSchema = z
     const refuse = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message });
     const length = window.by === 'time' ? window.microseconds : window.by === 'count' ? window.events : 1;
     if (window.overlap >= length) refuse('overlap', `must be less than the window, which is ${length}`);
+    if (window.by === 'time' && window.empty === 'leftOut' && (window.overlap > 0 || window.convention !== 'ours')) {
+      refuse('empty', 'windows can be left out where they do not overlap and are cut by our own convention');
+    }
     if (window.convention.startsWith('spikingjelly')) {
       if (window.overlap > 0) refuse('overlap', 'spikingjelly has no overlapping windows; take "ours" or "tonic"');
       if (window.by === 'count') refuse('convention', 'spikingjelly has no windows by count; take "ours" or "tonic"');

@@ -26,12 +26,14 @@ export const mostSlices = 1 << 20;
 /** `count` windows or as many as asked for. Throws DataError for more than anybody can want. */
 export function makeSlices(count: number, { limit }: SliceOptions, make: (index: number) => Slice): readonly Slice[] {
   const wanted = Math.min(count, limit ?? Infinity);
-  if (!(wanted <= mostSlices)) {
-    throw new DataError(
-      `the events would be cut into ${count} windows; at most ${mostSlices} are made. Take longer windows, or look for wrong time stamps.`,
-    );
-  }
+  if (!(wanted <= mostSlices)) throw tooManySlices(`${count}`);
   return Array.from({ length: Math.max(wanted, 0) }, (_, index) => make(index));
+}
+
+export function tooManySlices(count: string): DataError {
+  return new DataError(
+    `the events would be cut into ${count} windows; at most ${mostSlices} are made. Take longer windows, or look for wrong time stamps.`,
+  );
 }
 
 /** A run of events, lasting from its first to its last. */

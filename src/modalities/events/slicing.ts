@@ -2,10 +2,18 @@
  * A recording cut into windows, each a run of events and a span of time. The definitions here lose no event: windows by time or count
  * go on until the last event is inside, bins partition the recording. Those of other libraries are in `foreignSlicing.ts`.
  */
-import { type Events, firstWhere } from './columns.js';
+import { type Events, firstAt, firstWhere } from './columns.js';
 import { foreignSlices } from './foreignSlicing.js';
 import type { WindowSettings } from './settings.js';
-import { makeSlices, type Slice, type SliceOptions, sliceOfEvents, sliceOfTime } from './slice.js';
+import {
+  makeSlices,
+  mostSlices,
+  type Slice,
+  type SliceOptions,
+  sliceOfEvents,
+  sliceOfTime,
+  tooManySlices,
+} from './slice.js';
 
 /**
  * The windows of events in time order. Throws DataError when there would be more than {@link mostSlices} and no `limit`, and where a
@@ -13,6 +21,7 @@ import { makeSlices, type Slice, type SliceOptions, sliceOfEvents, sliceOfTime }
  */
 export function slicesOf(events: Events, window: WindowSettings, options: SliceOptions = {}): readonly Slice[] {
   if (window.convention !== 'ours') return foreignSlices(events, window, options);
+  if (window.by === 'time' && window.empty === 'leftOut') return withEvents(events, window.microseconds, options);
   if (window.by === 'time') return byTime(events, window.microseconds, window.overlap, options);
   if (window.by === 'count') return byCount(events, window.events, window.overlap, options);
   return window.of === 'time'
@@ -29,6 +38,19 @@ function byTime(events: Events, length: number, overlap: number, options: SliceO
     const from = first + k * (length - overlap);
     return sliceOfTime(events, from, from + length);
   });
+}
+
+/** The windows of `byTime` without overlap that hold events; a pause of any length costs nothing. */
+function withEvents(events: Events, length: number, { startTime, endTime, limit }: SliceOptions): readonly Slice[] {
+  const first = startTime ?? events.t[0]!;
+  const end = endTime === undefined ? events.length : firstAt(events, endTime + 1);
+  const slices: Slice[] = [];
+  for (let at = firstAt(events, first); at < end && slices.length < (limit ?? Infinity); at = slices.at(-1)!.end) {
+    if (slices.length === mostSlices) throw tooManySlices(`more than ${mostSlices}`);
+    const from = first + Math.floor((events.t[at]! - first) / length) * length;
+    slices.push(sliceOfTime(events, from, from + length));
+  }
+  return slices;
 }
 
 /** Window k holds the events k·stride … k·stride + size − 1; the last may be shorter. */

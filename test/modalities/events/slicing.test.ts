@@ -35,6 +35,19 @@ describe('our own windows', () => {
     ]);
   });
 
+  it('by time leave quiet windows out when asked to, however long the pause', () => {
+    const window = { by: 'time', microseconds: 8, empty: 'leftOut' } as const;
+    expect(runs([0, 1, 20], window)).toEqual([
+      [0, 2],
+      [2, 3],
+    ]);
+    const [, later] = slicesOf(at(3, 1e15), parseWindow(window), { limit: 4 });
+    // Borders stay those of windows that are shown: 3 + 8 k.
+    expect(later).toEqual({ start: 1, end: 2, from: 1e15 - ((1e15 - 3) % 8), to: 1e15 - ((1e15 - 3) % 8) + 8 });
+    expect(runs([0, 9, 18, 27], window, { limit: 3 })).toHaveLength(3);
+    expect(() => parseWindow({ ...window, overlap: 2 })).toThrow(/empty/);
+  });
+
   it('by count end with a shorter one', () => {
     expect(runs([1, 2, 3, 4, 5], { by: 'count', events: 2 })).toEqual([
       [0, 2],
