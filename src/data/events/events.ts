@@ -5,6 +5,7 @@
 
 /** The formats, as messages, options and JSON name them. */
 export const eventFormatNames = [
+  'aedat2',
   'aedat2-dvs128',
   'aedat2-davis240c',
   'aedat3',

@@ -21,12 +21,16 @@ export interface EventFormat {
   open(opening: Opening): Promise<Opened>;
 }
 
+/** Bits as they are stored, or as the program that wrote them shows them. */
+export type Convention = 'stored' | 'jaer';
+
 export interface Opening {
   readonly source: ByteSource;
   /** The bytes of the source from the beginning. Formats that read by range leave it alone. */
   readonly inlet: Inlet;
   /** The variant that was asked for by name. */
   readonly variant: EventFormatName | undefined;
+  readonly convention: Convention;
   /** To be counted in by `chunks`: all but `stepsBack` and `outsideSensor`. */
   readonly skipped: Skipped;
 }

@@ -46,10 +46,15 @@ export class Inlet {
     }
   }
 
+  /** As `fill`, but bytes that are there already stay where they are. */
+  async has(count: number): Promise<boolean> {
+    return this.length >= count || this.fill(count);
+  }
+
   /** Passes over bytes without keeping them. @returns how many there were. */
   async skip(count: number): Promise<number> {
     let left = count;
-    while (left > 0 && (this.length > 0 || (await this.fill(1)))) {
+    while (left > 0 && (await this.has(1))) {
       const some = Math.min(left, this.length);
       this.start += some;
       left -= some;

@@ -12,7 +12,7 @@ import {
   type Sensor,
   type Skipped,
 } from './events.js';
-import type { EventFormat } from './format.js';
+import type { Convention, EventFormat } from './format.js';
 import { eventFormats } from './formats.js';
 import { Inlet } from './inlet.js';
 
@@ -21,6 +21,11 @@ export interface OpenEventsOptions {
   readonly format?: EventFormatName | undefined;
   /** The sensor, instead of what the file says. */
   readonly sensor?: Sensor | undefined;
+  /**
+   * What AEDAT 2 means by its bits: handed out as stored, or as jAER shows them (DVS128: `x = 127 - x`, a bit of 0 is ON; DAVIS: `x = width - 1 - x`). Other formats have one
+   * meaning and do not ask.
+   */
+  readonly convention?: Convention | undefined;
   /** The first fault (see {@link Skipped}) is an error. */
   readonly strict?: boolean | undefined;
 }
@@ -34,7 +39,13 @@ export async function openEvents(source: ByteSource, options: OpenEventsOptions 
   await inlet.fill(headBytes);
   const format = recognised(source.name, inlet.bytes.subarray(inlet.start, inlet.end), options.format);
   const skipped = nothingSkipped();
-  const opened = await format.open({ source, inlet, variant: options.format, skipped });
+  const opened = await format.open({
+    source,
+    inlet,
+    variant: options.format,
+    convention: options.convention ?? 'stored',
+    skipped,
+  });
   const sensor = options.sensor ?? opened.sensor;
   return {
     name: source.name,

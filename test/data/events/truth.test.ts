@@ -11,7 +11,21 @@ describe.skipIf(!hasTruth)('recordings with a truth', () => {
     truth = truthOf(files);
   });
 
-  it.each(['nmnist-bin/sample.bin'])('%s', async (path) => {
+  const recordings = [
+    'aedat2-davis240c/boxes-imu-cut.aedat',
+    'aedat2-dvs128/pendulum-cut.aedat',
+    'aedat2-dvs128/walking-again.aedat',
+    'aedat3-derived/pendulum-polarity-only.aedat',
+    'aedat4/dvxplorer-lz4.aedat4',
+    'aedat4/dvxplorer-none-first6.aedat4',
+    'es/dvs-part1.es',
+    'evt2/gen3-640x480.raw',
+    'evt3/gen41-part1.raw',
+    'nmnist-bin/sample.bin',
+    'prophesee-dat/ncars.dat',
+  ];
+
+  it.each(recordings)('%s', async (path) => {
     const { format, sensor, events, on, first3, last3, sha256 } = truth[path]!;
     const bytes = files.get(path)!;
     const recording = await readEvents(sourceFromBytes(bytes, path));
@@ -31,5 +45,21 @@ describe.skipIf(!hasTruth)('recordings with a truth', () => {
     await expect(
       (await openEvents(sourceFromBytes(bytes, path), { strict: true })).chunks().next(),
     ).resolves.toBeDefined();
+  });
+
+  it('reads a header without events', async () => {
+    const path = 'aedat2-header-only/header.aedat';
+    const recording = await readEvents(sourceFromBytes(files.get(path)!, path), { strict: true });
+    const { length, format, sensor } = recording;
+    expect({ length, format, sensor }).toEqual({
+      length: 0,
+      format: truth[path]!.format,
+      sensor: { width: 346, height: 260 },
+    });
+  });
+
+  it('refuses an Event Stream of another type', async () => {
+    const source = sourceFromBytes(files.get('es/generic.es')!, 'generic.es');
+    await expect(openEvents(source)).rejects.toThrow('generic.es: is an Event Stream of type 0 (generic)');
   });
 });
