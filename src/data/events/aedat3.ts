@@ -22,8 +22,9 @@ export const aedat3: EventFormat = {
   recognises: (head) => beginsWith(head, '#!AER-DAT3'),
   open: async ({ source, inlet, skipped }) => {
     const lines = await takeHeader(inlet, source.name, '#', (line) => /^#!END-HEADER/.test(line));
+    const isWhole = /^#!END-HEADER/.test(lines.at(-1) ?? '');
     const coding = /^#\s*Format:\s*(\S+)/m.exec(lines.join('\n'))?.[1] ?? 'RAW';
-    if (coding.toUpperCase() !== 'RAW')
+    if (isWhole && coding.toUpperCase() !== 'RAW')
       throw new DataError(
         `${source.name}: its events are stored as ${coding.slice(0, 40)}; save it again as AEDAT 3.1 RAW`,
       );

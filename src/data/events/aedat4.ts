@@ -106,22 +106,18 @@ async function* packets(inlet: Inlet, skipped: Skipped, header: Header): AsyncGe
       skipped.damagedBytes += await inlet.skip(Number.POSITIVE_INFINITY);
       return;
     }
-    inlet.start += 8;
     const type = streams.get(stream)?.type;
     if (type !== undefined && type !== 'EVTS') {
-      if ((await inlet.skip(size)) < size) return;
-      skipped.other++;
+      if (await passedOver(inlet, skipped, 8 + size)) skipped.other++;
       continue;
     }
     if (size > largestPacket) {
-      const passed = await inlet.skip(size);
-      if (passed === size) skipped.damagedBytes += passed;
-      else skipped.truncatedBytes += passed;
+      if (await passedOver(inlet, skipped, 8 + size)) skipped.damagedBytes += 8 + size;
       continue;
     }
-    if (!(await inlet.has(size))) break;
-    const packed = inlet.bytes.subarray(inlet.start, inlet.start + size);
-    inlet.start += size;
+    if (!(await inlet.has(8 + size))) break;
+    const packed = inlet.bytes.subarray(inlet.start + 8, inlet.start + 8 + size);
+    inlet.start += 8 + size;
     const content = unpacked(packed, unpack, skipped);
     if (content === undefined) continue;
     if (identifierOf(content) !== 'EVTS' || (chosen !== undefined && chosen !== stream)) {
@@ -139,6 +135,13 @@ async function* packets(inlet: Inlet, skipped: Skipped, header: Header): AsyncGe
     yield* runs(content, events, columns);
   }
   if (inlet.position < end) skipped.truncatedBytes += inlet.length;
+}
+
+/** False, and counted, when the file ends before. */
+async function passedOver(inlet: Inlet, skipped: Skipped, count: number): Promise<boolean> {
+  const passed = await inlet.skip(count);
+  if (passed < count) skipped.truncatedBytes += passed;
+  return passed === count;
 }
 
 /** Undefined, and counted, for a packet that does not unpack. */

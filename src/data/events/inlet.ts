@@ -53,13 +53,13 @@ export class Inlet {
 
   /** Passes over bytes without keeping them. @returns how many there were. */
   async skip(count: number): Promise<number> {
-    let left = count;
-    while (left > 0 && (await this.has(1))) {
-      const some = Math.min(left, this.length);
+    let passed = 0;
+    while (passed < count && (await this.has(1))) {
+      const some = Math.min(count - passed, this.length);
       this.start += some;
-      left -= some;
+      passed += some;
     }
-    return count - left;
+    return passed;
   }
 
   /** Ends the stream, if it can be ended from here. */

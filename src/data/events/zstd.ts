@@ -8,6 +8,8 @@ import { UnpackError } from './unpacked.js';
 const frameMark = 0xfd2fb528;
 const skippableMark = 0x184d2a50;
 const largestBlock = 1 << 17;
+/** `fzstd` takes it for every frame that does not say how long its content is. */
+const largestWindow = 1 << 25;
 
 /** @throws UnpackError when it is no Zstandard, or may become more than `limit` bytes. */
 export function unpackZstd(packed: Uint8Array, limit: number): Uint8Array {
@@ -60,7 +62,9 @@ function frameAt(packed: Uint8Array, view: DataView, start: number) {
     if (type === 3 || size > largestBlock) throw new UnpackError('a Zstandard block that cannot be');
   }
   // Blocks of unknown content count by their most, unless the frame says its size.
-  return { claimed: Math.max(claimed, window), most: claimed > 0 ? 0 : most, end: at + (flags & 4 ? 4 : 0) };
+  if (window > Math.max(largestWindow, claimed))
+    throw new UnpackError(`a Zstandard window of more than ${largestWindow} bytes`);
+  return { claimed, most: claimed > 0 ? 0 : most, end: at + (flags & 4 ? 4 : 0) };
 }
 
 function need(packed: Uint8Array, at: number, count: number): void {

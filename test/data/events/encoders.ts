@@ -23,7 +23,7 @@ const int64 = (value: number) => new Uint8Array(BigInt64Array.of(BigInt(value)).
 
 /** An EVTS FlatBuffer with its size in front: root offset, identifier, table of fields, table, vector. */
 export function eventsFlatBuffer(events: readonly Event[]): Uint8Array {
-  const table = joined(words(2, [6, 8, 4, 0]), words(4, [6, 4, events.length]));
+  const table = joined(words(2, [6, 8, 4, 0]), words(4, [8, 4, events.length]));
   const structures = events.map(([t, x, y, p]) => joined(int64(t), words(2, [x, y]), words(1, [p, 0, 0, 0])));
   const body = joined(words(4, [16]), text('EVTS'), table, ...structures);
   return joined(words(4, [body.length]), body);
@@ -42,7 +42,7 @@ export function packet(stream: number, content: Uint8Array): Uint8Array {
   return joined(words(4, [stream, content.length]), content);
 }
 
-/** An LZ4 frame of one stored block: any reader of LZ4 takes it. */
+/** The two words of EVT3 that say a time. */
 export function evt3Time(t: number): number[] {
   return [0x8000 | ((t >> 12) & 0xfff), 0x6000 | (t & 0xfff)];
 }
@@ -57,3 +57,14 @@ export function aedat3Packet(
   const data = events.map(([t, x, y, p], i) => words(4, [(x << 17) | (y << 2) | (p << 1) | (isValid(i) ? 1 : 0), t]));
   return joined(header, ...data);
 }
+
+export const jaer = (chip: string) => text(`#!AER-DAT2.0\r\n# AEChip: ${chip}\r\n`);
+export const dvs128 = jaer('ch.unizh.ini.jaer.chip.retina.DVS128');
+export const aedat3 = text('#!AER-DAT3.1\r\n#Format: RAW\r\n#Source 1: DVS128\r\n#!END-HEADER\r\n');
+export const three: readonly Event[] = [
+  [10, 1, 2, 0],
+  [20, 3, 4, 1],
+  [30, 5, 6, 1],
+];
+
+export const dvsRecord = ([t, x, y, p]: Event) => words(4, [(y << 8) | (x << 1) | p, t], true);

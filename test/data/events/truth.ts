@@ -4,6 +4,7 @@ import { openBytes } from '../../../src/data/datasets/byteReader.js';
 import { readTar } from '../../../src/data/datasets/tar.js';
 import { sourceFromBytes } from '../../../src/data/events/byteSource.js';
 import type { Events } from '../../../src/data/events/events.js';
+import { type OpenEventsOptions, readEvents } from '../../../src/data/events/openEvents.js';
 import { sharedPath } from '../../shared.js';
 
 export interface Truth {
@@ -67,6 +68,12 @@ export function inPieces(bytes: Uint8Array, size: number, name = 'recording') {
 }
 
 export { sourceFromBytes };
+
+/** All events of a recording in memory, as a list too. */
+export async function read(bytes: Uint8Array, options: OpenEventsOptions & { name?: string; limit?: number } = {}) {
+  const recording = await readEvents(sourceFromBytes(bytes, options.name ?? 'recording'), options);
+  return { ...recording, events: Array.from({ length: recording.length }, (_, i) => event(recording, i)) };
+}
 
 function sha256(values: NodeJS.TypedArray): string {
   return createHash('sha256').update(values).digest('hex');
