@@ -3,10 +3,11 @@
  * library's reader: tests of other parts must not depend on it, and fixtures need no validation.
  */
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 export interface FixtureTensor {
   readonly shape: readonly number[];
-  /** Numbers of F32, F64 and U8 tensors, all exact in float64. */
+  /** Numbers of floats and whole numbers, all exact in float64 (of I64, those below 2^53). */
   readonly values: Float64Array;
 }
 
@@ -20,11 +21,19 @@ const readers: Readonly<Record<string, (bytes: ArrayBuffer) => Float64Array>> = 
   F32: (bytes) => Float64Array.from(new Float32Array(bytes)),
   F64: (bytes) => new Float64Array(bytes),
   U8: (bytes) => Float64Array.from(new Uint8Array(bytes)),
+  I16: (bytes) => Float64Array.from(new Int16Array(bytes)),
+  I32: (bytes) => Float64Array.from(new Int32Array(bytes)),
+  I64: (bytes) => Float64Array.from(new BigInt64Array(bytes), Number),
 };
 
 /** All tensors of a file in test/fixtures; asking for one that is not there throws. */
 export function readFixtureTensors(file: string): (name: string) => FixtureTensor {
-  const bytes = readFileSync(new URL(`../fixtures/${file}`, import.meta.url));
+  return readTensors(fileURLToPath(new URL(`../fixtures/${file}`, import.meta.url)));
+}
+
+/** All tensors of a file; asking for one that is not there throws. */
+export function readTensors(file: string): (name: string) => FixtureTensor {
+  const bytes = readFileSync(file);
   const bodyStart = 8 + Number(bytes.readBigUInt64LE(0));
   const header = JSON.parse(bytes.toString('utf8', 8, bodyStart)) as Record<string, HeaderEntry>;
   return (name) => {

@@ -2,17 +2,9 @@
  * Events as columns of numbers: making, cutting and choosing. Everything in this folder takes columns and gives columns or frames; what
  * is given is never changed.
  */
+import type { Events } from '../../data/events/events.js';
 
-/** A run of events; the columns may be longer than `length`. */
-export interface Events {
-  readonly length: number;
-  /** Microseconds, whole numbers. */
-  readonly t: Float64Array;
-  readonly x: Uint16Array;
-  readonly y: Uint16Array;
-  /** 0 or 1. */
-  readonly p: Uint8Array;
-}
+export type { Events } from '../../data/events/events.js';
 
 /** Columns that may be written. */
 export interface WritableEvents extends Events {
@@ -98,4 +90,29 @@ export function firstWhere(length: number, reached: (index: number) => boolean, 
 export function firstAt(events: Events, time: number): number {
   const { t, length } = events;
   return firstWhere(length, (i) => t[i]! >= time);
+}
+
+/** All events of both, in time order; those of one time: first the first's. */
+export function mergeEvents(first: Events, second: Events): Events {
+  const merged = makeEvents(first.length + second.length, first.length + second.length);
+  let [i, j] = [0, 0];
+  const [a, b] = [inTimeOrder(first), inTimeOrder(second)];
+  for (let k = 0; k < merged.length; k++) {
+    const fromFirst = j === b.length || (i < a.length && a.t[i]! <= b.t[j]!);
+    const source = fromFirst ? a : b;
+    const at = fromFirst ? i++ : j++;
+    setEvent(merged, k, source.t[at]!, source.x[at]!, source.y[at]!, source.p[at]!);
+  }
+  return merged;
+}
+
+/** The earliest and the latest time; 0 and 0 without events. */
+export function timeRange({ t, length }: Events): readonly [first: number, last: number] {
+  if (length === 0) return [0, 0];
+  let [first, last] = [Infinity, -Infinity];
+  for (let i = 0; i < length; i++) {
+    first = Math.min(first, t[i]!);
+    last = Math.max(last, t[i]!);
+  }
+  return [first, last];
 }

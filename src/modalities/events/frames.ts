@@ -3,6 +3,7 @@
  * is written sample by sample into one target, each time step at an offset of its own.
  */
 import { DataError } from '../../data/errors.js';
+import { partsOf, setBits } from './bitFrames.js';
 import { type Events, inTimeOrder } from './columns.js';
 import { addPolarities, addSigned, type Frame, type Places, setBinary, setLastPolarity } from './representations.js';
 import type { EventPreprocessing, Representation, ScaleSettings } from './settings.js';
@@ -103,6 +104,8 @@ function drawer(representation: Representation, places: Places): FramePainter {
       return (events, { start, end }, frame) => setBinary(events, start, end, places, frame);
     case 'hardvs':
       return (events, { start, end }, frame) => setLastPolarity(events, start, end, places, frame);
+    case 'bits':
+      return (events, slice, frame) => setBits(events, partsOf(events, slice, representation.bits), places, frame);
     case 'voxelGrid':
       return (events, slice, frame) => addVoxelGrid(events, slice, places, representation, frame);
     case 'timeSurface': {

@@ -86,6 +86,8 @@ const representationSchema = z.preprocess(
     z.strictObject({ kind: z.literal('timeSurface'), tau: z.number().positive().max(1e12) }),
     /** Two channels: 1 in that of the polarity of the last event, as a later one paints over an earlier in a picture. */
     z.strictObject({ kind: z.literal('hardvs') }),
+    /** Two channels: a window in so many equal parts, each a bit, the first the highest; all bits are 1 (Barchid et al. 2022). */
+    z.strictObject({ kind: z.literal('bits'), bits: z.int().min(1).max(16) }),
   ]),
 );
 

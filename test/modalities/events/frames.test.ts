@@ -45,6 +45,13 @@ describe('frames of events', () => {
     ]);
   });
 
+  it('set a bit for each part of a window', () => {
+    const data = values({ representation: { kind: 'bits', bits: 2 }, window: { by: 'bins', bins: 1 }, timeSteps: 1 });
+    const [high, low] = [Math.fround(2 / 3), Math.fround(1 / 3)];
+    // biome-ignore format: rows of pixels
+    expect(data).toEqual([0, 0, 0,  0, 0, 1,   high, low, 0,  0, 0, low]);
+  });
+
   it('share events between the bins of a voxel grid, whose sum stays the signed count', () => {
     const frames = framesOf(
       recording,
