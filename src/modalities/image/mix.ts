@@ -1,11 +1,11 @@
 /**
  * Mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019) of a whole batch, as timm does it in batch mode: one weight for the
- * batch, image i mixed with image B - 1 - i. The weight is drawn from a symmetric Beta distribution (through gamma variates,
- * Marsaglia and Tsang 2000). What becomes of targets is their own business.
+ * batch, image i mixed with image B - 1 - i. The weight is drawn from a symmetric Beta distribution. What becomes of targets is their own business.
  */
 import type { Box } from '../../data/geometry/boxes.js';
 import type { Mixture } from '../../data/targets/targetKind.js';
 import type { Random } from '../../random.js';
+import { symmetricBeta } from '../beta.js';
 import { type ImageLayout, imageLength, stridesOf } from './layout.js';
 import type { MixSettings } from './settings.js';
 
@@ -90,24 +90,4 @@ export function randomBox(
     left: Math.max(x - halfWidth, 0),
     right: Math.min(x + halfWidth, width),
   };
-}
-
-/** From Beta(shape, shape). */
-export function symmetricBeta(shape: number, random: Random): number {
-  const a = gamma(shape, random);
-  const b = gamma(shape, random);
-  // Both can be 0 for tiny shapes, where the distribution is a coin toss between 0 and 1.
-  return a + b > 0 ? a / (a + b) : Math.round(random.uniform());
-}
-
-/** From Gamma(shape, 1); shapes below 1 are brought above it by a power of a uniform number. */
-function gamma(shape: number, random: Random): number {
-  if (shape < 1) return gamma(shape + 1, random) * (1 - random.uniform()) ** (1 / shape);
-  const d = shape - 1 / 3;
-  const c = 1 / Math.sqrt(9 * d);
-  for (;;) {
-    const x = random.normal();
-    const v = (1 + c * x) ** 3;
-    if (v > 0 && Math.log(1 - random.uniform()) < 0.5 * x * x + d - d * v + d * Math.log(v)) return d * v;
-  }
 }
