@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { eventsOf } from '../../../src/modalities/events/columns.js';
 import { frameShape, framesOf, writeFrames } from '../../../src/modalities/events/frames.js';
@@ -139,6 +140,16 @@ describe('frames of events', () => {
 });
 
 describe('settings of frames', () => {
+  it('are those that the documentation shows', () => {
+    const text = readFileSync(new URL('../../../docs/events.md', import.meta.url), 'utf8');
+    const shown = /## Events to frames[\s\S]*?```json\n([\s\S]*?)```/.exec(text)![1]!;
+    expect(parseEventPreprocessing(JSON.parse(shown))).toMatchObject({
+      size: [32, 32],
+      fit: 'crop',
+      scale: { clip: 4 },
+    });
+  });
+
   it('fill in what is left out', () => {
     expect(preprocessing({})).toEqual({
       sensor: [2, 3],
