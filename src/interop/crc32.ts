@@ -5,10 +5,14 @@
 
 const TABLES = makeTables();
 
-/** The CRC-32 of the bytes as an unsigned number. */
-export function crc32(bytes: Uint8Array): number {
+/**
+ * The CRC-32 of the bytes as an unsigned number.
+ *
+ * @param before That of the bytes that came before them, for contents in parts.
+ */
+export function crc32(bytes: Uint8Array, before = 0): number {
   const [first, second, third, fourth] = TABLES;
-  let crc = -1;
+  let crc = ~before;
   let index = 0;
   for (const end = bytes.length - 3; index < end; index += 4) {
     crc ^= bytes[index]! | (bytes[index + 1]! << 8) | (bytes[index + 2]! << 16) | (bytes[index + 3]! << 24);

@@ -4,6 +4,7 @@
  */
 import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { MetaSpikeformerError } from '../errors.js';
 import { CheckpointError } from './errors.js';
 import { reasonOf } from './fileReasons.js';
 import { checkRange, endedEarly, type RandomAccessFile } from './randomAccessFile.js';
@@ -42,17 +43,24 @@ export async function openNodeFile(path: string): Promise<RandomAccessFile> {
  * temporary file is removed and what was at `path` before is untouched; what killed writers left beside it goes.
  */
 export async function writeNodeFile(path: string, parts: Iterable<Uint8Array>): Promise<void> {
+  await replaceNodeFile(path, async (temporary) => {
+    const handle = await open(temporary, 'wx');
+    try {
+      for (const part of parts) await writeFully(handle, part);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  });
+}
+
+/** As {@link writeNodeFile}, for those who write the temporary file themselves; what they throw of ours is thrown on. */
+export async function replaceNodeFile(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
   await sweepOnce(dirname(path));
   const temporary = temporaryNameFor(path);
   await translated(path, 'write', async () => {
-    const handle = await open(temporary, 'wx');
     try {
-      try {
-        for (const part of parts) await writeFully(handle, part);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
+      await write(temporary);
       await rename(temporary, path);
     } catch (error) {
       await unlink(temporary).catch(() => undefined);
@@ -86,7 +94,7 @@ async function translated<T>(path: string, verb: 'read' | 'write', operation: ()
   try {
     return await operation();
   } catch (cause) {
-    if (cause instanceof CheckpointError || !(cause instanceof Error)) throw cause;
+    if (cause instanceof MetaSpikeformerError || !(cause instanceof Error)) throw cause;
     throw new CheckpointError(`${path}: cannot ${verb}: ${reasonOf(cause)}`, { cause });
   }
 }

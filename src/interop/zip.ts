@@ -1,6 +1,6 @@
 /**
- * The part of the zip format that PyTorch writes: stored (uncompressed) entries, read by range through the central
- * directory, with ZIP64. Not a general unzipper: compressed, encrypted and multi-disk archives are refused.
+ * The part of the zip format that PyTorch and NumPy write: stored entries, read by range through the central directory, with
+ * ZIP64. Not a general unzipper: encrypted and multi-disk archives are refused, compressed entries are only located.
  * Layouts are from PKWARE's APPNOTE 6.3, sections 4.3.7 (local header), 4.3.12 (directory), 4.3.14 to 4.3.16 (ends), 4.5.3 (ZIP64).
  */
 import { crc32 } from './crc32.js';
@@ -30,6 +30,8 @@ export interface ZipEntry {
   readonly name: string;
   /** Bytes of content. */
   readonly size: number;
+  /** Bytes of the file that hold the content; as many where it is not compressed. */
+  readonly storedSize: number;
   readonly crc: number;
   readonly compression: number;
   readonly encrypted: boolean;
@@ -38,6 +40,8 @@ export interface ZipEntry {
 
 export interface ZipArchive {
   readonly entries: ReadonlyMap<string, ZipEntry>;
+  /** Where in the file the `storedSize` bytes of an entry begin, compressed or not. */
+  locate(entry: ZipEntry): Promise<number>;
   /** Bytes of an entry's content; the checksum is verified when the whole content is asked for. */
   read(entry: ZipEntry, offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
 }
@@ -56,7 +60,9 @@ export async function openZip(file: RandomAccessFile): Promise<ZipArchive> {
   };
   return {
     entries,
+    locate: contentOffset,
     async read(entry, offset, length) {
+      if (entry.compression !== 0) throw compressed(file, entry);
       if (offset < 0 || length < 0 || length > entry.size - offset)
         throw damaged(file, `its entry ${entry.name} is too short`);
       const bytes = await file.read((await contentOffset(entry)) + offset, length);
@@ -160,7 +166,8 @@ function parseEntry(file: RandomAccessFile, view: DataView, at: number, nameEnd:
   const { compressed, size, localHeader } = withZip64(file, view, stored, nameEnd, extraEnd);
   if (compression === 0 && compressed !== size) throw damaged(file, `entry ${printable(name)} has two sizes`);
   const encrypted = (view.getUint16(at + 8, true) & ENCRYPTED) !== 0;
-  return { name, size, crc: view.getUint32(at + 16, true), compression, encrypted, localHeader };
+  const crc = view.getUint32(at + 16, true);
+  return { name, size, storedSize: compressed, crc, compression, encrypted, localHeader };
 }
 
 interface SizesAndOffset {
@@ -204,18 +211,19 @@ async function locateContent(file: RandomAccessFile, entry: ZipEntry, directoryO
     throw new CheckpointError(
       `${file.name}: entry ${printable(entry.name)} is encrypted; unpack the archive and save it without a password`,
     );
-  if (entry.compression !== 0) {
-    throw new CheckpointError(
-      `${file.name}: entry ${printable(entry.name)} is compressed; PyTorch stores tensors uncompressed, so save it with torch.save, or unpack and repack it with "zip -0"`,
-    );
-  }
   const header = viewOf(await file.read(entry.localHeader, LOCAL_BYTES));
   if (header.getUint32(0, true) !== LOCAL_SIGNATURE)
     throw damaged(file, `entry ${printable(entry.name)} is not where the directory says`);
   const offset = entry.localHeader + LOCAL_BYTES + header.getUint16(26, true) + header.getUint16(28, true);
-  if (entry.size > directoryOffset - offset)
+  if (entry.storedSize > directoryOffset - offset)
     throw damaged(file, `entry ${printable(entry.name)} runs into the directory`);
   return offset;
+}
+
+function compressed(file: RandomAccessFile, entry: ZipEntry): CheckpointError {
+  return new CheckpointError(
+    `${file.name}: entry ${printable(entry.name)} is compressed; PyTorch stores tensors uncompressed, so save it with torch.save, or unpack and repack it with "zip -0"`,
+  );
 }
 
 function verify(file: RandomAccessFile, entry: ZipEntry, bytes: Uint8Array): void {

@@ -12,6 +12,8 @@ export interface ByteSource {
   stream(): AsyncIterable<Uint8Array>;
   /** At most `length` bytes from `offset` on, fewer at the end only; undefined where bytes can only be read in their order. */
   readonly read?: ((offset: number, length: number) => Promise<Uint8Array>) | undefined;
+  /** As `read`, into `target` and without waiting, for libraries that cannot wait; returns how many bytes there were. */
+  readonly readNow?: ((target: Uint8Array, offset: number) => number) | undefined;
 }
 
 /** How much is taken from a file at a time. */
@@ -26,6 +28,11 @@ export function sourceFromBytes(bytes: Uint8Array, name = 'recording'): ByteSour
       yield bytes;
     },
     read: async (offset, length) => bytes.subarray(offset, offset + length),
+    readNow: (target, offset) => {
+      const part = bytes.subarray(offset, offset + target.length);
+      target.set(part);
+      return part.length;
+    },
   };
 }
 

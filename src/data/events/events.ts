@@ -50,6 +50,8 @@ export interface Skipped {
   truncatedBytes: number;
   /** Bytes in the midst of the file that make no sense (a packet that does not unpack) and were passed over. */
   damagedBytes: number;
+  /** Rows of a table, or lines of a text, that are no event, and were passed over. */
+  damagedRows: number;
   /** Events earlier than the event in front of them. They are handed out. */
   stepsBack: number;
   /** Events outside the sensor. They are handed out; frames leave them out. */
@@ -69,6 +71,7 @@ export function nothingSkipped(): Skipped {
   return {
     truncatedBytes: 0,
     damagedBytes: 0,
+    damagedRows: 0,
     stepsBack: 0,
     outsideSensor: 0,
     beforeFirstTime: 0,

@@ -5,6 +5,7 @@
 import type { ByteSource } from './byteSource.js';
 import type { EventFormatName, Events, Sensor, Skipped } from './events.js';
 import type { Inlet } from './inlet.js';
+import type { TableOptions } from './tableColumns.js';
 
 export interface EventFormat {
   /** One, or the variants that one reader tells apart. */
@@ -31,6 +32,8 @@ export interface Opening {
   /** The variant that was asked for by name. */
   readonly variant: EventFormatName | undefined;
   readonly convention: Convention;
+  /** What was said about tables, which do not say everything themselves. */
+  readonly table: TableOptions;
   /** To be counted in by `chunks`: all but `stepsBack` and `outsideSensor`. */
   readonly skipped: Skipped;
 }

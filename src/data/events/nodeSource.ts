@@ -1,5 +1,5 @@
 /** Recordings of Node: a file, read by range, or what arrives over a pipe. The only file of this folder that needs Node. */
-import type { Stats } from 'node:fs';
+import { readSync, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { reasonOf } from '../../interop/fileReasons.js';
 import { DataError } from '../errors.js';
@@ -32,6 +32,7 @@ export async function openNodeSource(path: string): Promise<NodeSource> {
       const bytes = new Uint8Array(Math.max(0, Math.min(length, kind.size - offset)));
       return bytes.subarray(0, await readAt(path, handle, bytes, offset));
     },
+    readNow: (target, offset) => readSync(handle.fd, target, 0, target.length, offset),
     close,
   };
 }

@@ -15,6 +15,7 @@ import {
 import type { Convention, EventFormat } from './format.js';
 import { eventFormats } from './formats.js';
 import { Inlet } from './inlet.js';
+import type { TableOptions } from './tableColumns.js';
 
 export interface OpenEventsOptions {
   /** The format, instead of what content and extension say. */
@@ -26,6 +27,8 @@ export interface OpenEventsOptions {
    * meaning and do not ask.
    */
   readonly convention?: Convention | undefined;
+  /** Order of columns and unit of times, where a table does not say them. */
+  readonly table?: TableOptions | undefined;
   /** The first fault (see {@link Skipped}) is an error. */
   readonly strict?: boolean | undefined;
 }
@@ -44,6 +47,7 @@ export async function openEvents(source: ByteSource, options: OpenEventsOptions 
     inlet,
     variant: options.format,
     convention: options.convention ?? 'stored',
+    table: options.table ?? {},
     skipped,
   });
   const sensor = options.sensor ?? opened.sensor;
@@ -104,9 +108,10 @@ async function* checked(
 }
 
 function refuseFaults(name: string, skipped: Skipped, sensor: Sensor | undefined): void {
-  const { truncatedBytes, damagedBytes, stepsBack, outsideSensor, beforeFirstTime } = skipped;
+  const { truncatedBytes, damagedBytes, damagedRows, stepsBack, outsideSensor, beforeFirstTime } = skipped;
   const fault =
     (damagedBytes > 0 && `${damagedBytes} bytes that do not unpack or make no sense`) ||
+    (damagedRows > 0 && `${damagedRows} rows that are no event`) ||
     (beforeFirstTime > 0 && `${beforeFirstTime} events in front of the first time`) ||
     (stepsBack > 0 && `${stepsBack} events earlier than the event in front of them`) ||
     (outsideSensor > 0 && `${outsideSensor} events outside the sensor of ${sensor?.width} × ${sensor?.height}`) ||
