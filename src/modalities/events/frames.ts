@@ -6,7 +6,7 @@ import { DataError } from '../../data/errors.js';
 import { partsOf, setBits } from './bitFrames.js';
 import { type Events, inTimeOrder } from './columns.js';
 import { addPolarities, addSigned, type Frame, type Places, setBinary, setLastPolarity } from './representations.js';
-import type { EventPreprocessing, Representation, ScaleSettings } from './settings.js';
+import { channelsOf, type EventPreprocessing, type Representation, type ScaleSettings } from './settings.js';
 import type { Slice } from './slice.js';
 import { slicesOf } from './slicing.js';
 import { surfaceMemory, writeTimeSurface } from './timeSurface.js';
@@ -67,11 +67,6 @@ export function writeFrames(
     else paint(ordered, slice, { target, offset });
   }
   return Math.min(slices.length, timeSteps);
-}
-
-function channelsOf(representation: Representation): number {
-  if (representation.kind === 'voxelGrid') return representation.bins;
-  return representation.kind === 'signed' || representation.kind === 'binary' ? 1 : 2;
 }
 
 /** Writes the frame of one window, every value of it. */

@@ -100,6 +100,15 @@ const scaleSchema = z.strictObject({
   divide: z.number().positive().max(1e9).default(1),
 });
 
+/** Of one recording's frames: 512 MiB. */
+const mostValues = 1 << 27;
+
+/** Channels of a frame. */
+export function channelsOf(representation: Representation): number {
+  if (representation.kind === 'voxelGrid') return representation.bins;
+  return representation.kind === 'signed' || representation.kind === 'binary' ? 1 : 2;
+}
+
 /** See the fields; {@link parseEventPreprocessing} fills in what is left out. */
 export const eventPreprocessingSchema = z
   .strictObject({
@@ -119,6 +128,12 @@ export const eventPreprocessingSchema = z
     scale: scaleSchema.default({ clip: null, logarithm: false, divide: 1 }),
   })
   .transform((settings) => ({ ...settings, size: settings.size ?? settings.sensor }))
+  .superRefine(({ timeSteps, representation, size }, context) => {
+    const values = timeSteps * channelsOf(representation) * size[0] * size[1];
+    if (values <= mostValues) return;
+    const message = `a recording would become ${values} numbers, more than ${mostValues}; take fewer time steps or a smaller size`;
+    context.addIssue({ code: 'custom', path: ['timeSteps'], message });
+  })
   .superRefine(({ fit, sensor, size }, context) => {
     if (fit === 'crop' || (size[0] <= sensor[0] && size[1] <= sensor[1])) return;
     const message = `${size.join(' × ')} is larger than the sensor, ${sensor.join(' × ')}, which would leave holes; take "fit": "crop" for an empty border`;

@@ -169,6 +169,7 @@ describe('settings of frames', () => {
     [{ size: [4, 4] }, 'size'],
     [{ sensor: [0, 3] }, 'sensor.0'],
     [{ timeSteps: 1.5 }, 'timeSteps'],
+    [{ timeSteps: 65_536, sensor: [4096, 4096] }, 'timeSteps'],
     [{ scale: { divide: 0 } }, 'scale.divide'],
     [{ window: { by: 'bins', bins: 2, size: 3 } }, 'window'],
   ])('refuse %j, naming %s', (changes, field) => {

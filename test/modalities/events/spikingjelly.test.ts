@@ -4,7 +4,7 @@ import type { Events } from '../../../src/modalities/events/columns.js';
 import { addPolarities, placesOf } from '../../../src/modalities/events/representations.js';
 import { parseWindow, type WindowInput } from '../../../src/modalities/events/settings.js';
 import { slicesOf } from '../../../src/modalities/events/slicing.js';
-import { eventGolden, expectClose, sensors } from './support.js';
+import { casesOf, eventGolden, expectClose, sensors } from './support.js';
 
 interface JellyCase {
   readonly id: string;
@@ -31,7 +31,7 @@ function frames(events: Events, window: WindowInput, { width, height }: { width:
 }
 
 describe.skipIf(golden === undefined)('events as spikingjelly has them', () => {
-  it.each((golden?.cases ?? []).map((c) => [c.id, c] as const))('%s', (id, c) => {
+  it.each(casesOf(golden))('%s', (id, c) => {
     const [record, kind, amount] = id.split('.') as [string, string, string];
     const input = golden!.events(`${record}.in`);
     const window = windowOf(kind, Number(amount));

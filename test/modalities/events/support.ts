@@ -31,6 +31,14 @@ export function eventGolden<Case>(name: string): Golden<Case> | undefined {
   };
 }
 
+/** Names and cases for `it.each`; one line to skip without the shared folder. */
+export function casesOf<Case extends { readonly id: string }>(
+  golden: Golden<Case> | undefined,
+): readonly (readonly [id: string, c: Case])[] {
+  if (golden === undefined) return [['every case of the golden file', {} as Case]];
+  return golden.cases.map((c) => [c.id, c] as const);
+}
+
 /** The sensors of the golden records. */
 export const sensors: Readonly<Record<string, SensorSize>> = {
   a: { width: 12, height: 10 },

@@ -33,7 +33,7 @@ import type { SliceOptions } from '../../../src/modalities/events/slice.js';
 import { slicesOf } from '../../../src/modalities/events/slicing.js';
 import { surfaceMemory, writeTimeSurface } from '../../../src/modalities/events/timeSurface.js';
 import { addVoxelGrid } from '../../../src/modalities/events/voxelGrid.js';
-import { eventGolden, expectClose, plain, sensors } from './support.js';
+import { casesOf, eventGolden, expectClose, plain, sensors } from './support.js';
 
 /** Not every case has every field; `params` are those of the Python call. */
 interface TonicCase {
@@ -187,7 +187,7 @@ const checks: Readonly<Record<string, Check>> = {
 };
 
 describe.skipIf(golden === undefined)('events as tonic has them', () => {
-  it.each((golden?.cases ?? []).map((c) => [c.id, c] as const))('%s', (id, c) => {
+  it.each(casesOf(golden))('%s', (id, c) => {
     const [record, kind] = id.split('.') as [string, string];
     checks[kind]!(c, golden!.events(`${record}.in`), sensors[record]!);
   });
