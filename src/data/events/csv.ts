@@ -15,6 +15,7 @@ import {
   columnOf,
   defaultOrder,
   missingColumns,
+  type RawColumns,
   RowsToEvents,
   rawColumns,
   type TableOptions,
@@ -32,6 +33,11 @@ export const csv: EventFormat = {
   recognises,
   open: async ({ source, inlet, table, skipped }) => {
     const { sensor, fields } = await readPreamble(source.name, inlet, table);
+    const rest = inlet.bytes.subarray(inlet.start, inlet.end);
+    if (rest.length > 0 && !hasRow(rest, fields))
+      throw new DataError(
+        `${source.name}: is no recording of a known format: as text it has no line of four numbers; name the format, or convert the file`,
+      );
     return { format: 'csv', sensor, chunks: () => lines(inlet, fields, table, skipped) };
   },
 };
@@ -53,10 +59,21 @@ function recognises(head: Uint8Array): boolean {
   return false;
 }
 
-function isRow(line: string): boolean {
-  const columns = rawColumns(1);
+function isRow(line: string, fields: Fields = defaultOrder): boolean {
   const bytes = new TextEncoder().encode(line);
-  return new RowParser([columns.t, columns.x, columns.y, columns.p]).parse(bytes, 0, bytes.length, 0);
+  return parserFor(fields, rawColumns(1)).parse(bytes, 0, bytes.length, 0);
+}
+
+function parserFor(fields: Fields, raw: RawColumns): RowParser {
+  const last = fields.findLastIndex((field) => field !== undefined);
+  return new RowParser(fields.slice(0, last + 1).map((field) => field && raw[field]));
+}
+
+/** Whether some of the lines are rows. */
+function hasRow(bytes: Uint8Array, fields: Fields): boolean {
+  const lines = new TextDecoder().decode(bytes.subarray(0, longestLine)).split('\n');
+  // A line that is too long may be followed by good ones.
+  return (lines.length === 1 && bytes.length > longestLine) || lines.some((line) => isRow(line, fields));
 }
 
 function isPassedOver(line: string): boolean {
@@ -127,8 +144,7 @@ async function* lines(
   skipped: Skipped,
 ): AsyncGenerator<Events, void, undefined> {
   const raw = rawColumns(chunkEvents);
-  const last = fields.findLastIndex((field) => field !== undefined);
-  const parser = new RowParser(fields.slice(0, last + 1).map((field) => field && raw[field]));
+  const parser = parserFor(fields, raw);
   const converter = new RowsToEvents(skipped, table, false, chunkEvents);
   let isInLongLine = false;
   while (await inlet.fill(inlet.length + 1).then((more) => more || inlet.length > 0)) {

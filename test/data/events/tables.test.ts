@@ -211,6 +211,7 @@ describe('text', () => {
     ['exponents, signs, words', '+1.000001e0,3.0,4,True\n15.0e-1,5,6,-1\n'],
     ['comments and empty lines', '# made by hand\n\n% t x y p\n1000001 3 4 1\n// half\n1500000 5 6 0\n\n'],
     ['an index column', ',t,x,y,p\n0,1000001,3,4,1\n1,1500000,5,6,0\n'],
+    ['a column of words in front', 'label,t,x,y,p\ncat,1000001,3,4,1\ncat,1500000,5,6,0\n'],
     ['quoted names and a mark of the encoding', '\ufeff"t","x","y","p"\n1000001,3,4,1\n1500000,5,6,0\n'],
     ['more columns than asked for', '1000001,3,4,1,a\n1500000,5,6,0,b\n'],
   ])('reads %s', async (_title, text) => {
