@@ -4,6 +4,9 @@
  */
 import type { Command, Option } from 'commander';
 import { modelNames } from '../api/shippedModels.js';
+import { eventFormatNames } from '../data/events/events.js';
+import { timeUnits } from '../data/events/tableColumns.js';
+import { writableFormatNames } from '../data/events/writers.js';
 import { energyTable } from '../energy/constants.js';
 import { engineNames } from '../runtime/engines.js';
 import { recipeNames } from '../training/recipeFiles.js';
@@ -32,14 +35,17 @@ interface CompletedCommand {
   readonly operands: Values;
 }
 
-/** Of options that take one of a few words; the schemas that check them have the same. */
-function wordsOf(option: string): readonly string[] {
+/** Of options that take one of a few words, by the option or by command and option; the schemas that check them have the same. */
+function wordsOf(option: string, command: string): readonly string[] {
   const words: Readonly<Record<string, () => readonly string[]>> = {
     '--model': modelNames,
     '--recipe': recipeNames,
     '--engine': () => engineNames,
     '--precision': () => ['f32', 'i16'],
     '--size': () => ['15M', '31M', '55M'],
+    'events --format': () => writableFormatNames,
+    '--from': () => eventFormatNames,
+    '--time-unit': () => timeUnits,
     '--format': () => ['onnx', 'safetensors', 'pth'],
     '--repconv': () => ['none', 'first', 'full'],
     '--record': () => ['spikes', 'activations', 'spikes,activations'],
@@ -47,15 +53,18 @@ function wordsOf(option: string): readonly string[] {
     '--cases': () => ['31M-T1', '31M-T4', '55M-T1', 'cifar10-B1', 'cifar10-B64'],
     '--labels': () => ['imagenet'],
   };
-  return words[option]?.() ?? [];
+  return (words[`${command} ${option}`] ?? words[option])?.() ?? [];
 }
 
 const fileLike = /FILE|DIR|IMAGE|ARCHIVE/;
 
-function completedOption({ short, long, flags, description, required, optional }: Option): CompletedOption {
+function completedOption(
+  { short, long, flags, description, required, optional }: Option,
+  command: string,
+): CompletedOption {
   const names = [short, long].filter((name) => name !== undefined);
   const takesValue = required || optional;
-  const values = { words: wordsOf(long ?? ''), files: fileLike.test(flags) };
+  const values = { words: wordsOf(long ?? '', command), files: fileLike.test(flags) };
   return { names, description, values: takesValue ? values : undefined };
 }
 
@@ -65,7 +74,7 @@ function completedCommand(command: Command): CompletedCommand {
   return {
     name: command.name(),
     description: command.description(),
-    options: helper.visibleOptions(command).map(completedOption),
+    options: helper.visibleOptions(command).map((option) => completedOption(option, command.name())),
     operands: {
       words: operands.flatMap((operand) => operand.argChoices ?? []),
       files: operands.some((operand) => fileLike.test(operand.name())),

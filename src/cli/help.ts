@@ -37,6 +37,12 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'energy --size 15M --rates rates.json',
     'energy --proof',
   ],
+  events: [
+    'events recording.raw',
+    'events recording.aedat4 --convert recording.npz',
+    'events recording.csv --order x,y,p,t --sensor 640x480 --json',
+    'events - --from evt3 < recording.raw',
+  ],
   lab: ['lab', 'lab --port 0'],
   init: ['init photos --output photos.json', 'init photos.tar.gz --output photos.json --force'],
   completion: [

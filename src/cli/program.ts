@@ -8,6 +8,7 @@ import { registerBench } from './commands/bench.js';
 import { registerCompletion } from './commands/completion.js';
 import { registerEnergy } from './commands/energy.js';
 import { registerEval } from './commands/eval.js';
+import { registerEvents } from './commands/events.js';
 import { registerExport } from './commands/export.js';
 import { registerInfo } from './commands/info.js';
 import { registerInit } from './commands/init.js';
@@ -64,6 +65,7 @@ function createProgram(session: Session): Command {
   registerBench(program, session);
   registerTune(program, session);
   registerEnergy(program, session);
+  registerEvents(program, session);
   registerLab(program, session);
   registerCompletion(program, session);
   addExamples(program);

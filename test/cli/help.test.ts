@@ -60,7 +60,7 @@ describe('completion', () => {
   describe.skipIf(process.platform === 'win32')('of bash', () => {
     it.each([
       [['pre'], ['predict']],
-      [['e'], ['eval', 'export', 'energy']],
+      [['e'], ['eval', 'events', 'export', 'energy']],
       [['--v'], ['--version']],
       [
         ['predict', '--thre'],
@@ -87,6 +87,10 @@ describe('completion', () => {
         ['lif.json', 'lif.safetensors'],
       ],
       [['completion', 'f'], ['fish']],
+      [
+        ['events', 'a', '--format', 'evt'],
+        ['evt2', 'evt3'],
+      ],
       [['help', 'ene'], ['energy']],
       [['info', '--heads', ''], ['']],
     ])('completes %j to %j', async (words, expected) => {

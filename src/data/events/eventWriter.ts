@@ -22,8 +22,8 @@ export interface EventSink {
 /** What is known of a recording before it is written. */
 export interface RecordingFacts {
   readonly sensor: Sensor | undefined;
-  /** How many events will come. */
-  readonly events: number;
+  /** How many events will come, where a format must know. */
+  readonly events?: number | undefined;
 }
 
 export interface EventWriter {
@@ -51,6 +51,8 @@ export interface WritableFormat {
   readonly limits: Limits;
   /** The header says the sensor, so it must be known. */
   readonly needsSensor?: true;
+  /** The number of events must be known before. */
+  readonly needsCount?: true;
   /** @throws DataError when the recording as a whole does not fit. */
   start(sink: EventSink, facts: RecordingFacts): EventWriter | Promise<EventWriter>;
 }

@@ -102,7 +102,8 @@ export const npz: WritableFormat = {
   name: 'npz',
   extensions: ['.npz'],
   limits: { ...coordinates16, ...signedTimes },
-  start(sink, { events }) {
+  needsCount: true,
+  start(sink, { events = 0 }) {
     const members: Member[] = [];
     let end = 0;
     for (const [column, descr, itemSize] of columns) {

@@ -46,6 +46,8 @@ export async function writeEvents(
     throw new DataError(
       `${sink.name}: cannot be written: ${format.name} says the sensor, which is not known; name it, such as 346x260`,
     );
+  if (format.needsCount && facts.events === undefined)
+    throw new DataError(`${sink.name}: cannot be written: ${format.name} needs the number of events before the first`);
   const check = new LimitCheck(sink.name, format);
   const writer = await format.start(sink, facts);
   let events = 0;
