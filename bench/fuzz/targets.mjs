@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { encodeZip } from '../../dist/interop/zipWriter.js';
+import { fileKinds, madeEvents } from '../eventFiles.mjs';
 import { mutateBytes, mutateJson } from './mutators.mjs';
 import { repairPng, repairTar, repairZip } from './repairs.mjs';
 
@@ -137,6 +138,22 @@ export const targets = [
     },
   },
   {
+    name: 'events',
+    seeds: () => [...recordings(), ...fixturesIn('events', /\.(lz4|zst)$/)],
+    mutate: mutateBytes,
+    open: async () => {
+      const { sourceFromBytes } = await import('../../dist/data/events/byteSource.js');
+      const { openEvents } = await import('../../dist/data/events/openEvents.js');
+      const { packedPacket } = await import('../eventFiles.mjs');
+      return async (bytes) => {
+        // Frames without a recording go into one.
+        const isFrame = [0x184d2204, 0xfd2fb528].includes(bytes.length > 3 ? bytes.readUInt32LE(0) : 0);
+        const source = sourceFromBytes(isFrame ? packedPacket(bytes) : bytes, 'input.bin');
+        for await (const _ of (await openEvents(source)).chunks());
+      };
+    },
+  },
+  {
     name: 'image',
     seeds: async () => [...fixturesIn('preprocess', /\.(jpe?g|png)$/i, 40_000), ...(await otherFormats())],
     mutate: (random, bytes, other) => {
@@ -152,6 +169,12 @@ export const targets = [
     },
   },
 ];
+
+/** A small recording of every binary format; AEDAT 4 with Zstandard needs a program that may not be there. */
+function recordings() {
+  const kinds = Object.entries(fileKinds).filter(([name]) => name !== 'aedat4-zstd');
+  return kinds.map(([, { sensor, header, body }]) => Buffer.concat([header(), body(madeEvents(150, sensor), 1000)]));
+}
 
 /** What a program that reads JSON files does with text that is none. @param {Buffer} bytes */
 function parsedJson(bytes) {

@@ -98,9 +98,10 @@ async function guessed(inlet: Inlet): Promise<Layout> {
 function decoder(layout: Layout, mirror: number | undefined, skipped: Skipped): Decoder {
   const { noEvent, xShift, xMask, yShift, yMask, polarityShift } = layout;
   const flip = mirror !== undefined && layout.isZeroOn ? 1 : 0;
-  let base = 0;
-  let last = 0;
+  const state = { base: 0, last: 0 };
   return (inlet, columns) => {
+    // In variables of this function: those of the one around it are memory.
+    let { base, last } = state;
     const view = new DataView(inlet.bytes.buffer);
     const { t, x, y, p, capacity } = columns;
     const stop = inlet.end - recordBytes;
@@ -123,6 +124,7 @@ function decoder(layout: Layout, mirror: number | undefined, skipped: Skipped): 
       p[n] = ((address >>> polarityShift) & 1) ^ flip;
       n++;
     }
+    Object.assign(state, { base, last });
     if (mirror !== undefined) for (let i = columns.length; i < n; i++) x[i] = mirror - x[i]!;
     skipped.other += other;
     inlet.start = at;

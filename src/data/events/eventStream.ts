@@ -43,8 +43,9 @@ export const eventStream: EventFormat = {
 };
 
 function decoder(skipped: Skipped): Decoder {
-  let time = 0;
+  let reached = 0;
   return (inlet, columns) => {
+    let time = reached;
     const { bytes, end } = inlet;
     const { t, x, y, p, capacity } = columns;
     let at = inlet.start;
@@ -66,6 +67,7 @@ function decoder(skipped: Skipped): Decoder {
       n++;
       at += recordBytes;
     }
+    reached = time;
     inlet.start = at;
     columns.length = n;
   };

@@ -15,10 +15,10 @@ const halfHigh = 1 << 27;
 export const evt2 = propheseeRaw('evt2', 2, decoder);
 
 function decoder(skipped: Skipped): Decoder {
-  let high = -1;
-  let runs = 0;
-  let base = 0;
+  const state = { high: -1, runs: 0, base: 0 };
   return (inlet, columns) => {
+    // In variables of this function: those of the one around it are memory.
+    let { high, runs, base } = state;
     const words = new Uint32Array(inlet.bytes.buffer);
     const { t, x, y, p, capacity } = columns;
     const stop = inlet.end >> 2;
@@ -46,6 +46,7 @@ function decoder(skipped: Skipped): Decoder {
       } else if (type === trigger) skipped.triggers++;
       else skipped.other++;
     }
+    Object.assign(state, { high, runs, base });
     inlet.start = at << 2;
     columns.length = n;
   };

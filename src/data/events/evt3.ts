@@ -23,10 +23,10 @@ const largestVector = 12;
 export const evt3 = propheseeRaw('evt3', 3, decoder);
 
 function decoder(skipped: Skipped): Decoder {
-  let [high, low, y, base, polarity] = [-1, 0, -1, -1, 0];
-  let runs = 0;
-  let time = 0;
+  const state = { high: -1, low: 0, y: -1, base: -1, polarity: 0, runs: 0, time: 0 };
   return (inlet, columns) => {
+    // In variables of this function: those of the one around it are memory, a third of the speed.
+    let { high, low, y, base, polarity, runs, time } = state;
     const words = new Uint16Array(inlet.bytes.buffer);
     const { t, x: xs, y: ys, p, capacity } = columns;
     const stop = inlet.end >> 1;
@@ -34,65 +34,53 @@ function decoder(skipped: Skipped): Decoder {
     let at = inlet.start >> 1;
     let n = columns.length;
     let [before, triggers, other] = [0, 0, 0];
+    let isPlaced = high >= 0 && y >= 0;
     for (; at < stop && n <= full; at++) {
       const word = words[at]!;
-      switch (word >> 12) {
-        case column:
-          if (high < 0 || y < 0) {
-            before++;
-            break;
-          }
+      const type = word >> 12;
+      // Most words are columns, then rows.
+      if (type === column) {
+        if (isPlaced) {
           t[n] = time;
           xs[n] = word & 0x7ff;
           ys[n] = y;
           p[n] = (word >> 11) & 1;
           n++;
-          break;
-        case row:
-          y = word & 0x7ff;
-          break;
-        case timeLow:
-          low = word & 0xfff;
-          time = runs + ((high << 12) | low);
-          break;
-        case vectorBase:
-          base = word & 0x7ff;
-          polarity = (word >> 11) & 1;
-          break;
-        case vector12:
-        case vector8: {
-          const length = word >> 12 === vector12 ? 12 : 8;
-          let bits = word & ((1 << length) - 1);
-          const isPlaced = high >= 0 && y >= 0 && base >= 0;
-          for (; bits !== 0; bits &= bits - 1) {
-            if (!isPlaced) {
-              before++;
-              continue;
-            }
-            t[n] = time;
-            xs[n] = base + 31 - Math.clz32(bits & -bits);
-            ys[n] = y;
-            p[n] = polarity;
-            n++;
-          }
-          if (base >= 0) base += length;
-          break;
+        } else before++;
+      } else if (type === row) {
+        y = word & 0x7ff;
+        isPlaced = high >= 0;
+      } else if (type === vector12 || type === vector8) {
+        const length = type === vector12 ? 12 : 8;
+        let bits = word & ((1 << length) - 1);
+        if (!isPlaced || base < 0) {
+          for (; bits !== 0; bits &= bits - 1) before++;
         }
-        case timeHigh: {
-          const next = word & 0xfff;
-          if (high - next > halfHigh) runs += wrap;
-          else if (next - high > halfHigh && runs > 0) runs -= wrap;
-          high = next;
-          time = runs + ((high << 12) | low);
-          break;
+        for (; bits !== 0; bits &= bits - 1) {
+          t[n] = time;
+          xs[n] = base + 31 - Math.clz32(bits & -bits);
+          ys[n] = y;
+          p[n] = polarity;
+          n++;
         }
-        case trigger:
-          triggers++;
-          break;
-        default:
-          other++;
-      }
+        if (base >= 0) base += length;
+      } else if (type === vectorBase) {
+        base = word & 0x7ff;
+        polarity = (word >> 11) & 1;
+      } else if (type === timeLow) {
+        low = word & 0xfff;
+        time = runs + ((high << 12) | low);
+      } else if (type === timeHigh) {
+        const next = word & 0xfff;
+        if (high - next > halfHigh) runs += wrap;
+        else if (next - high > halfHigh && runs > 0) runs -= wrap;
+        high = next;
+        time = runs + ((high << 12) | low);
+        isPlaced = y >= 0;
+      } else if (type === trigger) triggers++;
+      else other++;
     }
+    Object.assign(state, { high, low, y, base, polarity, runs, time });
     skipped.beforeFirstTime += before;
     skipped.triggers += triggers;
     skipped.other += other;

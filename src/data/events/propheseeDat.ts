@@ -73,9 +73,10 @@ async function guessed(inlet: Inlet): Promise<Layout> {
 }
 
 function decoder({ xMask, yShift, yMask, polarityShift }: Layout): Decoder {
-  let base = 0;
-  let last = 0;
+  const state = { base: 0, last: 0 };
   return (inlet, columns) => {
+    // In variables of this function: those of the one around it are memory.
+    let { base, last } = state;
     const words = new Uint32Array(inlet.bytes.buffer);
     const { t, x, y, p, capacity } = columns;
     const start = inlet.start >> 2;
@@ -91,6 +92,7 @@ function decoder({ xMask, yShift, yMask, polarityShift }: Layout): Decoder {
       y[i] = (address >>> yShift) & yMask;
       p[i] = (address >>> polarityShift) & 1;
     }
+    Object.assign(state, { base, last });
     inlet.start += count * recordBytes;
     columns.length = count;
   };

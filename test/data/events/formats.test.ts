@@ -294,7 +294,7 @@ describe('opening', () => {
       columns.add(run.t);
     }
     expect(lengths.reduce((sum, length) => sum + length, 0)).toBe(70_000);
-    expect(Math.max(...lengths)).toBeLessThanOrEqual(32_768);
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(8192);
     expect(columns.size).toBe(1);
   });
 });
