@@ -23,11 +23,11 @@ export async function openNodeSource(path: string): Promise<NodeSource> {
     throw error;
   }
   const close = () => handle.close();
-  if (!kind.isFile()) return { name: path, stream: () => pieces(path, handle, false), close };
+  if (!kind.isFile()) return { name: path, stream: () => arriving(path, handle), close };
   return {
     name: path,
     size: kind.size,
-    stream: () => pieces(path, handle, true),
+    stream: () => pieces(path, handle),
     read: async (offset, length) => {
       const bytes = new Uint8Array(Math.max(0, Math.min(length, kind.size - offset)));
       return bytes.subarray(0, await readAt(path, handle, bytes, offset));
@@ -42,15 +42,33 @@ export function sourceFromStream(stream: AsyncIterable<Uint8Array>, name: string
   return { name, stream: () => stream };
 }
 
-/** A file is read from its beginning; a pipe has no positions. One piece of memory is filled again and again. */
-async function* pieces(path: string, handle: FileHandle, hasPositions: boolean): AsyncGenerator<Uint8Array> {
+/** What arrives over a pipe. One piece of memory is filled again and again. */
+async function* arriving(path: string, handle: FileHandle): AsyncGenerator<Uint8Array> {
   const piece = new Uint8Array(pieceBytes);
+  while (true) {
+    const { bytesRead } = await translated(path, () => handle.read(piece, 0, piece.length, null));
+    if (bytesRead === 0) return;
+    yield piece.subarray(0, bytesRead);
+  }
+}
+
+/** A file from its beginning. While one piece is decoded the next is read, into two memories that take turns. */
+async function* pieces(path: string, handle: FileHandle): AsyncGenerator<Uint8Array> {
+  let [piece, other] = [new Uint8Array(pieceBytes), new Uint8Array(pieceBytes)];
+  const readInto = (memory: Uint8Array, position: number) => {
+    const reading = translated(path, () => handle.read(memory, 0, memory.length, position));
+    // Whoever stops early does not wait for it.
+    reading.catch(() => {});
+    return reading;
+  };
+  let reading = readInto(piece, 0);
   for (let position = 0; ; ) {
-    const place = hasPositions ? position : null;
-    const { bytesRead } = await translated(path, () => handle.read(piece, 0, piece.length, place));
+    const { bytesRead } = await reading;
     if (bytesRead === 0) return;
     position += bytesRead;
+    reading = readInto(other, position);
     yield piece.subarray(0, bytesRead);
+    [piece, other] = [other, piece];
   }
 }
 
