@@ -51,6 +51,14 @@ async function checkpointReader() {
   };
 }
 
+async function recordingReader() {
+  const { sourceFromBytes } = await import('../../dist/data/events/byteSource.js');
+  const { openEvents } = await import('../../dist/data/events/openEvents.js');
+  return async (/** @type {Buffer} */ bytes) => {
+    for await (const _ of (await openEvents(sourceFromBytes(bytes, 'input.csv'))).chunks());
+  };
+}
+
 /** @param {string} name */
 const recipe = (name) => readFileSync(join(repository, 'recipes', name));
 
@@ -152,6 +160,21 @@ export const targets = [
         for await (const _ of (await openEvents(source)).chunks());
       };
     },
+  },
+  {
+    name: 'event tables',
+    seeds: () => [
+      ...fixturesIn('events', /\.np[yz]$/),
+      ...['t,x,y,p\n5,1,2,1\n9,3,4,0\n', '# x y\n240 180\n0.25 1 2 1\n1e0 3 4 -1\n'].map((text) => Buffer.from(text)),
+    ],
+    mutate: repaired((bytes) => (bytes.toString('latin1', 0, 2) === 'PK' ? repairZip(bytes) : bytes)),
+    open: recordingReader,
+  },
+  {
+    name: 'hdf5',
+    seeds: () => fixturesIn('events', /\.h5$/),
+    mutate: mutateBytes,
+    open: recordingReader,
   },
   {
     name: 'image',

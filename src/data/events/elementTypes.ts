@@ -36,6 +36,11 @@ export function readColumn(
   target: Float64Array,
   count: number,
 ) {
+  const values = valuesSideBySide(bytes, { type, offset, stride }, count);
+  if (values) {
+    target.set(values);
+    return;
+  }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const { littleEndian: little } = type;
   // A loop for each type: a function called for each value costs five times as much.
@@ -73,6 +78,28 @@ export function readColumn(
     default:
       readLong(view, { type, offset, stride }, target, count);
   }
+}
+
+const arrays = {
+  'unsigned 1': Uint8Array,
+  'signed 1': Int8Array,
+  'unsigned 2': Uint16Array,
+  'signed 2': Int16Array,
+  'unsigned 4': Uint32Array,
+  'signed 4': Int32Array,
+  'float 4': Float32Array,
+  'float 8': Float64Array,
+} as const;
+
+const isLittleEndianMachine = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
+/** Numbers that stand one after the other as this machine has them: copied at once, twenty times as fast for two bytes each. */
+function valuesSideBySide(bytes: Uint8Array, { type, offset, stride }: ColumnPlace, count: number) {
+  const { kind, size, littleEndian } = type;
+  const start = bytes.byteOffset + offset;
+  if (stride !== size || start % size !== 0 || (size > 1 && littleEndian !== isLittleEndianMachine)) return undefined;
+  const array = arrays[`${kind} ${size}` as keyof typeof arrays];
+  return array && new array(bytes.buffer as ArrayBuffer, start, count);
 }
 
 /** Two halves and a sum, which is exact up to 2^53: a BigInt for each value costs ten times as much. */

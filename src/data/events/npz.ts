@@ -72,7 +72,7 @@ function rangeFile({ name, size, read }: RangeSource): RandomAccessFile {
     size,
     async read(offset, length) {
       checkRange(name, size, offset, length);
-      return Uint8Array.from(await read(offset, length));
+      return (await read(offset, length)).slice();
     },
     close: async () => {},
   };
