@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { createTrainingEngine } from '../dist/runtime/engines.js';
 import { crossEntropy } from '../dist/training/losses/index.js';
 import { clipByGlobalNorm, createOptimizer, optimizedParameters } from '../dist/training/optimizers/index.js';
+import { recipeInput } from '../dist/training/recipe.js';
 import { openRecipe } from '../dist/training/recipeFiles.js';
 import { RecordedLoss } from '../dist/training/recordedLoss.js';
 import { allocated } from '../dist/training/recordedUpdate.js';
@@ -51,7 +52,7 @@ async function inTurns(candidates, rounds) {
 async function update() {
   const recipe = await openRecipe(values.recipe, values.set);
   const network = new TrainedNetwork(engine, recipe);
-  const [height, width] = recipe.data.preprocessing.crop;
+  const [height, width] = recipeInput(recipe).sizeOf(recipe.data.preprocessing);
   const { batchSize, model } = recipe;
   const pixels = batchSize * model.inputChannels * height * width;
   const input = Float32Array.from({ length: pixels }, () => Math.random() * 2 - 1);

@@ -6,6 +6,7 @@
  */
 import { parseArgs } from 'node:util';
 import { createTrainingEngine } from '../dist/runtime/engines.js';
+import { recipeInput } from '../dist/training/recipe.js';
 import { openRecipe } from '../dist/training/recipeFiles.js';
 import { TrainedNetwork } from '../dist/training/trainingStep.js';
 
@@ -25,7 +26,7 @@ if (values.engine) process.env.SPIKEFORMER_ENGINE = values.engine;
 const fused = values['no-fused'] ? { fusedMultiplyAdd: false } : {};
 const engine = await createTrainingEngine({ threads: Number(values.threads), ...fused });
 const network = new TrainedNetwork(engine, recipe);
-const [height, width] = recipe.data.preprocessing.crop;
+const [height, width] = recipeInput(recipe).sizeOf(recipe.data.preprocessing);
 const { batchSize, model } = recipe;
 const input = Float32Array.from(
   { length: batchSize * model.inputChannels * height * width },

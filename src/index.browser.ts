@@ -4,8 +4,7 @@
  * @packageDocumentation
  */
 
-import { ownBytes } from './api/images.js';
-import type { ImageSource, Model } from './api/model.js';
+import type { ImageSource, Model, RecordingSource } from './api/model.js';
 import {
   type CheckpointSource,
   type LoadOptions,
@@ -13,13 +12,17 @@ import {
   modelFrom,
   type Platform,
 } from './api/openModel.js';
+import { ownBytes } from './api/samples.js';
 import { ImageError } from './data/errors.js';
+import { sourceFromBlob, sourceFromBytes } from './data/events/byteSource.js';
+import { readEvents } from './data/events/openEvents.js';
 import { fetchImage } from './data/fetchImage.js';
 import { type RgbImage, rgbFromRgba } from './data/image.js';
 import { UsageError } from './errors.js';
 import { openCheckpoint } from './interop/openCheckpoint.js';
 import { fileFromBlob, fileFromBytes, type RandomAccessFile } from './interop/randomAccessFile.js';
 import { openRemoteFile } from './interop/remoteFile.js';
+import type { RecordedEvents } from './modalities/events/eventsInput.js';
 
 export * from './api/common.js';
 
@@ -35,11 +38,23 @@ export function loadModel(source: ModelSource = {}, options: LoadOptions = {}): 
   return modelFrom(source, options, platform);
 }
 
-const platform: Platform = { decode, open: async (source) => openCheckpoint(await checkpointFile(source)) };
+const platform: Platform = {
+  decode: { image: decode, events: readRecording },
+  open: async (source) => openCheckpoint(await checkpointFile(source)),
+};
 
 async function checkpointFile(source: CheckpointSource): Promise<RandomAccessFile> {
   if (typeof source === 'string' || source instanceof URL) return openRemoteFile(source);
   return source instanceof Blob ? fileFromBlob(source) : fileFromBytes(ownBytes(source));
+}
+
+/** The whole recording in memory, whatever its format. */
+async function readRecording(recording: RecordingSource): Promise<RecordedEvents> {
+  if (typeof recording === 'string' || recording instanceof URL)
+    return readEvents(sourceFromBytes(await fetchImage(recording), String(recording)));
+  if (recording instanceof Uint8Array) return readEvents(sourceFromBytes(recording));
+  if (recording instanceof ArrayBuffer) return readEvents(sourceFromBytes(new Uint8Array(recording)));
+  return recording instanceof Blob ? readEvents(sourceFromBlob(recording)) : recording;
 }
 
 async function decode(image: ImageSource): Promise<RgbImage> {

@@ -4,8 +4,7 @@
  * @packageDocumentation
  */
 import { fileURLToPath } from 'node:url';
-import { ownBytes } from './api/images.js';
-import type { ImageSource, Model } from './api/model.js';
+import type { ImageSource, Model, RecordingSource } from './api/model.js';
 import {
   type CheckpointSource,
   type LoadOptions,
@@ -13,7 +12,11 @@ import {
   modelFrom,
   type Platform,
 } from './api/openModel.js';
+import { ownBytes } from './api/samples.js';
 import { decodeImage } from './data/decode.js';
+import { sourceFromBlob, sourceFromBytes } from './data/events/byteSource.js';
+import { readEvents } from './data/events/openEvents.js';
+import { readEventFile } from './data/events/readEventFile.js';
 import { fetchImage } from './data/fetchImage.js';
 import type { RgbImage } from './data/image.js';
 import type { Checkpoint } from './interop/checkpoint.js';
@@ -21,6 +24,7 @@ import { openCheckpointFile } from './interop/checkpointFiles.js';
 import { openCheckpoint } from './interop/openCheckpoint.js';
 import { fileFromBlob, fileFromBytes } from './interop/randomAccessFile.js';
 import { openRemoteFile } from './interop/remoteFile.js';
+import type { RecordedEvents } from './modalities/events/eventsInput.js';
 
 export * from './api/common.js';
 export {
@@ -59,7 +63,7 @@ export function loadModel(source: ModelSource = {}, options: LoadOptions = {}): 
   return modelFrom(source, options, platform);
 }
 
-const platform: Platform = { decode, open };
+const platform: Platform = { decode: { image: decode, events: readRecording }, open };
 
 async function open(source: CheckpointSource): Promise<Checkpoint> {
   if (typeof source === 'string') return openCheckpointFile(source);
@@ -81,6 +85,18 @@ async function decode(image: ImageSource): Promise<RgbImage> {
 async function decodeAddress(address: URL): Promise<RgbImage> {
   if (address.protocol === 'file:') return decodeImage(fileURLToPath(address));
   return decodeImage(await fetchImage(address), address.href);
+}
+
+/** The whole recording in memory, whatever its format. */
+async function readRecording(recording: RecordingSource): Promise<RecordedEvents> {
+  if (typeof recording === 'string') return readEventFile(recording);
+  if (recording instanceof URL)
+    return recording.protocol === 'file:'
+      ? readEventFile(fileURLToPath(recording))
+      : readEvents(sourceFromBytes(await fetchImage(recording), recording.pathname));
+  if (recording instanceof Uint8Array) return readEvents(sourceFromBytes(recording));
+  if (recording instanceof ArrayBuffer) return readEvents(sourceFromBytes(new Uint8Array(recording)));
+  return recording instanceof Blob ? readEvents(sourceFromBlob(recording)) : recording;
 }
 
 /** A `File` is told by its name, which plain data have not. */

@@ -63,13 +63,13 @@ export function choicesFolder(environment: Readonly<Record<string, string | unde
 
 /** What a set of choices holds for, as the start of its file's name; the fingerprint completes it. */
 function settingsKey(model: Model): string {
-  const { architecture, configuration, preprocessing, engine } = model;
+  const { architecture, configuration, input, engine } = model;
   // Every configuration begins with its widths; the names are for people who look into the folder.
   const widths = Object.values(configuration).find(Array.isArray) as readonly number[] | undefined;
   const words = [
     ...(architecture === defaultArchitectureName ? [] : [architecture]),
     ...(widths ? [widths.join('.')] : []),
-    preprocessing.crop.join('x'),
+    input.size.join('x'),
     `T${configuration.timeSteps}`,
     engine.name,
     `${engine.threads}threads`,
@@ -125,10 +125,10 @@ function fitting(text: string, model: Model, fingerprint: string): Choices {
     throw new UsageError(`${path.join('.') || 'the whole'}: ${message}`);
   }
   const choices = parsed.data;
-  const { configuration, preprocessing, engine } = model;
+  const { configuration, input, engine } = model;
   const facts = [
     ['another network', choices.model.fingerprint, fingerprint],
-    ['another image size', choices.imageSize.join('×'), preprocessing.crop.join('×')],
+    ['another image size', choices.imageSize.join('×'), input.size.join('×')],
     ['other time steps', choices.timeSteps, configuration.timeSteps],
     ['another engine', choices.engine, engine.name],
     ['other threads', choices.threads, engine.threads],
@@ -201,11 +201,11 @@ export function choicesOf(
   { repConvs, firingRates, kernels }: Tuning,
   measured: Choices['measured'],
 ): Choices {
-  const { configuration, preprocessing, engine, provenance } = model;
+  const { configuration, input, engine, provenance } = model;
   return {
     format,
     model: { name: provenance.name, fingerprint: modelFingerprint(model) },
-    imageSize: [...preprocessing.crop] as [number, number],
+    imageSize: [...input.size] as [number, number],
     timeSteps: configuration.timeSteps,
     engine: engine.name,
     threads: engine.threads,

@@ -4,12 +4,13 @@
  */
 import { matchClasses as classMatching } from '../data/matchClasses.js';
 import { AccuracyCounter, type AccuracyCounts } from '../metrics/accuracy.js';
+import { batchShape, sampleLength } from '../modalities/input.js';
 import { checkOptionNames } from '../optionNames.js';
 import type { Model, RunResult } from './model.js';
 
 /** Preprocessed images with the numbers of their classes in the data. */
 export interface LabelledBatch {
-  /** float32 `[B, 3, H, W]`. */
+  /** float32 `[B, 3, H, W]`, of recordings `[T, B, C, H, W]`. */
   readonly input: Float32Array;
   /** `[B]`. */
   readonly labels: ArrayLike<number>;
@@ -65,8 +66,8 @@ export async function runAll<Batch extends { readonly input: Float32Array }>(
   const start = performance.now();
   let images = 0;
   let complete = true;
-  const shape = [model.configuration.inputChannels, ...model.preprocessing.crop];
-  const length = shape.reduce((product, size) => product * size, 1);
+  const shape = { ...model.input, channels: model.configuration.inputChannels };
+  const length = sampleLength(shape);
   const drawn = batches[Symbol.asyncIterator]();
   for (;;) {
     const next = await unlessAborted(drawn.next(), options.signal);
@@ -81,7 +82,7 @@ export async function runAll<Batch extends { readonly input: Float32Array }>(
     }
     const { input } = next.value;
     const batch = input.length / length;
-    judge(await model.run({ shape: [batch, ...shape], data: input }), next.value);
+    judge(await model.run({ shape: batchShape(shape, batch), data: input }), next.value);
     images += batch;
     options.onProgress?.(images);
   }

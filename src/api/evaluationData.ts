@@ -5,29 +5,33 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, relative, sep } from 'node:path';
 import { openArchive } from '../data/datasets/archive.js';
-import type { ImageDataset, LabelledImages } from '../data/datasets/images.js';
+import type { AnyDataset, Dataset } from '../data/datasets/dataset.js';
+import type { LabelledImages } from '../data/datasets/images.js';
 import { ignoredNote } from '../data/datasets/layout.js';
 import { openDataset } from '../data/datasets/openDataset.js';
 import { recogniseFolder } from '../data/datasets/recognise.js';
 import { locate, systemPath } from '../data/fileNames.js';
 import { findImageFolder } from '../data/imageFolder.js';
 import { isImageName } from '../data/names.js';
-import type { PreprocessSettings } from '../data/preprocess.js';
 import type { TargetStore } from '../data/targets/registry.js';
 import { UsageError } from '../errors.js';
 import { batchesInOrder } from '../loader/batchesInOrder.js';
 import { imagesOfFolder } from '../loader/imageFolder.js';
 import type { SampleBatch } from '../loader/loader.js';
 import type { Shard } from '../loader/shard.js';
+import type { AnyPreprocessing } from '../modalities/inputs.js';
+import { defaultModality } from '../modalities/names.js';
+import { modalityNamed } from '../modalities/registry.js';
 import { checkOptionNames, described } from '../optionNames.js';
 import type { AnyTask } from '../tasks/registry.js';
 import type { LabelledBatch } from './evaluate.js';
 import { folderFingerprint } from './fingerprint.js';
-import { openTaskDataset } from './taskData.js';
+import { openTaskDataset, type TaskDataOptions } from './taskData.js';
 
 export interface EvaluationDataOptions {
   readonly batch: number;
-  readonly preprocess: PreprocessSettings;
+  /** The model's `input.preprocessing`. */
+  readonly preprocess: AnyPreprocessing;
   /** Image i belongs to shard i mod count. */
   readonly shard?: Shard;
 }
@@ -83,6 +87,8 @@ function datasetData(dataset: LabelledImages, root: string): EvaluationData {
 export interface TaskEvaluationData extends Pick<EvaluationData, 'size' | 'fingerprint' | 'notes'> {
   /** The names of the answers, such as classes. */
   readonly names: readonly string[];
+  /** What messages call a sample. */
+  readonly noun: string;
   /** Beside the samples a batch has the targets that the task compares answers with. */
   batches(options: EvaluationDataOptions): AsyncIterable<Pick<SampleBatch, 'input'>>;
 }
@@ -92,15 +98,20 @@ export interface TaskEvaluationData extends Pick<EvaluationData, 'size' | 'finge
  *
  * @throws ImageError or DataError naming the file when nothing is recognised or targets are wrong.
  */
-export async function openTaskEvaluationData(task: AnyTask, path: string): Promise<TaskEvaluationData> {
-  if (task.targets.reading.from === 'classFolders') {
+export async function openTaskEvaluationData(
+  task: AnyTask,
+  path: string,
+  asked: TaskDataOptions = {},
+): Promise<TaskEvaluationData> {
+  const { modality = defaultModality } = asked;
+  if (task.targets.reading.from === 'classFolders' && modality === defaultModality) {
     const { classes, ...data } = await openEvaluationData(path);
-    return { ...data, names: classes };
+    return { ...data, noun: 'image', names: classes };
   }
-  const dataset = await openTaskDataset(task, path, 'test');
-  const { size, notes = [] } = dataset;
-  const fingerprint = annotatedFingerprint(dataset);
-  return { names: task.targets.names(dataset.targets), size, fingerprint, notes, batches: batchesOf(dataset) };
+  const dataset = await openTaskDataset(task, path, ['test', 'train'], asked);
+  const { size, noun, notes = [] } = dataset;
+  const fingerprint = await contentFingerprint(dataset);
+  return { names: task.targets.names(dataset.targets), noun, size, fingerprint, notes, batches: batchesOf(dataset) };
 }
 
 function drawnFrom(dataset: LabelledImages, fingerprint: string, notes: readonly string[]): EvaluationData {
@@ -108,7 +119,7 @@ function drawnFrom(dataset: LabelledImages, fingerprint: string, notes: readonly
   return { classes, size, fingerprint, notes, batches: batchesOf(dataset) };
 }
 
-function batchesOf<Targets extends TargetStore>(dataset: ImageDataset<Targets>) {
+function batchesOf<Targets extends TargetStore>(dataset: Dataset<unknown, Targets>) {
   return (options: EvaluationDataOptions) => {
     checkOptionNames<EvaluationDataOptions>('batches', options, { batch: true, preprocess: true, shard: true });
     const { batch, preprocess, shard } = options;
@@ -117,11 +128,16 @@ function batchesOf<Targets extends TargetStore>(dataset: ImageDataset<Targets>) 
   };
 }
 
-/** Of names and targets of the images, and of their pixels where they are in memory. */
-function annotatedFingerprint({ store, size, sampleName, target }: ImageDataset): string {
+/** Of names, sizes and targets of the samples, and of decoded values where they are in memory. */
+async function contentFingerprint(dataset: AnyDataset): Promise<string> {
+  const { modality, store, size, sampleName, target, position } = dataset;
   const hash = createHash('sha256');
-  for (let i = 0; i < size; i++) hash.update(`${JSON.stringify([basename(sampleName(i)), target(i)])}\n`);
-  if (store.kind === 'pixels') hash.update(`${store.height} ${store.width} ${store.channels}`).update(store.pixels);
+  const content = modalityNamed(modality).contentOf(store);
+  for (let i = 0; i < size; i++) {
+    hash.update(`${JSON.stringify([basename(sampleName(i)), target(i)])}\n`);
+    if (content.what === 'files') hash.update(`${await content.sizeOf(position(i))}\n`);
+    else for await (const part of content.bytesOf(position(i))) hash.update(part);
+  }
   return `sha256:${hash.digest('hex')}`;
 }
 

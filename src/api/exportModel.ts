@@ -8,13 +8,15 @@ import type { Model } from './model.js';
 
 /** What a file says of the model beside its weights. */
 export function descriptionOf(model: Model): ModelDescription {
-  const { architecture, configuration, task, modality, preprocessing, provenance, hasLabels, labels } = model;
+  const { architecture, configuration, task, modality, input, provenance, hasLabels, labels } = model;
+  const { preprocessing, reading } = input;
   return {
     architecture,
     configuration,
     task,
     modality,
     preprocessing,
+    ...(Object.keys(reading).length > 0 ? { reading } : {}),
     ...(hasLabels ? { labels } : {}),
     description: provenance.description,
     trainedTimeSteps: provenance.trainedTimeSteps ?? null,
@@ -53,6 +55,11 @@ export function onnxParts(model: Model, options: Partial<OnnxOptions> = {}): rea
     repConv: true,
     spikes: true,
   });
-  const settings = { imageSize: model.preprocessing.crop, ...options };
+  const { size, frames } = model.input;
+  const settings = {
+    imageSize: size,
+    ...(frames === undefined || options.step ? {} : { input: 'frames' as const }),
+    ...options,
+  };
   return exportOnnx(model, settings, describedBy(descriptionOf(model))).parts;
 }

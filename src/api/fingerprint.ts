@@ -13,7 +13,8 @@ import type { Model } from './model.js';
 /** Of everything that decides a model's answers: configuration, preprocessing, labels and every weight. Not of the file's format. */
 export function modelFingerprint(model: Model): string {
   const hash = createHash('sha256');
-  const { architecture, configuration, preprocessing } = model;
+  const { architecture, configuration, input } = model;
+  const { preprocessing } = input;
   // Fingerprints of before architectures were named are those of the one that there was.
   const named = architecture === defaultArchitectureName ? {} : { architecture };
   const settings = { ...named, configuration, preprocessing, labels: model.hasLabels ? model.labels : null };

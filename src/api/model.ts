@@ -1,10 +1,9 @@
 /**
- * A network with its weights, ready to be asked: the one object users hold. It knows what an image and a class are; how the network runs is `inference/`'s business.
+ * A network with its weights, ready to be asked: the one object users hold. It knows what a sample and a class are; how the network runs is `inference/`'s business.
  * Platform-neutral; reading files is `loadModel`'s.
  */
 
-import type { RgbImage } from '../data/image.js';
-import { type PreprocessSettings, preprocessedLength, preprocessInto } from '../data/preprocess.js';
+import type { PreprocessSettings } from '../data/preprocess.js';
 import { Countings } from '../energy/countings.js';
 import type { SpikeCounts } from '../energy/spikeCounting.js';
 import type { Engine } from '../engines/kernels.js';
@@ -18,6 +17,8 @@ import { type TuneOptions, type Tuning, tuneRepConvs } from '../inference/tune.j
 import type { FieldTensor, Outputs } from '../inference/types.js';
 import { warningsOf } from '../interop/warnings.js';
 import { rankClasses } from '../metrics/ranking.js';
+import { batchShape, frameLength, sampleLength } from '../modalities/input.js';
+import { type AnyInput, inputOf } from '../modalities/inputs.js';
 import { defaultModality, type ModalityName } from '../modalities/names.js';
 import type { NetworkConfiguration } from '../models/architecture.js';
 import type { UnseenOptions } from '../models/configurations.js';
@@ -26,16 +27,18 @@ import { checkNames, checkOptionNames } from '../optionNames.js';
 import type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
 import { defaultTask, headOf } from '../tasks/registry.js';
 import { checkRunOptions, checkTop } from './checks.js';
-import { checkImages, takeImages } from './images.js';
 import type {
-  ImageSource,
+  ModelInput,
   ModelParts,
   Prediction,
   Provenance,
   RunOptions,
   RunResult,
+  SampleReaders,
+  SampleSource,
   StepResult,
 } from './modelTypes.js';
+import { checkSamples, takeSamples } from './samples.js';
 
 export type * from '../inference/types.js';
 export type * from './modelTypes.js';
@@ -47,12 +50,14 @@ export class Model {
   readonly task: string;
   readonly modality: ModalityName;
   readonly provenance: Provenance;
-  readonly preprocessing: PreprocessSettings;
+  /** What goes into it. */
+  readonly input: ModelInput;
   readonly labels: readonly string[];
   /** False when nobody named the classes and `labels` only numbers them. */
   readonly hasLabels: boolean;
   readonly engine: Engine;
-  readonly #decode: ((image: ImageSource) => Promise<RgbImage>) | undefined;
+  readonly #decode: SampleReaders | undefined;
+  readonly #kind: AnyInput;
   readonly #inference: Inference<SpikeCounts>;
 
   constructor(parts: ModelParts) {
@@ -61,7 +66,10 @@ export class Model {
     this.task = parts.task ?? defaultTask;
     this.modality = parts.modality ?? defaultModality;
     this.provenance = parts.provenance;
-    this.preprocessing = parts.preprocessing;
+    const { preprocessing, reading = {} } = parts;
+    this.#kind = inputOf(this.modality);
+    const [shape, size] = [this.#kind.shapeOf(preprocessing), this.#kind.sizeOf(preprocessing)];
+    this.input = { modality: this.modality, preprocessing, reading, size, ...shape };
     this.labels = parts.labels ?? Array.from({ length: parts.configuration.classes }, (_, index) => `class ${index}`);
     this.hasLabels = parts.labels !== undefined;
     this.engine = parts.engine;
@@ -79,6 +87,15 @@ export class Model {
   /** What a person should know before believing the answers, a sentence each; none for a network used as it was trained. */
   get warnings(): readonly string[] {
     return warningsOf(this);
+  }
+
+  /** How images become its input. Of a model that looks at something else it throws UsageError: see `input`. */
+  get preprocessing(): PreprocessSettings {
+    const { modality, preprocessing } = this.input;
+    if ('crop' in preprocessing) return preprocessing;
+    throw new UsageError(
+      `preprocessing: this model takes ${modality}, not images; its settings are input.preprocessing`,
+    );
   }
 
   /** The network as its architecture defines it, before anything is rewritten. */
@@ -100,14 +117,16 @@ export class Model {
    */
   reconfigured(changes: UnseenOptions, engine: Engine): Model {
     checkNames('reconfigured', changes, architectureOf(this).unseen);
+    const network = describeNetwork(this.architecture, { ...this.configuration, ...changes });
     return new Model({
-      ...describeNetwork(this.architecture, { ...this.configuration, ...changes }),
+      ...network,
       task: this.task,
       modality: this.modality,
       parameters: this.parameters,
       engine,
       provenance: this.provenance,
-      preprocessing: this.preprocessing,
+      preprocessing: this.#kind.withTimeSteps(this.input.preprocessing, network.configuration.timeSteps),
+      reading: this.input.reading,
       prepare: this.#inference.prepare,
       ...(this.hasLabels ? { labels: this.labels } : {}),
       ...(this.#decode ? { decode: this.#decode } : {}),
@@ -169,9 +188,9 @@ export class Model {
     const { inputCurrents, counts = false, timings: _unused, ...record } = options.record ?? {};
     if (inputCurrents)
       throw new UsageError('record: inputCurrents are not kept frame by frame; run the sequence at once');
-    const { meanOutputs, observed, ...answer } = await this.#inference.step(frame, { ...record, observed: counts });
+    const { observed, ...answer } = await this.#inference.step(frame, { ...record, observed: counts });
     const counted = { ...answer, ...(observed ? { counts: observed } : {}) };
-    return this.#withLogits(counted, { logits: answer.outputs, meanLogits: meanOutputs });
+    return this.#withLogits(counted, { logits: answer.outputs, meanLogits: answer.meanOutputs });
   }
 
   /** The scores of a classifier under names of their own. Of other networks, who reads them gets a GraphError that says what there is. */
@@ -196,31 +215,34 @@ export class Model {
   }
 
   /**
-   * The most probable classes of an image, most probable first.
+   * The most probable classes of an image, or of a recording where the model takes these, most probable first.
    *
-   * @throws UsageError when it is no image or `top` is no number of classes; ImageError when it cannot be decoded.
+   * @throws UsageError when it is none or `top` is no number of classes; ImageError or DataError when it cannot be read.
    */
-  async classify(image: ImageSource, top = 5): Promise<readonly Prediction[]> {
+  async classify(image: SampleSource, top = 5): Promise<readonly Prediction[]> {
     checkTop(top);
     const { logits } = await this.run(await this.inputOf([image]));
     return this.rank(logits.data, top);
   }
 
-  /** Decodes and preprocesses images into one batch `[B, 3, H, W]`. */
-  async inputOf(images: readonly ImageSource[]): Promise<FieldTensor> {
-    checkImages(images);
-    const length = preprocessedLength(this.preprocessing);
-    const data = new Float32Array(images.length * length);
-    const shape = [images.length, 3, ...this.preprocessing.crop];
-    const put = (pixels: RgbImage, index: number) => preprocessInto(pixels, this.preprocessing, data, index * length);
-    await takeImages(images, (image) => this.#pixels(image), put);
-    return { shape, data };
+  /** Reads and preprocesses samples into one batch: images `[B, 3, H, W]`, recordings `[T, B, C, H, W]`. */
+  async inputOf(samples: readonly SampleSource[]): Promise<FieldTensor> {
+    const [kind, { input }] = [this.#kind, this];
+    checkSamples(samples, kind);
+    const data = new Float32Array(samples.length * sampleLength(input));
+    const frame = frameLength(input);
+    const put = (sample: unknown, index: number) =>
+      kind.write(sample, input.preprocessing, data, index * frame, samples.length * frame);
+    await takeSamples(samples, kind, (sample) => this.#read(sample), put);
+    return { shape: batchShape(input, samples.length), data };
   }
 
-  async #pixels(image: ImageSource): Promise<RgbImage> {
-    if (!this.#decode)
-      throw new UsageError('image: this model was made without a decoder; pass pixels {width, height, data}');
-    return this.#decode(image);
+  async #read(sample: SampleSource): Promise<unknown> {
+    const { noun, inMemory } = this.#kind;
+    if (this.#decode === undefined)
+      throw new UsageError(`${noun}: this model was made without a decoder; pass ${inMemory}`);
+    const read = this.#decode[this.modality] as (sample: SampleSource) => Promise<unknown>;
+    return read(sample);
   }
 
   /** The `top` most probable classes of one image's logits, most probable first; ties in the order of the classes. */

@@ -1,11 +1,13 @@
 /** What goes into a model and what comes out of it, as types: the vocabulary of `model.ts`. */
 import type { RgbImage } from '../data/image.js';
-import type { PreprocessSettings } from '../data/preprocess.js';
 import type { SpikeCounts } from '../energy/spikeCounting.js';
 import type { Engine } from '../engines/kernels.js';
 import type { Parameters } from '../graph/graph.js';
 import type { FieldTensor, Outputs, Recorded, RecordOptions } from '../inference/types.js';
 import type { ChosenWeights } from '../interop/loadParameters.js';
+import type { RecordedEvents } from '../modalities/events/eventsInput.js';
+import type { SampleShape } from '../modalities/input.js';
+import type { AnyPreprocessing } from '../modalities/inputs.js';
 import type { ModalityName } from '../modalities/names.js';
 import type { NetworkConfiguration } from '../models/architecture.js';
 import type { PrepareOptions } from '../runtime/prepare.js';
@@ -35,9 +37,12 @@ export interface ModelParts {
   readonly parameters: Parameters;
   readonly engine: Engine;
   readonly provenance: Provenance;
-  readonly preprocessing: PreprocessSettings;
-  /** Turns what a person has of an image (a path, bytes, a canvas) into pixels; platforms differ. */
-  readonly decode?: (image: ImageSource) => Promise<RgbImage>;
+  /** Of its modality. */
+  readonly preprocessing: AnyPreprocessing;
+  /** How the data of its training was read, such as in clips; nothing by default. */
+  readonly reading?: object;
+  /** Turns what a person has of a sample (a path, bytes, a canvas) into pixels or events; platforms differ. */
+  readonly decode?: SampleReaders;
   /** Names of the classes, in the order of the logits. */
   readonly labels?: readonly string[];
   /** How the network is rewritten before it runs. */
@@ -48,6 +53,29 @@ export interface ModelParts {
  * An image: a path (in a browser an address), an address as `URL`, a file, the bytes of a file (JPEG, PNG, …), or decoded pixels.
  */
 export type ImageSource = string | URL | Blob | Uint8Array | ArrayBuffer | RgbImage;
+
+/** As {@link ImageSource}, for a model that looks at recordings: a path, an address, a file, the bytes of a recording, or its events. */
+export type RecordingSource = string | URL | Blob | Uint8Array | ArrayBuffer | RecordedEvents;
+
+/** What a model is asked about: of its modality. */
+export type SampleSource = ImageSource | RecordingSource;
+
+/** How a platform reads samples, by their modality. */
+export interface SampleReaders {
+  readonly image: (image: ImageSource) => Promise<RgbImage>;
+  readonly events: (recording: RecordingSource) => Promise<RecordedEvents>;
+}
+
+/** What goes into a model: `frames` time steps (undefined for images), `channels`, and `places`, height and width. */
+export interface ModelInput extends SampleShape {
+  readonly modality: ModalityName;
+  /** How samples become floats: of images `PreprocessSettings`, of recordings `EventPreprocessing`. */
+  readonly preprocessing: AnyPreprocessing;
+  /** How the data of the training was read, such as `{ clip: 0.5 }`; empty by default. */
+  readonly reading: object;
+  /** Height and width that the input is spoken of by. */
+  readonly size: readonly [height: number, width: number];
+}
 
 export interface RunOptions {
   /** What to keep beside the logits. Recording costs memory: kept tensors cannot share theirs. */
@@ -82,4 +110,6 @@ export interface StepResult extends RunResult {
   readonly step: number;
   /** `[B, classes]`: the mean of the logits of all these frames; after T of them what `run` gives for the T frames at once. */
   readonly meanLogits: FieldTensor;
+  /** As `meanLogits`, for every output by its name. */
+  readonly meanOutputs: Outputs;
 }

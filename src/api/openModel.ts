@@ -1,17 +1,11 @@
 /** What `loadModel` does in Node and in the browser alike: a registered name or an open checkpoint becomes a Model. */
-import type { RgbImage } from '../data/image.js';
-import {
-  imagenetPreprocessing,
-  type PreprocessSettings,
-  parsePreprocessSettings,
-  plainPreprocessing,
-} from '../data/preprocess.js';
 import type { Engine } from '../engines/kernels.js';
 import { MetaSpikeformerError, UsageError } from '../errors.js';
 import type { Checkpoint } from '../interop/checkpoint.js';
 import { type CheckpointOptions, checkpointOptionNames, loadParameters } from '../interop/loadParameters.js';
 import { trainedAt } from '../interop/warnings.js';
-import { modalityOfCheckpoint } from '../modalities/names.js';
+import { type AnyPreprocessing, inputOf } from '../modalities/inputs.js';
+import { defaultModality, type ModalityName, modalityOfCheckpoint } from '../modalities/names.js';
 import type { UnseenOptions } from '../models/configurations.js';
 import { demonstrationParameters } from '../models/initialise.js';
 import { describeNetwork, graphOf } from '../models/registry.js';
@@ -20,7 +14,7 @@ import { createEngine, type EngineOptions, engineOptionNames } from '../runtime/
 import { repConvForms } from '../runtime/passes/mergeRepConv.js';
 import type { PrepareOptions } from '../runtime/prepare.js';
 import { headOf, taskOfCheckpoint } from '../tasks/registry.js';
-import { type ImageSource, Model, type ModelParts } from './model.js';
+import { Model, type ModelParts, type SampleReaders } from './model.js';
 import { defaultModelName, movedWeightsHint, registeredModel, weightsAddress } from './shippedModels.js';
 
 /**
@@ -36,9 +30,9 @@ export interface ModelSource {
 
 /** `weights`, `size` and `depths` say what a checkpoint of one's own holds. */
 export interface LoadOptions extends EngineOptions, CheckpointOptions {
-  /** Instead of what the model or checkpoint says (ImageNet's by default). */
-  readonly preprocessing?: PreprocessSettings;
-  /** Side of the square that images become, instead of the preprocessing's sizes; its mean and deviation stay. */
+  /** Instead of what the model or checkpoint says (of images ImageNet's by default): of the model's modality. */
+  readonly preprocessing?: AnyPreprocessing;
+  /** Side of the square that samples become, instead of the preprocessing's sizes; its mean and deviation stay. */
   readonly imageSize?: number;
   /** How the network is rewritten before it runs. */
   readonly prepare?: Omit<PrepareOptions, 'input'>;
@@ -46,9 +40,9 @@ export interface LoadOptions extends EngineOptions, CheckpointOptions {
   readonly weightsAddress?: string | URL;
 }
 
-/** What a platform adds: pixels of images, and checkpoints by path or address. */
+/** What a platform adds: pixels of images, events of recordings, and checkpoints by path or address. */
 export interface Platform {
-  readonly decode: (image: ImageSource) => Promise<RgbImage>;
+  readonly decode: SampleReaders;
   readonly open: (source: CheckpointSource) => Promise<Checkpoint>;
 }
 
@@ -108,7 +102,6 @@ function checkOptions(options: LoadOptions): void {
     throw new UsageError(
       `prepare: repConv: found ${described(form)}, expected ${forms.join(', ')} or a Map of them by layer`,
     );
-  if (options.preprocessing !== undefined) parsePreprocessSettings(options.preprocessing, 'loadModel');
 }
 
 async function modelFromName(name: string, options: LoadOptions, platform: Platform): Promise<Model> {
@@ -129,7 +122,7 @@ async function modelFromName(name: string, options: LoadOptions, platform: Platf
     ...network,
     parameters: demonstrationParameters(graphOf(network), registered.seed),
     provenance: { name, randomWeights: true, description: registered.description },
-    preprocessing: preprocessingOf(options, registered.preprocessing),
+    preprocessing: preprocessingOf(options, { own: registered.preprocessing, source: name }),
   });
 }
 
@@ -169,7 +162,13 @@ async function modelFromCheckpoint(
       weights,
       ...(notes.length > 0 ? { notes } : {}),
     },
-    preprocessing: preprocessingOf(options, description.preprocessing),
+    preprocessing: preprocessingOf(options, {
+      own: description.preprocessing,
+      modality: modalityOfCheckpoint(checkpoint.name, modality),
+      source: checkpoint.name,
+      timeSteps: configuration.timeSteps,
+    }),
+    ...(description.reading ? { reading: description.reading } : {}),
     ...(description.labels ? { labels: description.labels } : {}),
   });
 }
@@ -190,10 +189,28 @@ async function assemble(
   return new Model({ ...parts, engine, decode, ...(options.prepare ? { prepare: options.prepare } : {}) });
 }
 
-function preprocessingOf(options: LoadOptions, own: PreprocessSettings = imagenetPreprocessing): PreprocessSettings {
-  const settings = options.preprocessing ?? own;
-  const { imageSize } = options;
-  return imageSize === undefined ? settings : plainPreprocessing(imageSize, { mean: settings.mean, std: settings.std });
+/** What is known of a model's input before anybody changes it. */
+interface KnownInput {
+  /** As a checkpoint has it. */
+  readonly own: object | undefined;
+  readonly modality?: ModalityName;
+  /** What messages call the model. */
+  readonly source: string;
+  /** Of the network. */
+  readonly timeSteps?: number;
+}
+
+function preprocessingOf(
+  { imageSize, preprocessing }: LoadOptions,
+  { own, modality = defaultModality, source, timeSteps }: KnownInput,
+): AnyPreprocessing {
+  const kind = inputOf(modality);
+  const stored = own === undefined ? kind.assumed : kind.parse(own, source);
+  const settings = preprocessing === undefined ? stored : kind.parse(preprocessing, 'loadModel');
+  if (settings === undefined)
+    throw new UsageError(`${source}: does not say how ${kind.noun}s become its input; give the option preprocessing`);
+  const timed = timeSteps === undefined ? settings : kind.withTimeSteps(settings, timeSteps);
+  return imageSize === undefined ? timed : kind.resized(timed, imageSize);
 }
 
 /** Only what was given: an explicit `undefined` must not hide a default. */

@@ -30,7 +30,8 @@ const schema = z.looseObject({
     fingerprint,
   }),
   /** And the names of its answers, under what the task calls them: for classification `classes`. */
-  data: z.looseObject({ directory: z.string(), images: count, fingerprint }),
+  /** `noun`: what the samples are; images where nothing is said. */
+  data: z.looseObject({ directory: z.string(), images: count, noun: z.string().max(100).optional(), fingerprint }),
   /** Null for all of the data. */
   shard: z.strictObject({ index: count, count: z.int().min(1) }).nullable(),
   /** True when the evaluation was interrupted: `images` says how many were done. */
@@ -57,7 +58,7 @@ interface Named {
 export interface EvaluationParts {
   readonly task: AnyTask;
   readonly model: EvaluationDocument['model'];
-  readonly data: Pick<EvaluationDocument['data'], 'directory' | 'images' | 'fingerprint'>;
+  readonly data: Pick<EvaluationDocument['data'], 'directory' | 'images' | 'noun' | 'fingerprint'>;
   /** Of the data's answers. */
   readonly names: readonly string[];
   readonly shard: EvaluationDocument['shard'];
@@ -75,7 +76,13 @@ export function evaluationDocument(parts: EvaluationParts, fields: object): Eval
     command: 'eval',
     ...(task.name === defaultTask ? {} : { task: task.name }),
     model,
-    data: { directory, images: data.images, [task.targets.called]: names, fingerprint },
+    data: {
+      directory,
+      images: data.images,
+      ...(data.noun === undefined ? {} : { noun: data.noun }),
+      [task.targets.called]: names,
+      fingerprint,
+    },
     shard,
     partial,
     images,

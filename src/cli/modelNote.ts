@@ -1,5 +1,6 @@
 /** How a model is spoken of wherever its answers are shown, in JSON and in words. */
 import type { Model } from '../api/model.js';
+import { inputOf } from '../modalities/inputs.js';
 import { taskNamed } from '../tasks/registry.js';
 import type { Io } from './io.js';
 import { oneLine } from './text.js';
@@ -13,7 +14,7 @@ export interface ModelNote {
   /** Null where nobody says what the weights were trained at. */
   readonly trainedTimeSteps: number | null;
   readonly classes: number;
-  /** Height and width of the images it is shown. */
+  /** Height and width of the images, or frames, that it is shown. */
   readonly imageSize: readonly [number, number];
   readonly engine: string;
   /** What to know before believing the answers, a sentence each. */
@@ -21,7 +22,7 @@ export interface ModelNote {
 }
 
 export function modelNote(model: Model): ModelNote {
-  const { provenance, configuration, preprocessing, engine } = model;
+  const { provenance, configuration, input, engine } = model;
   return {
     name: provenance.name,
     randomWeights: provenance.randomWeights,
@@ -29,7 +30,7 @@ export function modelNote(model: Model): ModelNote {
     timeSteps: configuration.timeSteps,
     trainedTimeSteps: provenance.trainedTimeSteps ?? null,
     classes: configuration.classes,
-    imageSize: preprocessing.crop,
+    imageSize: input.size,
     engine: engine.name,
     warnings: model.warnings,
   };
@@ -42,7 +43,7 @@ export function printModelNote(io: Io, model: Model): void {
   if (note.randomWeights) io.stdout.write(`${yellow('weights are random: the answers mean nothing')}\n`);
   const [height, width] = note.imageSize;
   const threads = `${model.engine.threads} ${model.engine.threads === 1 ? 'thread' : 'threads'}`;
-  const facts = `T = ${note.timeSteps}, ${note.classes} ${taskNamed(model.task).targets.called}, images ${height}×${width}, ${note.engine} engine on ${threads}`;
+  const facts = `T = ${note.timeSteps}, ${note.classes} ${taskNamed(model.task).targets.called}, ${inputOf(model.modality).noun}s ${height}×${width}, ${note.engine} engine on ${threads}`;
   io.stdout.write(`${bold(oneLine(note.name))} ${dim(facts)}\n`);
 }
 

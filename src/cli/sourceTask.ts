@@ -1,21 +1,47 @@
-/** What a model is for, known before its weights are read: from the checkpoint's header. */
+/** What a model is for and what it looks at, known before its weights are read: from the checkpoint's header. */
+import { fileURLToPath } from 'node:url';
+import { registeredModel, weightsAddress } from '../api/shippedModels.js';
+import type { TaskDataOptions } from '../api/taskData.js';
 import { MetaSpikeformerError } from '../errors.js';
 import { openCheckpointFile } from '../interop/checkpointFiles.js';
 import { descriptionOf } from '../interop/modelDescription.js';
+import { modalityOfCheckpoint } from '../modalities/names.js';
 import { type AnyTask, defaultTask, taskNamed } from '../tasks/registry.js';
 
-/** What is wrong with the checkpoint is said when it is loaded; until then it counts as a classifier, as registered models are. */
-export async function taskOfSource(checkpoint: string | undefined): Promise<AnyTask> {
-  if (checkpoint === undefined) return taskNamed(defaultTask);
+/** What data for a model is opened as. */
+export interface AskedData extends TaskDataOptions {
+  readonly task: AnyTask;
+}
+
+/** What is wrong with the checkpoint is said when it is loaded; until then it counts as a classifier of images. */
+export async function dataOfSource({
+  model,
+  checkpoint,
+}: {
+  readonly model?: string | undefined;
+  readonly checkpoint?: string | undefined;
+}): Promise<AskedData> {
   try {
-    const opened = await openCheckpointFile(checkpoint);
-    try {
-      return taskNamed(descriptionOf(opened).task ?? defaultTask);
-    } finally {
-      await opened.close();
-    }
+    const path = checkpoint ?? packaged(model);
+    return path === undefined ? { task: taskNamed(defaultTask) } : await describedBy(path);
   } catch (error) {
-    if (error instanceof MetaSpikeformerError) return taskNamed(defaultTask);
+    if (error instanceof MetaSpikeformerError) return { task: taskNamed(defaultTask) };
     throw error;
+  }
+}
+
+/** Undefined for models without a file. */
+function packaged(model: string | undefined): string | undefined {
+  if (model === undefined || registeredModel(model).kind !== 'trained') return undefined;
+  return fileURLToPath(weightsAddress(model));
+}
+
+async function describedBy(path: string): Promise<AskedData> {
+  const opened = await openCheckpointFile(path);
+  try {
+    const { task = defaultTask, modality, reading } = descriptionOf(opened);
+    return { task: taskNamed(task), modality: modalityOfCheckpoint(path, modality), reading };
+  } finally {
+    await opened.close();
   }
 }

@@ -4,7 +4,6 @@
  * others have none, and files of ours from before a field was written lack it.
  */
 import { z } from 'zod';
-import { type PreprocessSettings, parsePreprocessSettings } from '../data/preprocess.js';
 import { architectureNames } from '../models/registry.js';
 import type { Checkpoint } from './checkpoint.js';
 import { CheckpointError, printable } from './errors.js';
@@ -19,7 +18,8 @@ const descriptionSchema = z.object({
   configuration: z.record(z.string(), z.unknown()).optional(),
   task: name.optional(),
   modality: name.optional(),
-  preprocessing: z.unknown().optional(),
+  preprocessing: z.record(z.string(), z.unknown()).optional(),
+  reading: z.record(z.string(), z.unknown()).optional(),
   labels: z.array(z.string().max(200)).max(100_000).optional(),
   description: z.string().max(2000).optional(),
   trainedTimeSteps: z.number().int().min(1).max(10_000).nullable().optional(),
@@ -35,7 +35,10 @@ export interface ModelDescription {
   readonly task?: string;
   /** The name of what it is asked about; whoever shows it samples knows the modalities. */
   readonly modality?: string;
-  readonly preprocessing?: PreprocessSettings;
+  /** As it is written; the modality's schema checks it. */
+  readonly preprocessing?: object;
+  /** How its data was read, such as in clips of some length; nothing by default. */
+  readonly reading?: object;
   readonly labels?: readonly string[];
   readonly description?: string;
   /**
@@ -64,7 +67,7 @@ export function descriptionOf(checkpoint: Pick<Checkpoint, 'name' | 'metadata'>)
   }
   const parsed = descriptionSchema.safeParse(json);
   if (!parsed.success) throw fail(`is not a model description: ${parsed.error.issues[0]?.message}`);
-  const { configuration, preprocessing, labels, description, trainedTimeSteps } = parsed.data;
+  const { configuration, preprocessing, reading, labels, description, trainedTimeSteps } = parsed.data;
   const { architecture, task, modality } = parsed.data;
   if (architecture !== undefined && !architectureNames().includes(architecture))
     throw fail(
@@ -75,7 +78,8 @@ export function descriptionOf(checkpoint: Pick<Checkpoint, 'name' | 'metadata'>)
     ...(configuration ? { configuration } : {}),
     ...(task === undefined ? {} : { task }),
     ...(modality === undefined ? {} : { modality }),
-    ...(preprocessing === undefined ? {} : { preprocessing: parsePreprocessSettings(preprocessing, checkpoint.name) }),
+    ...(preprocessing === undefined ? {} : { preprocessing }),
+    ...(reading === undefined ? {} : { reading }),
     ...(labels ? { labels } : {}),
     ...(description ? { description } : {}),
     ...(trainedTimeSteps === undefined ? {} : { trainedTimeSteps }),

@@ -8,6 +8,7 @@ import { randomFor } from '../data/seed.js';
 import { type TargetBatch, type TargetStore, targetKindOf } from '../data/targets/registry.js';
 import type { Mixture } from '../data/targets/targetKind.js';
 import { UsageError } from '../errors.js';
+import { frameLength, sampleLength } from '../modalities/input.js';
 import { modalityNamed } from '../modalities/registry.js';
 
 /** What all batches of a loader have in common. Plain data, so that it can be sent to a worker. */
@@ -108,7 +109,8 @@ function beginner<Targets extends TargetStore>(context: BatchContext<Targets>): 
   const modality = modalityNamed(context.modality);
   const preparation = modality.prepare(context.settings, { name, store });
   const kind = targetKindOf(targets);
-  const length = preparation.shape.reduce((product, size) => product * size, 1);
+  const frame = frameLength(preparation.shape);
+  const length = sampleLength(preparation.shape);
   if (preparation.mix && !kind.mixed) {
     throw new UsageError(
       `${name}: mixup and cutmix need class numbers as targets, these are ${kind.name}; leave mix out`,
@@ -120,7 +122,8 @@ function beginner<Targets extends TargetStore>(context: BatchContext<Targets>): 
     const ofSamples: ReturnType<typeof kind.read>[] = new Array(count);
     const put = (sample: unknown, i: number) => {
       const drawn = preparation.draw(sample, randomFor('sample', seed, epoch, firstSample + i));
-      preparation.tensor(preparation.augment(sample, drawn), drawn, input, i * length);
+      // Frames of one time step lie together: [T, B, ...]. What has no time steps of its own is [B, ...] all the same.
+      preparation.tensor(preparation.augment(sample, drawn), drawn, input, i * frame, count * frame);
       ofSamples[i] = kind.transform(kind.read(targets, positions[i]!), drawn.geometry);
     };
     return {

@@ -39,7 +39,7 @@ export type LoaderOptions = BatchingOptions & ModalitySettings;
 
 /** Beside these a batch has what its kind of targets gives: see {@link LoadedBatch}. */
 export interface SampleBatch {
-  /** float32 [B, ...] as the modality lays it out: of images [B, C, H, W], or [B, H, W, C] in the layout `channelsLast`. */
+  /** float32 as the modality lays it out: images [B, C, H, W], or [B, H, W, C] in the layout `channelsLast`; recordings [T, B, C, H, W]. */
   readonly input: Float32Array;
   /** Which samples of the data set these are [B]. */
   readonly indices: Int32Array;

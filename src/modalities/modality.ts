@@ -2,10 +2,15 @@
  * What goes into a network, independently of what is asked about it: how a sample is read, what chance may do to it, and which floats it
  * becomes. One folder beside this file for each kind, and a line in `registry.ts`; the loader and its threads know no more than this.
  */
+
+import type { Dataset } from '../data/datasets/dataset.js';
+import type { Split } from '../data/datasets/layout.js';
 import type { Transform } from '../data/geometry/transform.js';
 import type { RgbImage } from '../data/image.js';
+import type { ClassTargets } from '../data/targets/classes.js';
 import type { Mixture } from '../data/targets/targetKind.js';
 import type { Random } from '../random.js';
+import type { SampleShape } from './input.js';
 
 /** Images, recordings of events, sequences of skeletons. `Store` says as plain data where samples are, so that threads can share it. */
 export interface Modality<Sample, Store, Settings, Drawn extends DrawnChange> {
@@ -20,6 +25,29 @@ export interface Modality<Sample, Store, Settings, Drawn extends DrawnChange> {
   prepare(settings: Settings, source: NamedStore<Store>): Preparation<Sample, Drawn>;
   /** The sample as a person would look at it. */
   picture(sample: Sample): RgbImage;
+  /** A set of samples with class numbers, out of a folder or an archive. Throws DataError naming the file when nothing is recognised. */
+  openLabelled(path: string, options: LabelledOptions): Promise<Dataset<Sample, ClassTargets>>;
+  /** What is stored, to tell this data from other data. */
+  contentOf(store: Store): StoredContent;
+}
+
+/** Beside the split it has what the modality asks of its reading (`InputKind.reading`). */
+export interface LabelledOptions {
+  /** The first that is there, where there are several. */
+  readonly split: Split | readonly [Split, ...Split[]];
+  readonly clip?: number | undefined;
+}
+
+/** Samples as they are stored. */
+export interface StoredContent {
+  /** Whether these are decoded values or files. */
+  readonly what: 'pixels' | 'files';
+  /** Whether reading all of them costs nothing to speak of. */
+  readonly inMemory: boolean;
+  /** Bytes of what a sample is stored in. */
+  sizeOf(position: number): Promise<number>;
+  /** Everything that tells one sample from another. */
+  bytesOf(position: number): AsyncIterable<Uint8Array | string>;
 }
 
 export interface NamedStore<Store> {
@@ -36,14 +64,18 @@ export interface DrawnChange {
 
 /** How the samples of one loader become floats. */
 export interface Preparation<Sample, Drawn extends DrawnChange> {
-  /** Of one sample's floats, as they lie in a batch. */
-  readonly shape: readonly number[];
+  /** Of one sample's floats. */
+  readonly shape: SampleShape;
   /** Draws all that chance decides about one sample, in an order that does not depend on its content. Throws DataError when it cannot fit. */
   draw(sample: Sample, random: Random): Drawn;
   /** The sample as it was drawn to be. */
   augment(sample: Sample, drawn: Drawn): Sample;
-  /** Writes the floats of an augmented sample from `offset` on. */
-  tensor(sample: Sample, drawn: Drawn, batch: Float32Array, offset: number): void;
+  /**
+   * Writes the floats of an augmented sample from `offset` on.
+   *
+   * @param frameStride Floats from one time step to the next: in a batch of frames the samples of a step lie together.
+   */
+  tensor(sample: Sample, drawn: Drawn, batch: Float32Array, offset: number, frameStride: number): void;
   /** Mixes the samples of a batch of `count` in place, and says how, for their targets. Absent when it is not asked for. */
   readonly mix?: (batch: Float32Array, count: number, random: Random) => Mixture;
 }

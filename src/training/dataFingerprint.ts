@@ -3,13 +3,11 @@
  * on another disk is the same data), nor do dates. Packed, it travels in the state of the run.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { open, stat } from 'node:fs/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { z } from 'zod';
-import { type ImageStore, readImage } from '../data/datasets/imageStore.js';
-import type { ImageDataset } from '../data/datasets/images.js';
-import { DataError } from '../data/errors.js';
-import { reasonOf } from '../interop/fileReasons.js';
+import type { AnyDataset } from '../data/datasets/dataset.js';
+import type { StoredContent } from '../modalities/modality.js';
+import { modalityNamed } from '../modalities/registry.js';
 import { clipped } from './plainData.js';
 
 export interface DataFingerprint {
@@ -36,39 +34,32 @@ const readInFull = 2 ** 29;
 const together = 64;
 
 /** @param like How the fingerprint it is to be compared with was made. */
-export async function fingerprintOf(dataset: ImageDataset, like?: DataFingerprint): Promise<DataFingerprint> {
-  const { store, size, targets } = dataset;
+export async function fingerprintOf(dataset: AnyDataset, like?: DataFingerprint): Promise<DataFingerprint> {
+  const { modality, store, size, targets } = dataset;
   const classes = targets.kind === 'classes' ? targets.classes : [];
   const names = Array.from({ length: size }, (_, i) => nameOf(dataset, i));
   const sums = new Uint8Array(size * sumBytes);
   const put = (i: number, hash: Hash) => sums.set(hash.digest().subarray(0, sumBytes), i * sumBytes);
-  if (store.kind === 'pixels') {
-    for (let i = 0; i < size; i++) put(i, withTarget(pixelSum(store, dataset.position(i)), dataset, i));
-    return { classes, names, sums, summed: { what: 'pixels', every: 1 } };
-  }
-  const sizes = await inGroups(size, (i) => sizeOf(store, dataset.position(i)));
-  const every = like?.summed.what === 'files' ? like.summed.every : samplingFor(store, sizes);
+  const content = modalityNamed(modality).contentOf(store);
+  const isFiles = content.what === 'files';
+  const sizes = isFiles ? await inGroups(size, (i) => content.sizeOf(dataset.position(i))) : [];
+  const every = !isFiles ? 1 : like?.summed.what === 'files' ? like.summed.every : samplingFor(content, sizes);
   await inGroups(size, async (i) => {
-    const hash = createHash('sha256').update(`${sizes[i]}\n`);
-    if (isSampled(names[i]!, every)) await addContent(hash, store, dataset.position(i));
+    const hash = createHash('sha256');
+    if (isFiles) hash.update(`${sizes[i]}\n`);
+    if (isSampled(names[i]!, every)) for await (const part of content.bytesOf(dataset.position(i))) hash.update(part);
     put(i, withTarget(hash, dataset, i));
   });
-  return { classes, names, sums, summed: { what: 'files', every } };
+  return { classes, names, sums, summed: { what: content.what, every } };
 }
 
-function pixelSum(store: Extract<ImageStore, { kind: 'pixels' }>, position: number): Hash {
-  const image = readImage(store, position);
-  if (image instanceof Promise) throw new Error('pixels are never decoded');
-  return createHash('sha256').update(`${image.height} ${image.width}\n`).update(image.data);
-}
-
-/** A class stands in the name of its image. */
-function withTarget(hash: Hash, { targets, target }: ImageDataset, i: number): Hash {
+/** A class stands in the name of its sample. */
+function withTarget(hash: Hash, { targets, target }: AnyDataset, i: number): Hash {
   return targets.kind === 'classes' ? hash : hash.update(`\n${JSON.stringify(target(i))}`);
 }
 
 /** Class, if there are classes, and place below the class's folder; what has no file is named by its number. */
-function nameOf(dataset: ImageDataset, i: number): string {
+function nameOf(dataset: AnyDataset, i: number): string {
   const { targets } = dataset;
   const name = dataset.sampleName(i);
   const parts = name.split(/[\\/]/).map((part) => part.normalize());
@@ -80,42 +71,15 @@ function nameOf(dataset: ImageDataset, i: number): string {
   return [label, ...parts.slice(folder < 0 ? -1 : folder + 1)].join('/');
 }
 
-type Files = Exclude<ImageStore, { kind: 'pixels' }>;
-
-async function sizeOf(store: Files, position: number): Promise<number> {
-  if (store.kind === 'encoded') return store.ends[position]! - (position === 0 ? 0 : store.ends[position - 1]!);
-  return reading(store.paths[position]!, async (path) => (await stat(path)).size);
-}
-
 /** Chosen by name and not by number, so that an image more or less does not choose others. */
 function isSampled(name: string, every: number): boolean {
   return every === 1 || createHash('sha256').update(name).digest().readUInt32LE(0) % every === 0;
 }
 
-function samplingFor(store: Files, sizes: readonly number[]): number {
-  if (store.kind === 'encoded') return 1;
+function samplingFor({ inMemory }: StoredContent, sizes: readonly number[]): number {
+  if (inMemory) return 1;
   const total = sizes.reduce((sum, size) => sum + size, 0);
   return Math.max(1, 2 ** Math.ceil(Math.log2(total / readInFull)));
-}
-
-async function addContent(hash: Hash, store: Files, position: number): Promise<void> {
-  if (store.kind === 'encoded') {
-    hash.update(store.bytes.subarray(position === 0 ? 0 : store.ends[position - 1]!, store.ends[position]!));
-    return;
-  }
-  await reading(store.paths[position]!, async (path) => {
-    const handle = await open(path);
-    const chunks = handle.createReadStream();
-    for await (const chunk of chunks) hash.update(chunk as Uint8Array);
-  });
-}
-
-async function reading<T>(path: string, read: (path: string) => Promise<T>): Promise<T> {
-  try {
-    return await read(path);
-  } catch (cause) {
-    throw new DataError(`${path}: cannot be read: ${reasonOf(cause as Error)}`, { cause });
-  }
 }
 
 async function inGroups<T>(count: number, work: (i: number) => Promise<T>): Promise<T[]> {

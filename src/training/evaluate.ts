@@ -1,16 +1,17 @@
 /** How good weights are on a data set, by a task's metric, with the inference engine: batch norms folded, spikes as they will be in use. */
-import type { ImageDataset } from '../data/datasets/images.js';
-import type { PreprocessSettings } from '../data/preprocess.js';
+import type { AnyDataset } from '../data/datasets/dataset.js';
 import type { Engine } from '../engines/kernels.js';
 import type { Parameters } from '../graph/graph.js';
 import { Inference } from '../inference/inference.js';
 import { networkOf } from '../inference/network.js';
 import { createLoader } from '../loader/loader.js';
+import { batchShape, sampleLength } from '../modalities/input.js';
+import { type AnyPreprocessing, inputOf } from '../modalities/inputs.js';
 import { type AnyMetric, type AskedNetwork, headOf } from '../tasks/registry.js';
 
 export interface EvaluatedNetwork extends AskedNetwork {
   readonly parameters: Parameters;
-  readonly preprocessing: PreprocessSettings;
+  readonly preprocessing: AnyPreprocessing;
 }
 
 /** Images that go through the network at once. */
@@ -23,7 +24,7 @@ const batchSize = 64;
 export async function evaluateFigure(
   createEngine: () => Promise<Engine>,
   { parameters, preprocessing, ...description }: EvaluatedNetwork,
-  dataset: ImageDataset,
+  dataset: AnyDataset,
   metric: AnyMetric,
   isStopped: () => boolean = () => false,
 ): Promise<number | undefined> {
@@ -31,14 +32,13 @@ export async function evaluateFigure(
   const loader = createLoader(dataset, { batchSize, preprocessing, shuffle: false, workers: 0 });
   const network = networkOf(description, parameters, headOf(description.task, description.configuration));
   const inference = new Inference({ name: 'evaluation', network, engine });
-  const { inputChannels } = network.graph;
-  const [height, width] = preprocessing.crop;
+  const shape = inputOf(dataset.modality).shapeOf(preprocessing);
   const counter = metric.counter();
   try {
     for await (const drawn of loader.epoch(0)) {
       if (isStopped()) return undefined;
-      const batch = drawn.input.length / (inputChannels * height * width);
-      const { outputs } = await inference.run({ shape: [batch, inputChannels, height, width], data: drawn.input });
+      const batch = drawn.input.length / sampleLength(shape);
+      const { outputs } = await inference.run({ shape: batchShape(shape, batch), data: drawn.input });
       counter.add(outputs, drawn);
     }
   } finally {

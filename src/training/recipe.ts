@@ -3,8 +3,8 @@
  * seed. The same recipe on the same data gives the same weights. Recipes come from outside and pass one schema.
  */
 import { z } from 'zod';
-import type { PreprocessSettings } from '../data/preprocess.js';
-import type { AugmentationSettings } from '../modalities/image/settings.js';
+import { type AnyAugmentation, type AnyInput, type AnyPreprocessing, inputOf } from '../modalities/inputs.js';
+import { defaultModality, type ModalityName, modalityNames } from '../modalities/names.js';
 import type { ConfigurationSchema, NetworkConfiguration } from '../models/architecture.js';
 import {
   architectureNames,
@@ -16,7 +16,7 @@ import { type AnyMetric, defaultTask, taskNamed } from '../tasks/registry.js';
 import { TrainingError } from './errors.js';
 import { clipped, plainCopy } from './plainData.js';
 import { misfit, problemsIn, type RecipeDraft, type RecipeProblem } from './recipeProblems.js';
-import { lossSchemaOf, recipeSchema } from './recipeSchema.js';
+import { lossSchemaOf, recipeSchema, recipeSchemaOf } from './recipeSchema.js';
 import { assign, parseAssignments } from './settings.js';
 
 /** A recipe as its schema gives it, defaults filled in. */
@@ -29,8 +29,26 @@ export interface RecipeModel extends NetworkConfiguration {
 
 export interface Recipe extends Omit<ParsedRecipe, 'model' | 'data' | 'augmentation'> {
   readonly model: RecipeModel;
-  readonly data: Omit<ParsedRecipe['data'], 'preprocessing'> & { readonly preprocessing: PreprocessSettings };
-  readonly augmentation: AugmentationSettings;
+  readonly data: ParsedRecipe['data'] & DataReading;
+  readonly augmentation: AnyAugmentation;
+}
+
+/** What only some modalities' recipes say of how their data is read. */
+export interface DataReading {
+  /** Seconds of the clips that long recordings are cut into. */
+  readonly clip?: number | undefined;
+}
+
+/** What goes into the network that a recipe trains. */
+export function recipeInput({ data }: { readonly data: { readonly modality?: ModalityName | undefined } }): AnyInput {
+  return inputOf(data.modality);
+}
+
+/** What the recipe asks of the reading of its data, as far as it says something. */
+export function recipeReading({ data = {} }: PartialRecipe): object {
+  const fields = Object.keys(inputOf(data.modality).reading);
+  const said = fields.map((field) => [field, Reflect.get(data, field) as unknown] as const);
+  return Object.fromEntries(said.filter(([, value]) => value !== undefined));
 }
 
 /** How good a network is at what the recipe asks of it. */
@@ -47,10 +65,10 @@ export function recipeNetwork({
   return { architecture, configuration, task };
 }
 
-/** How images become input in a part of a run. */
+/** How samples become input in a part of a run. */
 export interface Phase {
-  readonly preprocessing: PreprocessSettings;
-  readonly augmentation: AugmentationSettings;
+  readonly preprocessing: AnyPreprocessing;
+  readonly augmentation: AnyAugmentation;
 }
 
 /** The phase of an epoch, counted from 0: one of `smallerFirst`, or the recipe's own. Equal phases are the same object. */
@@ -59,8 +77,8 @@ export function phasesOf(recipe: Recipe): (epoch: number) => Phase {
   let end = 0;
   const smaller = recipe.smallerFirst.map(({ epochs, imageSize, augmentation = recipe.augmentation }) => {
     end += epochs;
-    const crop: [number, number] = [imageSize, imageSize];
-    return { end, phase: { preprocessing: { ...whole.preprocessing, resize: imageSize, crop }, augmentation } };
+    const preprocessing = recipeInput(recipe).resized(whole.preprocessing, imageSize) as AnyPreprocessing;
+    return { end, phase: { preprocessing, augmentation } };
   });
   return (epoch) => smaller.find((part) => epoch < part.end)?.phase ?? whole;
 }
@@ -94,9 +112,11 @@ export function checkRecipe(value: unknown): {
   readonly partial: PartialRecipe;
   readonly problems: readonly RecipeProblem[];
 } {
-  const parsed = recipeSchema.safeParse(value);
   const written = isRecord(value) ? value : {};
-  const { architecture, schema, model } = modelIn(written);
+  const modality = modalityIn(written);
+  const ownSchema = recipeSchemaOf(modality);
+  const parsed = ownSchema.safeParse(value);
+  const { architecture, schema, model } = modelIn(written, modality);
   const network = schema.safeParse(model);
   const task = z.safeParse(recipeSchema.shape.task, written.task).data ?? defaultTask;
   const loss = lossSchemaOf(taskNamed(task)).prefault({}).safeParse(written.loss);
@@ -108,8 +128,8 @@ export function checkRecipe(value: unknown): {
     ...(network.success ? [] : problemsIn(network.error, ['model'], model)),
   ];
   const partial = {
-    ...knownFields(recipeSchema, written),
-    data: knownFields(recipeSchema.shape.data, written.data),
+    ...knownFields(ownSchema, written),
+    data: knownFields(ownSchema.shape.data, written.data),
     model: { distillation: false, ...knownFields(schema, model) },
     loss: loss.data,
   } as PartialRecipe;
@@ -129,11 +149,29 @@ interface WrittenModel {
   readonly model: unknown;
 }
 
-function modelIn({ model }: Record<string, unknown>): WrittenModel {
+function modelIn({ model, data }: Record<string, unknown>, modality: ModalityName): WrittenModel {
   if (!isRecord(model)) return { architecture: defaultArchitectureName, schema: architectureOf({}).schema, model };
   const { architecture = defaultArchitectureName, ...configuration } = model;
   const known = architectureNames().find((name) => name === architecture);
-  return { architecture, schema: architectureOf({ architecture: known }).schema, model: configuration };
+  const { schema } = architectureOf({ architecture: known });
+  return { architecture, schema, model: { ...impliedBy(data, modality), ...configuration } };
+}
+
+/** What the preprocessing says of the network by itself: its channels, and as many time steps as there are frames. */
+function impliedBy(
+  data: unknown,
+  modality: ModalityName,
+): { readonly inputChannels?: number; readonly timeSteps?: number } {
+  const input = inputOf(modality);
+  const preprocessing = input.preprocessing.safeParse(isRecord(data) ? data.preprocessing : undefined);
+  if (!preprocessing.success) return {};
+  const { channels, frames } = input.shapeOf(preprocessing.data);
+  return { inputChannels: channels, ...(frames === undefined ? {} : { timeSteps: frames }) };
+}
+
+/** The default where what is written is none: then the schema says so. */
+function modalityIn({ data }: Record<string, unknown>): ModalityName {
+  return modalityNames.find((name) => isRecord(data) && name === data.modality) ?? defaultModality;
 }
 
 function unknownArchitecture(architecture: unknown): RecipeProblem[] {
@@ -159,17 +197,31 @@ function knownFields(
 export function mixesSamples({
   augmentation,
   smallerFirst,
+  data,
 }: {
-  readonly augmentation: PartialRecipe['augmentation'];
-  readonly smallerFirst: PartialRecipe['smallerFirst'];
+  readonly augmentation?: PartialRecipe['augmentation'];
+  readonly smallerFirst?: PartialRecipe['smallerFirst'];
+  readonly data?: PartialRecipe['data'];
 }): boolean {
-  return [augmentation, ...(smallerFirst ?? []).map((part) => part.augmentation)].some((part) => part?.mix);
+  const input = inputOf(data?.modality);
+  const parts = [augmentation, ...(smallerFirst ?? []).map((part) => part.augmentation)];
+  return parts.some((part) => part && input.mixes(part));
 }
 
-function contradictionsOf({ task, model, loss, augmentation, smallerFirst }: PartialRecipe): RecipeProblem[] {
-  if (!task || !loss) return [];
-  const mixes = mixesSamples({ augmentation, smallerFirst });
-  return [...taskNamed(task).contradictions(loss, { model, mixes })];
+function contradictionsOf(recipe: PartialRecipe): RecipeProblem[] {
+  const { task, model, loss } = recipe;
+  const frames = framesContradiction(recipe);
+  if (!task || !loss) return frames;
+  return [...frames, ...taskNamed(task).contradictions(loss, { model, mixes: mixesSamples(recipe) })];
+}
+
+/** Frames come one for each time step, or there is one for all of them. */
+function framesContradiction({ model, data }: PartialRecipe): RecipeProblem[] {
+  if (!data?.preprocessing || model?.timeSteps === undefined) return [];
+  const { frames = model.timeSteps } = inputOf(data.modality).shapeOf(data.preprocessing);
+  if (frames === model.timeSteps) return [];
+  const message = `the network has ${model.timeSteps} time steps, the preprocessing makes ${frames} frames; set both timeSteps and data.preprocessing.timeSteps, or leave model.timeSteps out`;
+  return [{ path: ['model', 'timeSteps'], message }];
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,5 +1,5 @@
 /** What a training run is told, what it reports on its way and what it gives in the end. */
-import type { ImageDataset } from '../data/datasets/images.js';
+import type { AnyDataset } from '../data/datasets/dataset.js';
 import type { Engine } from '../engines/kernels.js';
 import type { TrainingEngine } from '../engines/trainingKernels.js';
 import { UsageError } from '../errors.js';
@@ -9,8 +9,8 @@ import type { Recipe } from './recipe.js';
 
 export interface RunSettings {
   readonly recipe: Recipe;
-  /** The training images; a part is held out if the recipe says so. */
-  readonly dataset: ImageDataset;
+  /** The training samples; a part is held out if the recipe says so. */
+  readonly dataset: AnyDataset;
   /** Folder for state, models and metrics; made if it is not there. */
   readonly output: string;
   /** Called for training and for each evaluation; the wasm engine on all processors by default. */

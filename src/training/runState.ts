@@ -15,7 +15,8 @@ import type { Sums } from '../tasks/task.js';
 import { type DataFingerprint, type PackedFingerprint, unpack } from './dataFingerprint.js';
 import { TrainingError } from './errors.js';
 import { allFinite, requireFiniteTensors } from './finiteness.js';
-import type { MovingAverage } from './movingAverage.js';
+import { MovingAverage } from './movingAverage.js';
+import type { Recipe } from './recipe.js';
 import type { TrainedNetwork } from './trainingStep.js';
 
 const count = z.number().int().min(0);
@@ -92,6 +93,16 @@ export interface RunParts {
   readonly network: TrainedNetwork;
   /** Moving averages of the weights and of the running statistics. */
   readonly averages: { readonly weights: MovingAverage; readonly statistics: MovingAverage } | undefined;
+}
+
+/** As the recipe asks for them, of the network as it begins. */
+export function averagesOf(network: TrainedNetwork, recipe: Recipe): RunParts['averages'] {
+  if (recipe.movingAverage === null) return undefined;
+  const settings = { decay: recipe.movingAverage, warmUp: true };
+  return {
+    weights: new MovingAverage(network.weights, settings),
+    statistics: new MovingAverage(network.statistics, settings),
+  };
 }
 
 export function statePath(output: string): string {

@@ -4,26 +4,25 @@
  */
 import type { Engine } from '../engines/kernels.js';
 import { logitsOutput } from '../graph/outputs.js';
+import type { Shape } from '../graph/shape.js';
 import { Inference } from '../inference/inference.js';
 import { networkOf } from '../inference/network.js';
 import { openCheckpointFile } from '../interop/checkpointFiles.js';
 import { loadParameters } from '../interop/loadParameters.js';
+import type { Normalisation } from '../modalities/input.js';
+import { modalityOfCheckpoint } from '../modalities/names.js';
 import type { TeacherRequest } from '../tasks/task.js';
 import { TrainingError } from './errors.js';
-import type { Recipe } from './recipe.js';
-
-/** `[B, C, H, W]` */
-export type ImageShape = readonly [batch: number, channels: number, height: number, width: number];
+import { type Recipe, recipeInput } from './recipe.js';
 
 export interface Teacher {
-  /** Scores `[B, classes]` for images as the student gets them. */
-  logits(images: Float32Array, shape: ImageShape): Promise<Float32Array>;
+  /**
+   * Scores `[B, classes]` for a batch as the student gets it.
+   *
+   * @param shape `[B, C, H, W]`, or `[T, B, C, H, W]` for frames.
+   */
+  logits(batch: Float32Array, shape: Shape): Promise<Float32Array>;
   dispose(): Promise<void>;
-}
-
-interface Normalisation {
-  readonly mean: readonly number[];
-  readonly std: readonly number[];
 }
 
 type Student = Pick<Recipe, 'model' | 'data'> & { readonly teacher: TeacherRequest };
@@ -52,7 +51,19 @@ async function openOwn(path: string, student: Student, createEngine: () => Promi
       `${path}: this teacher has ${configuration.classes} classes and ${configuration.inputChannels} input channels, the student ${classes} and ${inputChannels}; choose another teacher`,
     );
   }
-  const normalise = normaliser(student, description.preprocessing);
+  const input = recipeInput(student);
+  const seen = modalityOfCheckpoint(path, loaded.modality);
+  if (seen !== input.name)
+    throw new TrainingError(
+      `${path}: this teacher looks at ${seen}, the student at ${input.name}; choose another teacher`,
+    );
+  const { timeSteps } = student.model;
+  if (input.shapeOf(student.data.preprocessing).frames !== undefined && configuration.timeSteps !== timeSteps)
+    throw new TrainingError(
+      `${path}: this teacher has ${configuration.timeSteps} time steps, the student ${timeSteps}: they get the same frames; choose another teacher`,
+    );
+  const own = description.preprocessing && input.normalisation(input.parse(description.preprocessing, path));
+  const normalise = normaliser(student, own);
   const engine = await createEngine();
   const inference = new Inference({
     name: path,
@@ -61,8 +72,7 @@ async function openOwn(path: string, student: Student, createEngine: () => Promi
   });
   return {
     logits: async (images, shape) => {
-      const [, channels, height, width] = shape;
-      const { outputs } = await inference.run({ shape, data: normalise(images, channels, height * width) });
+      const { outputs } = await inference.run({ shape, data: normalise(images, shape) });
       return outputs.get(logitsOutput)!.data;
     },
     dispose: () => inference.dispose(),
@@ -95,14 +105,14 @@ async function openOnnxTeacher(path: string, student: Student): Promise<Teacher>
   const outputName = session.outputNames.includes(logitsOutput) ? logitsOutput : session.outputNames[0];
   if (session.inputNames.length !== 1 || inputName === undefined || outputName === undefined) {
     throw new TrainingError(
-      `${path}: has the inputs ${session.inputNames.join(', ')}; a teacher takes one, images [B, C, H, W]`,
+      `${path}: has the inputs ${session.inputNames.join(', ')}; a teacher takes one, images [B, C, H, W] or frames [T, B, C, H, W]`,
     );
   }
   const { classes } = student.model;
   return {
     logits: async (images, shape) => {
-      const [batch, channels, height, width] = shape;
-      const input = new runtime.Tensor('float32', own(normalise(images, channels, height * width), images), shape);
+      const batch = shape.at(-4);
+      const input = new runtime.Tensor('float32', own(normalise(images, shape), images), shape);
       const results = await session.run({ [inputName]: input }).catch((cause: unknown) => {
         throw new TrainingError(
           `${path}: cannot take images ${shape.join(' × ')}: ${reasonOf(cause)}; export it for that size and batch, or with free axes`,
@@ -143,15 +153,18 @@ function reasonOf(cause: unknown): string {
 function normaliser(
   { data, teacher }: Student,
   own: Normalisation | undefined,
-): (images: Float32Array, channels: number, area: number) => Float32Array {
-  const from: Normalisation = data.preprocessing;
+): (images: Float32Array, shape: Shape) => Float32Array {
+  const from = recipeInput({ data }).normalisation(data.preprocessing);
+  if (from === undefined) return (images) => images;
   const to = teacher.normalisation ?? own ?? from;
   const scale = from.std.map((std, c) => std / to.std[c]!);
   const shift = from.mean.map((mean, c) => (mean - to.mean[c]!) / to.std[c]!);
   if (scale.every((value) => value === 1) && shift.every((value) => value === 0)) return (images) => images;
-  return (images, channels, area) =>
-    images.map((value, i) => {
+  return (images, [, channels = 1, height = 1, width = 1]) => {
+    const area = height * width;
+    return images.map((value, i) => {
       const channel = Math.floor(i / area) % channels;
       return value * scale[channel]! + shift[channel]!;
     });
+  };
 }

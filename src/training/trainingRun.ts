@@ -4,28 +4,35 @@
  */
 import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { holdOut } from '../data/datasets/dataset.js';
-import type { ImageDataset } from '../data/datasets/images.js';
+import { type AnyDataset, holdOut } from '../data/datasets/dataset.js';
 import type { TrainingEngine } from '../engines/trainingKernels.js';
 import type { Parameters } from '../graph/graph.js';
 import type { ModelDescription } from '../interop/modelDescription.js';
 import { writeNodeFile } from '../interop/nodeFile.js';
 import { sweepTemporaries } from '../interop/temporaryFiles.js';
-
 import { createLoader, type Loader, type TrainingBatch } from '../loader/loader.js';
-import { defaultModality } from '../modalities/names.js';
+import { batchShape, sampleLength } from '../modalities/input.js';
 import { createTrainingEngine } from '../runtime/engines.js';
 import { type AnyMetric, taskNamed } from '../tasks/registry.js';
 import { qualified, type Sums } from '../tasks/task.js';
 import { evaluateFigure } from './evaluate.js';
 import { MetricsLog } from './metricsLog.js';
-import { MovingAverage } from './movingAverage.js';
-import { metricOf, type Phase, parseRecipe, phasesOf, type Recipe, recipeNetwork } from './recipe.js';
+import {
+  metricOf,
+  type Phase,
+  parseRecipe,
+  phasesOf,
+  type Recipe,
+  recipeInput,
+  recipeNetwork,
+  recipeReading,
+} from './recipe.js';
 import { prepareFolder, runFiles } from './runFolder.js';
 import { lockRun, type RunLock } from './runLock.js';
 import { originOf, type RunOrigin } from './runOrigin.js';
 import { type CompleteSettings, checkSettings, type RunResult, type RunSettings } from './runSettings.js';
 import {
+  averagesOf,
   freshProgress,
   type Progress,
   type RunParts,
@@ -92,12 +99,12 @@ class TrainingRun {
   readonly #teacher: Teacher | undefined;
   readonly #lock: RunLock;
   readonly #origin: RunOrigin;
-  readonly #training: ImageDataset;
+  readonly #training: AnyDataset;
   readonly #phaseAt: (epoch: number) => Phase;
   #phase: Phase;
   #parts: RunParts;
   #loader: Loader;
-  readonly #validation: ImageDataset | undefined;
+  readonly #validation: AnyDataset | undefined;
   readonly #log: MetricsLog;
   readonly #board: TensorBoardLog;
   readonly #stepsPerEpoch: number;
@@ -117,7 +124,7 @@ class TrainingRun {
     this.#progress = origin.progress;
     const split =
       recipe.data.holdOut > 0
-        ? holdOut(dataset, recipe.data.holdOut, recipe.seed)
+        ? holdOut(dataset, recipe.data.holdOut, recipe.seed, recipe.data.holdOutFrom)
         : { training: dataset, validation: undefined };
     this.#validation = split.validation;
     this.#engine = engine;
@@ -129,7 +136,7 @@ class TrainingRun {
     this.#stepsPerEpoch = Math.floor(this.#loader.batchesPerEpoch / recipe.accumulate);
     this.#totalSteps = Math.max(1, Math.round(this.#stepsPerEpoch * recipe.epochs));
     this.#schedule = scheduleOf(recipe.schedule, this.#stepsPerEpoch, this.#totalSteps);
-    const network = new TrainedNetwork(engine, recipe, this.#phase.preprocessing.crop);
+    const network = new TrainedNetwork(engine, recipe, this.#phase.preprocessing);
     if (settings.startFrom) network.load(settings.startFrom);
     this.#parts = { network, averages: averagesOf(network, recipe) };
     this.#log = new MetricsLog(settings.output);
@@ -179,21 +186,16 @@ class TrainingRun {
     this.#phase = phase;
     await this.#loader.close();
     this.#loader = this.#createLoader();
-    const network = new TrainedNetwork(this.#engine, this.#recipe, phase.preprocessing.crop);
+    const network = new TrainedNetwork(this.#engine, this.#recipe, phase.preprocessing);
     network.continueFrom(this.#parts.network);
     this.#parts = { ...this.#parts, network };
   }
 
   #result(finished: boolean): RunResult {
-    const bestFigure = this.#progress.best?.figure;
+    const { step: steps, best } = this.#progress;
     const { name: figureName } = this.#metric;
-    return {
-      steps: this.#progress.step,
-      finished,
-      bestFigure,
-      figureName,
-      [qualified('best', figureName)]: bestFigure,
-    };
+    const bestFigure = best?.figure;
+    return { steps, finished, bestFigure, figureName, [qualified('best', figureName)]: bestFigure };
   }
 
   async #begin(): Promise<void> {
@@ -275,9 +277,8 @@ class TrainingRun {
   }
 
   async #taught({ input }: TrainingBatch): Promise<Float32Array | undefined> {
-    const [height, width] = this.#phase.preprocessing.crop;
-    const channels = this.#recipe.model.inputChannels;
-    return this.#teacher?.logits(input, [input.length / (channels * height * width), channels, height, width]);
+    const shape = recipeInput(this.#recipe).shapeOf(this.#phase.preprocessing);
+    return this.#teacher?.logits(input, batchShape(shape, input.length / sampleLength(shape)));
   }
 
   async #report(loss: number, figure: number, learningRate: number, gradientNorm: number): Promise<void> {
@@ -368,12 +369,16 @@ class TrainingRun {
   #description(heldOut: number | undefined, epoch: number): ModelDescription {
     const { name, model, task } = this.#recipe;
     const { words } = this.#metric;
+    const reading = recipeReading(this.#recipe);
     const judged =
-      heldOut === undefined ? '' : `, ${words.described(heldOut, `${this.#validation!.size} held-out images`)}`;
+      heldOut === undefined
+        ? ''
+        : `, ${words.described(heldOut, `${this.#validation!.size} held-out ${this.#validation!.noun}s`)}`;
     return {
       ...recipeNetwork(this.#recipe),
-      modality: defaultModality,
+      modality: recipeInput(this.#recipe).name,
       preprocessing: this.#phase.preprocessing,
+      ...(Object.keys(reading).length > 0 ? { reading } : {}),
       labels: [...taskNamed(task).targets.names(this.#settings.dataset.targets)],
       description: `recipe ${name}, ${epoch + 1} epochs${judged}`,
       trainedTimeSteps: model.timeSteps,
@@ -388,13 +393,4 @@ class TrainingRun {
 
 function added(a: Sums, b: Sums): Sums {
   return Object.fromEntries(Object.entries(a).map(([name, value]) => [name, value + b[name]!]));
-}
-
-function averagesOf(network: TrainedNetwork, recipe: Recipe): RunParts['averages'] {
-  if (recipe.movingAverage === null) return undefined;
-  const settings = { decay: recipe.movingAverage, warmUp: true };
-  return {
-    weights: new MovingAverage(network.weights, settings),
-    statistics: new MovingAverage(network.statistics, settings),
-  };
 }

@@ -5,6 +5,7 @@
 import type { TrainingEngine } from '../engines/trainingKernels.js';
 import type { Parameters } from '../graph/graph.js';
 import { elementCount } from '../graph/shape.js';
+import { engineShape, type SampleShape } from '../modalities/input.js';
 import { countSpikes, toChannelsLast } from '../runtime/layout.js';
 import { type AnyObjective, askedGraph, taskNamed } from '../tasks/registry.js';
 import type { Sums } from '../tasks/task.js';
@@ -17,7 +18,7 @@ import {
   type Optimizer,
   optimizedParameters,
 } from './optimizers/index.js';
-import { mixesSamples, type Recipe, recipeNetwork } from './recipe.js';
+import { mixesSamples, type Phase, type Recipe, recipeInput, recipeNetwork } from './recipe.js';
 import { RecordedLoss } from './recordedLoss.js';
 import { RecordedUpdate } from './recordedUpdate.js';
 import { startingParameters } from './startingParameters.js';
@@ -25,7 +26,7 @@ import { type ParameterSlot, recordTraining, type TrainingPlan, trainingSegments
 
 /** A batch as the loader gives it: beside these it has the targets that the recipe's task compares answers with. */
 export interface StepBatch {
-  /** Channels first. */
+  /** Channels first: `[B, C, H, W]`, or frames `[T, B, C, H, W]`. */
   readonly input: Float32Array;
   /** The teacher's answers, when the objective asks for one. */
   readonly teacher?: Float32Array;
@@ -42,20 +43,21 @@ export class TrainedNetwork {
   readonly plan: TrainingPlan;
   readonly optimizer: Optimizer;
   readonly #recipe: Recipe;
+  readonly #sample: SampleShape;
   readonly #layout: readonly OptimizedParameter[];
   readonly #objective: AnyObjective;
   readonly #update: RecordedUpdate;
   /** Undefined where the loss is computed here. */
   readonly #loss: RecordedLoss | undefined;
 
-  /** @param imageSize Height and width of the images; the recipe's own by default. */
+  /** @param preprocessing Which says the shape of the input; the recipe's own by default. */
   constructor(
     engine: TrainingEngine,
     recipe: Recipe,
-    imageSize: readonly [height: number, width: number] = recipe.data.preprocessing.crop,
+    preprocessing: Phase['preprocessing'] = recipe.data.preprocessing,
   ) {
     this.#recipe = recipe;
-    const [height, width] = imageSize;
+    this.#sample = recipeInput(recipe).shapeOf(preprocessing);
     const { surrogate } = recipe;
     this.#objective = taskNamed(recipe.task).objective(recipe.loss, recipe.model);
     let update: RecordedUpdate | undefined;
@@ -63,7 +65,7 @@ export class TrainedNetwork {
     this.plan = recordTraining(
       engine,
       this.#objective.prepare(askedGraph(recipeNetwork(recipe))),
-      [1, recipe.batchSize, height, width, recipe.model.inputChannels],
+      engineShape({ ...this.#sample, channels: recipe.model.inputChannels }, recipe.batchSize),
       { surrogate: { kind: surrogate.kind, alpha: surrogate.alpha }, detachReset: surrogate.detachReset },
       {
         spikeOffsets: recipe.loss.firingRate !== null,
@@ -114,13 +116,13 @@ export class TrainedNetwork {
   /** Forward, loss, backward for one batch; gradients are added to those since `clear`. */
   async accumulate<Batch extends StepBatch>(batch: Batch, share: number): Promise<StepResult> {
     const { program, input } = this.plan;
-    const { inputChannels } = this.#recipe.model;
     // What is read after the first wait is copied: a loader may fill its buffers again.
     const { input: images, ...targets } = batch;
     const compared = Object.fromEntries(Object.entries(targets).map(([name, values]) => [name, ownCopy(values)]));
-    const [, , height, width] = input.shape as [number, number, number, number, number];
-    const size = images.length / (inputChannels * height * width);
-    await program.write(input, toChannelsLast(images, size, inputChannels, height * width));
+    const { inputChannels } = this.#recipe.model;
+    const positions = this.#sample.places.reduce((product, size) => product * size, 1);
+    const frames = images.length / (inputChannels * positions);
+    await program.write(input, toChannelsLast(images, frames, inputChannels, positions));
     await program.run(trainingSegments.forward);
     const { loss: answers, sums } =
       (await this.#loss?.judge(program, compared, share)) ?? (await this.#judge(compared, share));

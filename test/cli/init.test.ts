@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { recipeInput } from '../../src/training/recipe.js';
 import { openRecipe } from '../../src/training/recipeFiles.js';
 import { suggestRecipe } from '../../src/training/suggestRecipe.js';
 import { json, spikeformer, temporaryFolder, writeDarkAndLight } from './support.js';
@@ -77,7 +78,7 @@ describe('init', () => {
       writeFileSync(path, text);
       const recipe = await openRecipe(path, []);
       expect(recipe).toMatchObject({ name: 'a "name" // with all', batchSize, model: { classes } });
-      expect(recipe.data.preprocessing.crop[0]).toBeLessThanOrEqual(Math.max(8, side));
+      expect(recipeInput(recipe).sizeOf(recipe.data.preprocessing)[0]).toBeLessThanOrEqual(Math.max(8, side));
       expect(images - heldOut).toBeGreaterThanOrEqual(batchSize);
       expect(heldOut > 0).toBe(testImages === null && images >= 4);
       expect(steps).toBeGreaterThan(0);

@@ -4,7 +4,6 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { openTaskEvaluationData } from '../../api/evaluationData.js';
 import type { Model } from '../../api/model.js';
-import { preprocessedLength } from '../../data/preprocess.js';
 import {
   defaultEnergyConstants,
   type EnergyConstants,
@@ -23,6 +22,7 @@ import { UsageError } from '../../errors.js';
 import { loadModel } from '../../index.js';
 import { writeNodeFile } from '../../interop/nodeFile.js';
 import { countCorrect } from '../../metrics/accuracy.js';
+import { firstOf, sampleLength } from '../../modalities/input.js';
 import { describeNetwork, graphOf, publishedNetwork } from '../../models/registry.js';
 import { spikeValues } from '../../runtime/spikeValues.js';
 import { taskNamed } from '../../tasks/registry.js';
@@ -148,7 +148,7 @@ async function run(session: Session, options: Options): Promise<void> {
       architecture: model.architecture,
       graph: model.graph,
       configuration: model.configuration,
-      imageSize: model.preprocessing.crop,
+      imageSize: model.input.size,
       ...(trainedTimeSteps === undefined ? {} : { trainedTimeSteps }),
     };
     if (options.rates !== undefined || options.proof) return await withoutImages(session, subject, options, constants);
@@ -251,19 +251,19 @@ async function measure(io: Io, model: Model, options: Options, constants: Energy
       await meter.run(await model.inputOf(chosen.slice(first, first + options.batch)));
     return { measured: meter.result(), data: 'the bundled photographs', correct: undefined };
   }
-  const data = await openTaskEvaluationData(taskNamed(model.task), options.data);
+  const { modality, input: shape } = model;
+  const asked = { modality, reading: shape.reading };
+  const data = await openTaskEvaluationData(taskNamed(model.task), options.data, asked);
   const total = Math.min(data.size, options.images ?? data.size);
-  const progress = startProgress(io, 'energy', total, 'images');
+  const progress = startProgress(io, 'energy', total, `${data.noun}s`);
   const classOf = data.names.map((name) => model.labels.indexOf(name));
   let named = model.hasLabels && !classOf.includes(-1);
   let [done, correct] = [0, 0];
   try {
-    for await (const drawn of data.batches({ batch: options.batch, preprocess: model.preprocessing })) {
+    for await (const drawn of data.batches({ batch: options.batch, preprocess: shape.preprocessing })) {
       const { input }: { readonly input: Float32Array } = drawn;
-      const length = preprocessedLength(model.preprocessing);
-      const batch = Math.min(input.length / length, total - done);
-      const shape = [batch, 3, ...model.preprocessing.crop];
-      const logits = await meter.run({ shape, data: input.subarray(0, batch * length) });
+      const batch = Math.min(input.length / sampleLength(shape), total - done);
+      const logits = await meter.run(firstOf(input, shape, batch));
       const targets = classNumbers(drawn)?.slice(0, batch);
       named &&= targets !== undefined;
       if (named)

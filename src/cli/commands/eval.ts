@@ -44,7 +44,7 @@ import {
   reportDamaged,
 } from '../readingOptions.js';
 import { exitCodes, type Session } from '../session.js';
-import { taskOfSource } from '../sourceTask.js';
+import { dataOfSource } from '../sourceTask.js';
 import { counted, oneLine, printNotes, roughDuration } from '../text.js';
 
 const shardSchema = z
@@ -90,7 +90,10 @@ export function registerEval(program: Command, session: Session): void {
   const command = program
     .command('eval')
     .description('measure accuracy on labelled images')
-    .option('--data <DIR>', 'images: a folder of class folders, a .tar(.gz) of one, CIFAR binaries or idx files');
+    .option(
+      '--data <DIR>',
+      'images: a folder of class folders, a .tar(.gz) of one, CIFAR binaries or idx files; for a model of events recordings, see docs/events.md',
+    );
   addReadingOptions(addEngineOptions(addNetworkOptions(addSourceOptions(command))))
     .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
     .option('--batch <N>', `images at once, 1 to 1024 (default: ${defaultBatch})`)
@@ -114,8 +117,9 @@ async function run(session: Session, options: Options): Promise<void> {
 
 /** The data is looked at first: it is where mistakes are found soonest. */
 async function evaluateData({ io }: Session, directory: string, options: Options): Promise<EvaluationDocument> {
-  const opened = await openTaskEvaluationData(await taskOfSource(options.checkpoint), directory);
-  const { names, size, fingerprint, notes } = opened;
+  const { task: asked, ...about } = await dataOfSource(options);
+  const opened = await openTaskEvaluationData(asked, directory, about);
+  const { names, noun, size, fingerprint, notes } = opened;
   printNotes(io, notes);
   const {
     model: name,
@@ -143,7 +147,7 @@ async function evaluateData({ io }: Session, directory: string, options: Options
     const parts = {
       task,
       model: { ...noteOf(model), fingerprint: modelFingerprint(model) },
-      data: { directory, images: size, fingerprint },
+      data: { directory, images: size, ...(noun === 'image' ? {} : { noun }), fingerprint },
       names,
       shard: options.shard ?? null,
       partial: !complete,
@@ -214,13 +218,13 @@ async function watched(
 ): Promise<EvaluatedPart> {
   const { index, count } = shard ?? { index: 0, count: 1 };
   const total = Math.max(0, Math.ceil((data.size - index) / count));
-  const images = data.batches({ batch, preprocess: model.preprocessing, ...(shard ? { shard } : {}) });
+  const images = data.batches({ batch, preprocess: model.input.preprocessing, ...(shard ? { shard } : {}) });
   const abort = new AbortController();
   const listen = () => io.onInterrupt(() => abort.abort());
   // From the first word on: who sees the evaluation begin can end it.
   const ignore = listen();
   if (!json) printModelNote(io, model);
-  const progress = startProgress(io, 'eval', total, 'images');
+  const progress = startProgress(io, 'eval', total, `${data.noun}s`);
   try {
     const imagesAndSteps = Math.min(batch, total) * model.configuration.timeSteps;
     const batches = interruptible(images, { listen, ignore }, imagesAndSteps);
@@ -238,11 +242,12 @@ function printResult(io: Io, document: EvaluationDocument): void {
   const { images, data, shard, partial, timing } = document;
   const { holds, lines } = taskOf(document).evaluating;
   const print = (line: string) => io.stdout.write(`${line}\n`);
+  const { noun = 'image' } = data;
   const part = shard ? `shard ${shard.index}/${shard.count} of ` : '';
-  if (partial) print(yellow(`partial result: interrupted after ${counted(images, 'image')}`));
-  print(`${oneLine(data.directory)}: ${counted(images, 'image')} of ${part}${data.images}${holds(namesIn(document))}`);
+  if (partial) print(yellow(`partial result: interrupted after ${counted(images, noun)}`));
+  print(`${oneLine(data.directory)}: ${counted(images, noun)} of ${part}${data.images}${holds(namesIn(document))}`);
   for (const line of lines(fieldsIn(document), images)) print(bold(line));
   const speed = timing.imagesPerSecond === null ? 'no' : timing.imagesPerSecond.toFixed(1);
   const machines = timing.threads === null ? ' over all shards' : '';
-  print(dim(`${speed} images/s, decoding included; ${roughDuration(timing.seconds)}${machines}`));
+  print(dim(`${speed} ${noun}s/s, decoding included; ${roughDuration(timing.seconds)}${machines}`));
 }

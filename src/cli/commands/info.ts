@@ -8,6 +8,7 @@ import { type NetworkSummary, stageOf, summarise } from '../../insight/summary.j
 import { openCheckpointFile } from '../../interop/checkpointFiles.js';
 import { type CheckpointOptions, type ChosenWeights, recogniseCheckpoint } from '../../interop/loadParameters.js';
 import { trainedAt, warningsOf } from '../../interop/warnings.js';
+import { inputOf } from '../../modalities/inputs.js';
 import { defaultModality, type ModalityName, modalityOfCheckpoint } from '../../modalities/names.js';
 import type { UnseenOptions } from '../../models/configurations.js';
 import {
@@ -149,13 +150,19 @@ async function describeCheckpoint(path: string, options: CheckpointOptions): Pro
       task: taskOfCheckpoint(path, task),
       modality: modalityOfCheckpoint(path, modality),
       ...trainedAt(description),
-      imageSize: description.preprocessing?.crop ?? defaultImageSize,
+      imageSize: sizeOf(path, modalityOfCheckpoint(path, modality), description.preprocessing),
       weights,
       notes,
     };
   } finally {
     await checkpoint.close();
   }
+}
+
+/** Of a checkpoint that says nothing, ImageNet's. */
+function sizeOf(path: string, modality: ModalityName, preprocessing: object | undefined): Described['imageSize'] {
+  const input = inputOf(modality);
+  return preprocessing === undefined ? defaultImageSize : input.sizeOf(input.parse(preprocessing, path));
 }
 
 function documentOf(described: Described, summary: NetworkSummary, notes: readonly string[]): object {

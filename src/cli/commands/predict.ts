@@ -1,11 +1,13 @@
-/** `predict`: what a model sees in images, one after the other, and what its network did on the first of them. */
+/** `predict`: what a model sees in images or recordings, one after the other, and what its network did on the first of them. */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import type { Model } from '../../api/model.js';
+import type { Model, Outputs, SampleSource } from '../../api/model.js';
 import { MetaSpikeformerError } from '../../errors.js';
 import { formatShape, type Shape } from '../../graph/shape.js';
-import { loadModel } from '../../index.js';
+import { type FieldTensor, loadModel } from '../../index.js';
 import { type StageActivity, stageActivity } from '../../insight/stageActivity.js';
+import { inputOf } from '../../modalities/inputs.js';
+import { modalityNamed } from '../../modalities/registry.js';
 import { type AnyTask, taskNamed } from '../../tasks/registry.js';
 import type { Reading, TextStyle } from '../../tasks/task.js';
 import { Drawings } from '../drawing.js';
@@ -28,7 +30,7 @@ import {
   sourceOptions,
   wholeNumber,
 } from '../options.js';
-import { picturesOf, readPicture, standardInput } from '../pictures.js';
+import { standardInput } from '../pictures.js';
 import {
   addReadingOptions,
   applyReadingOptions,
@@ -36,6 +38,7 @@ import {
   readingOptions,
   reportDamaged,
 } from '../readingOptions.js';
+import { samplesOf } from '../samples.js';
 import { exitCodes, type Session } from '../session.js';
 import { bar, milliseconds, oneLine, percent, saidOnce, table } from '../text.js';
 import { applyChoices } from '../tunedModel.js';
@@ -58,33 +61,28 @@ const schema = z
 
 type Options = z.output<typeof schema>;
 
-/** Beside these it has what the task says of the image: for classification `predictions`. */
-interface ImageResult {
-  readonly image: string;
-  readonly width: number;
-  readonly height: number;
+/** Under the modality's noun, `image` or `recording`, it has the name; and what the task says of the sample: for classification `predictions`. */
+interface SampleResult {
   readonly milliseconds: { readonly decode: number; readonly preprocess: number; readonly network: number };
 }
 
-/** The network's doings on the first image. */
+/** The network's doings on the first sample, whose name is under the modality's noun. */
 interface Details {
-  readonly image: string;
-  /** `[B, C, H, W]`. */
+  /** `[B, C, H, W]`, or `[T, B, C, H, W]` for frames. */
   readonly input: Shape;
   readonly stages: readonly StageActivity[];
   readonly milliseconds: { readonly load: number; readonly compile: number };
 }
 
+/** Under the modality's noun it has the name. */
 interface Failure {
-  readonly image: string;
   readonly message: string;
 }
 
-/** The one document that `--json` prints; docs/cli.md describes it. */
-interface PredictDocument {
-  readonly command: 'predict';
+/** What `--json` prints, with the results under `images` or `recordings`; docs/cli.md describes it. */
+interface Predicted {
   readonly model: ModelNote & { readonly threads: number };
-  readonly images: readonly ImageResult[];
+  readonly results: readonly SampleResult[];
   readonly errors: readonly Failure[];
   readonly details: Details | null;
 }
@@ -96,10 +94,10 @@ const imagenetNote = 'classes are named as in ImageNet-1K, in its usual order; -
 export function registerPredict(program: Command, session: Session): void {
   const command = program
     .command('predict')
-    .description('classify images')
+    .description('classify images, or recordings of events')
     .argument(
       '<IMAGE...>',
-      'JPEG, PNG, WebP, GIF, TIFF or AVIF files, folders of them, http addresses of this machine, or - for standard input',
+      'JPEG, PNG, WebP, GIF, TIFF or AVIF files, folders of them, http addresses of this machine, or - for standard input; for a model of events recordings in any format that is read',
     );
   addReadingOptions(addEngineOptions(addNetworkOptions(addSourceOptions(command))))
     .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
@@ -141,10 +139,14 @@ async function predict(session: Session, images: readonly string[], options: Opt
     const names = await classNames(model, labels);
     const reading = { labels: names.labels, top: topOf(wanted, model), threshold: threshold ?? 0 };
     const drawings = draw === undefined ? undefined : await Drawings.in(draw);
-    const asked = { model, task, names, reading, drawings, details, loadMilliseconds: performance.now() - start };
-    const document = await answer(session.io, asked, images, json);
-    if (document.errors.length > 0) session.exitCode = exitCodes.refused;
-    if (json && document.images.length > 0)
+    const { noun } = inputOf(model.modality);
+    const loadMilliseconds = performance.now() - start;
+    const asked = { model, noun, task, names, reading, drawings, details, loadMilliseconds, steps: json };
+    const { results, ...rest } = await answer(session.io, asked, images, json);
+    if (rest.errors.length > 0) session.exitCode = exitCodes.refused;
+    const { model: note, errors, details: doings } = rest;
+    const document = { command: 'predict', model: note, [`${asked.noun}s`]: results, errors, details: doings };
+    if (json && results.length > 0)
       session.io.stdout.write(`${JSON.stringify({ ...document, ...damagedField(options) }, null, 2)}\n`);
     reportDamaged(session.io, options);
   } finally {
@@ -154,6 +156,10 @@ async function predict(session: Session, images: readonly string[], options: Opt
 
 interface Asked {
   readonly model: Model;
+  /** What a sample is called. */
+  readonly noun: string;
+  /** Whether the decision after every time step is asked for. */
+  readonly steps: boolean;
   readonly task: AnyTask;
   readonly names: ClassNames;
   readonly reading: Reading;
@@ -179,44 +185,48 @@ function topOf(wanted: number | undefined, model: Model): number {
 }
 
 /** A file that cannot be used is reported and the others are answered all the same. */
-async function answer(io: Io, asked: Asked, named: readonly string[], quiet: boolean): Promise<PredictDocument> {
-  const results: ImageResult[] = [];
+async function answer(io: Io, asked: Asked, named: readonly string[], quiet: boolean): Promise<Predicted> {
+  const results: SampleResult[] = [];
   const errors: Failure[] = [];
   let details: Details | null = null;
-  const failed = (image: string, error: unknown) => {
+  const { noun } = asked;
+  const failed = (sample: string, error: unknown) => {
     if (!(error instanceof MetaSpikeformerError)) throw error;
     const message = saidOnce(oneLine(error.message));
-    errors.push({ image, message });
+    errors.push({ [noun]: sample, message });
     io.stderr.write(`spikeformer: ${message}\n`);
   };
   if (!quiet) printModelNote(io, asked.model);
   if (!quiet && asked.names.source === 'imagenet') io.stdout.write(`${io.colours.dim(imagenetNote)}\n`);
   for (const argument of named) {
-    const images = await picturesOf(argument).catch((error: unknown) => failed(argument, error));
-    for (const image of images ?? []) {
+    const samples = await samplesOf(asked.model.modality)
+      .listed(argument)
+      .catch((error: unknown) => failed(argument, error));
+    for (const sample of samples ?? []) {
       try {
         const first = asked.details && details === null;
-        const answered: Answered = await answerOne(io, asked, image, first);
+        const answered: Answered = await answerOne(io, asked, sample, first);
         details ??= answered.details;
         results.push(answered.result);
         if (!quiet) printResult(io, answered);
       } catch (error) {
-        failed(image, error);
+        failed(sample, error);
       }
     }
   }
-  if (!quiet && details) printDetails(io, details, results[0]!);
+  if (!quiet && details) printDetails(io, details, results[0]!, noun);
   return {
-    command: 'predict',
     model: { ...modelNote(asked.model), threads: asked.model.engine.threads },
-    images: results,
+    results,
     errors,
     details,
   };
 }
 
 interface Answered {
-  readonly result: ImageResult;
+  readonly path: string;
+  readonly facts: string;
+  readonly result: SampleResult;
   /** What the task prints of it. */
   readonly lines: readonly string[];
   readonly details: Details | null;
@@ -224,39 +234,58 @@ interface Answered {
 
 async function answerOne(
   io: Io,
-  { model, task, reading, drawings, details, loadMilliseconds }: Asked,
+  { model, noun, task, reading, drawings, details, loadMilliseconds, steps }: Asked,
   path: string,
   first: boolean,
 ): Promise<Answered> {
   const start = performance.now();
-  const pixels = await readPicture(io, path);
+  const samples = samplesOf(model.modality);
+  const sample: SampleSource = await samples.read(io, path);
   const decoded = performance.now();
-  const input = await model.inputOf([pixels]);
+  const input = await model.inputOf([sample]);
   const preprocessed = performance.now();
-  // Every image is recorded alike: another set of kept values would be another plan.
+  // Every sample is recorded alike: another set of kept values would be another plan.
   const recorded = await model.run(input, { record: { firingRates: details } });
   const compile = performance.now() - preprocessed - recorded.milliseconds;
   const { telling } = task;
-  const [answer] = telling.decode(recorded.outputs, [pixels], reading);
+  const picture = modalityNamed(model.modality).picture(sample);
+  const [answer] = telling.decode(recorded.outputs, [picture], reading);
+  const decisions = steps && model.input.frames !== undefined ? await decisionsOf(model, input) : [];
   const result = {
-    image: path,
-    width: pixels.width,
-    height: pixels.height,
+    [noun]: path,
+    ...samples.facts(sample),
     ...telling.json(answer),
+    ...(decisions.length === 0
+      ? {}
+      : { steps: decisions.map((outputs) => telling.json(telling.decode(outputs, [picture], reading)[0])) }),
     milliseconds: {
       decode: decoded - start,
       preprocess: preprocessed - decoded,
       network: recorded.milliseconds,
     },
   };
-  await drawings?.write(path, pixels, telling.draw(answer, pixels));
+  await drawings?.write(path, picture, telling.draw(answer, picture));
   const lines = telling.print(answer, textStyle(io));
-  if (!first) return { result, lines, details: null };
+  const answered = { path, facts: samples.words(sample), result, lines };
+  if (!first) return { ...answered, details: null };
   // Measured on a second run, so that layer times are those of a plan already in use.
   const measured = await model.run(input, { record: { firingRates: true, timings: true } });
   const stages = stageActivity(model.graph, input.shape, measured);
   const times = { load: loadMilliseconds, compile };
-  return { result, lines, details: { image: path, input: input.shape, stages, milliseconds: times } };
+  return { ...answered, details: { [noun]: path, input: input.shape, stages, milliseconds: times } };
+}
+
+/** The outputs after every time step: means over the steps so far. */
+async function decisionsOf(model: Model, { shape, data }: FieldTensor): Promise<readonly Outputs[]> {
+  const [frames, ...frame] = shape as [number, ...number[]];
+  const length = data.length / frames;
+  const decisions: Outputs[] = [];
+  for (let t = 0; t < frames; t++) {
+    const step = await model.step({ shape: frame, data: data.slice(t * length, (t + 1) * length) });
+    decisions.push(step.meanOutputs);
+  }
+  await model.resetState();
+  return decisions;
 }
 
 const barWidth = 24;
@@ -265,15 +294,15 @@ function textStyle({ colours: { bold, dim, cyan } }: Io): TextStyle {
   return { bold, dim, cyan, bar: (share) => bar(share, barWidth) };
 }
 
-function printResult(io: Io, { result, lines }: Answered): void {
+function printResult(io: Io, { path, facts, result, lines }: Answered): void {
   const { bold, dim } = io.colours;
   const { decode, preprocess, network } = result.milliseconds;
   const time = `${milliseconds(decode + preprocess + network)} (network ${milliseconds(network)})`;
-  io.stdout.write(`\n${bold(oneLine(result.image))} ${dim(`${result.width}×${result.height} pixels, ${time}`)}\n`);
+  io.stdout.write(`\n${bold(oneLine(path))} ${dim(`${facts}, ${time}`)}\n`);
   for (const line of lines) io.stdout.write(`  ${line}\n`);
 }
 
-function printDetails(io: Io, details: Details, result: ImageResult): void {
+function printDetails(io: Io, details: Details, result: SampleResult, noun: string): void {
   const { bold, dim } = io.colours;
   const { stages, milliseconds: times } = details;
   const timed = stages.some((stage) => stage.milliseconds !== undefined);
@@ -283,12 +312,13 @@ function printDetails(io: Io, details: Details, result: ImageResult): void {
     firingRate === undefined ? 'no neurons' : percent(firingRate),
     ...(timed ? [milliseconds(time ?? 0)] : []),
   ]);
+  const shown = details.input.length === 4 ? [1, ...details.input] : details.input;
   const [head, ...body] = table([
     ['stage', 'output [T, B, C, H, W]', 'firing rate (%)', ...(timed ? ['time (ms)'] : [])],
-    ['input', formatShape([1, ...details.input]), 'pixels', ...(timed ? [''] : [])],
+    ['input', formatShape(shown), details.input.length === 4 ? 'pixels' : 'frames', ...(timed ? [''] : [])],
     ...rows,
   ]);
-  io.stdout.write(`\nwhat the network did on ${oneLine(details.image)}\n`);
+  io.stdout.write(`\nwhat the network did on ${oneLine(String(Reflect.get(details, noun)))}\n`);
   io.stdout.write(`${[bold(head!), ...body].join('\n')}\n`);
   io.stdout.write(`mean firing rate ${percent(meanRate(stages))} of ${neuronsOf(stages)} neurons per time step\n`);
   const { decode, preprocess, network } = result.milliseconds;

@@ -11,7 +11,7 @@ import { createTrainingEngine, engineNames, maximumThreads } from '../../runtime
 import { defaultTask, taskNamed } from '../../tasks/registry.js';
 import { type FigureWords, qualified } from '../../tasks/task.js';
 import { dataProblems } from '../../training/fit.js';
-import { checkRecipe, draftOf, metricOf } from '../../training/recipe.js';
+import { checkRecipe, draftOf, metricOf, recipeReading } from '../../training/recipe.js';
 import { draftRecipe, recipeNames } from '../../training/recipeFiles.js';
 import { misfit, type RecipeDraft } from '../../training/recipeProblems.js';
 import { checkFolder } from '../../training/runFolder.js';
@@ -137,7 +137,8 @@ async function recipeAndData(options: Options, draft: RecipeDraft) {
   const dataPath = resolve(options.data ?? (await rememberedData(options)));
   const { recipe, partial, problems } = checkRecipe(draft.value);
   const task = taskNamed(partial.task ?? defaultTask);
-  const dataset = await openTaskDataset(task, options.data ?? dataPath, 'train').catch((error: unknown) => {
+  const asked = { modality: partial.data?.modality, reading: recipeReading(partial) };
+  const dataset = await openTaskDataset(task, options.data ?? dataPath, 'train', asked).catch((error: unknown) => {
     if (!(error instanceof MetaSpikeformerError)) throw error;
     if (problems.length > 0) throw misfit(draft, [...problems, { path: [], message: error.message }]);
     if (options.data !== undefined) throw error;

@@ -96,11 +96,15 @@ export function subset<Whole extends AnyDataset>(dataset: Whole, indices: ArrayL
  * Splits a data set into a part to train on and a part to validate on, without overlap, every class in proportion (largest
  * remainders) where targets have classes. `amount` below 1 is a share, from 1 on a number of samples. The same seed gives the same split
  * everywhere. Throws UsageError when either part would be empty.
+ *
+ * @param from Whether any samples are held out, by chance, or the last of each class: neighbours in a recording are nearly the same, and would
+ *   be on both sides.
  */
 export function holdOut<Whole extends AnyDataset>(
   dataset: Whole,
   amount: number,
   seed = 0,
+  from: 'anywhere' | 'end' = 'anywhere',
 ): { training: Whole; validation: Whole } {
   const count = amount < 1 ? Math.round(amount * dataset.size) : amount;
   if (!Number.isSafeInteger(count) || count < 1 || count >= dataset.size) {
@@ -115,7 +119,8 @@ export function holdOut<Whole extends AnyDataset>(
   );
   const held = new Set<number>();
   for (const [group, indices] of members.entries()) {
-    shuffle(indices, randomFor('holdOut', seed, group));
+    if (from === 'end') indices.reverse();
+    else shuffle(indices, randomFor('holdOut', seed, group));
     for (const i of indices.subarray(0, quotas[group])) held.add(i);
   }
   const all = Array.from({ length: dataset.size }, (_, i) => i);

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { type ImageStore, readImage } from '../../data/datasets/imageStore.js';
+import { openDataset } from '../../data/datasets/openDataset.js';
 import { DataError } from '../../data/errors.js';
 import type { RgbImage } from '../../data/image.js';
 import { type PreprocessSettings, parsePreprocessSettings } from '../../data/preprocess.js';
@@ -11,6 +12,7 @@ import { UsageError } from '../../errors.js';
 import { checkOptionNames } from '../../optionNames.js';
 import type { DrawnChange, Modality, NamedStore, Preparation } from '../modality.js';
 import { applySteps, drawSteps, geometryOf } from './augment.js';
+import { imageContent } from './content.js';
 import type { BatchLayout, ImageLayout } from './layout.js';
 import { mixBatch } from './mix.js';
 import { drawErasing, type ErasedRectangle, erase } from './randomErasing.js';
@@ -51,6 +53,8 @@ export const imageModality: Modality<RgbImage, ImageStore, ImageSettings, DrawnI
   waits: ({ kind }) => kind !== 'pixels',
   prepare,
   picture: (image) => image,
+  openLabelled: (path, { split }) => openDataset(path, { split: typeof split === 'string' ? split : split[0] }),
+  contentOf: imageContent,
 };
 
 const formSchema = z.object({
@@ -86,7 +90,7 @@ function prepare(
   const normalise = normaliser(preprocessing, image);
   const { mix, randomErasing } = augmentation;
   return {
-    shape: layout === 'channelsFirst' ? [channels, height, width] : [height, width, channels],
+    shape: { channels, places: [height, width] },
     draw: (sample, random) => {
       const steps = drawSteps(sample, augmentation, preprocessing, random);
       const erased = randomErasing === null ? [] : drawErasing(image, randomErasing, random);

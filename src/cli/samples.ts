@@ -1,0 +1,48 @@
+/** How commands find and read what a model is asked about, for every modality: a line for each. */
+import type { RgbImage } from '../data/image.js';
+import type { RecordedEvents } from '../modalities/events/eventsInput.js';
+import type { ModalityName } from '../modalities/names.js';
+import type { Io } from './io.js';
+import { picturesOf, readPicture } from './pictures.js';
+import { readRecordingFile, recordingsOf } from './recordings.js';
+import { counted } from './text.js';
+
+interface SampleReading<Sample> {
+  /** The samples that an argument names. Throws UsageError when a folder has none. */
+  listed(argument: string): Promise<readonly string[]>;
+  /** Throws an error naming the file when it cannot be read. */
+  read(io: Io, source: string): Promise<Sample>;
+  /** What a document says of a sample. */
+  facts(sample: Sample): Readonly<Record<string, unknown>>;
+  /** The same in words. */
+  words(sample: Sample): string;
+}
+
+const image: SampleReading<RgbImage> = {
+  listed: picturesOf,
+  read: readPicture,
+  facts: ({ width, height }) => ({ width, height }),
+  words: ({ width, height }) => `${width}×${height} pixels`,
+};
+
+const events: SampleReading<RecordedEvents> = {
+  listed: recordingsOf,
+  read: readRecordingFile,
+  facts: (recording) => ({ sensor: recording.sensor ?? null, events: recording.length, seconds: secondsOf(recording) }),
+  words: (recording) => `${counted(recording.length, 'event')} in ${secondsOf(recording).toFixed(3)} s`,
+};
+
+/** From the first to the last event. */
+function secondsOf({ t, length }: RecordedEvents): number {
+  return length === 0 ? 0 : (t[length - 1]! - t[0]!) / 1e6;
+}
+
+/** A reading of which nothing is known but that its own samples fit it. */
+// biome-ignore lint/suspicious/noExplicitAny: what its own functions give and take is between them.
+export type AnySampleReading = SampleReading<any>;
+
+const readings: Readonly<Record<ModalityName, AnySampleReading>> = { image, events };
+
+export function samplesOf(modality: ModalityName): AnySampleReading {
+  return readings[modality];
+}

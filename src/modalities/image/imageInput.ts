@@ -1,0 +1,32 @@
+/** Images as a network's input: torchvision's evaluation transform and what is stored of it. Reads nothing. */
+import type { RgbImage } from '../../data/image.js';
+import {
+  imagenetPreprocessing,
+  type PreprocessSettings,
+  parsePreprocessSettings,
+  plainPreprocessing,
+  preprocessInto,
+  preprocessSettingsSchema,
+} from '../../data/preprocess.js';
+import type { InputKind } from '../input.js';
+import { type AugmentationSettings, augmentationSchema } from './settings.js';
+
+export const imageInput: InputKind<RgbImage, PreprocessSettings, AugmentationSettings> = {
+  name: 'image',
+  noun: 'image',
+  preprocessing: preprocessSettingsSchema,
+  augmentation: augmentationSchema,
+  reading: {},
+  assumed: imagenetPreprocessing,
+  parse: parsePreprocessSettings,
+  shapeOf: ({ crop }) => ({ channels: 3, places: crop }),
+  sizeOf: ({ crop }) => crop,
+  resized: ({ mean, std }, side) => plainPreprocessing(side, { mean, std }),
+  withTimeSteps: (preprocessing) => preprocessing,
+  normalisation: ({ mean, std }) => ({ mean, std }),
+  isSample: (value) => 'width' in value && 'height' in value && 'data' in value,
+  inMemory: 'pixels {width, height, data}',
+  sources: 'a path or an address, a File or Blob, the bytes of an image file',
+  mixes: ({ mix }) => mix !== null && mix !== undefined,
+  write: preprocessInto,
+};
