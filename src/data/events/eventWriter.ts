@@ -31,6 +31,8 @@ export interface EventWriter {
   write(events: Events): void | Promise<void>;
   /** Afterwards the sink holds a whole file. */
   end(): void | Promise<void>;
+  /** Instead of `end`, when the recording cannot be finished; does not throw. */
+  abandon?(): void;
 }
 
 /** The largest values that a format has bits for. */
@@ -94,7 +96,7 @@ export class LimitCheck {
     const { limits } = this.#format;
     if (x > limits.x) return this.#refused(i, `has x = ${x}`, `x up to ${limits.x}`);
     if (y > limits.y) return this.#refused(i, `has y = ${y}`, `y up to ${limits.y}`);
-    return this.#refused(i, `is at ${time} µs`, `times from ${Math.max(0, limits.earliest)} to ${limits.t} µs`);
+    return this.#refused(i, `is at ${time} µs`, `times from ${limits.earliest} to ${limits.t} µs`);
   }
 
   #refused(i: number, found: string, holds: string): DataError {

@@ -64,6 +64,15 @@ class Hdf5Writer implements EventWriter {
   end(): void {
     this.#opened.close();
   }
+
+  /** The library would keep the file open. */
+  abandon(): void {
+    try {
+      this.#opened.close();
+    } catch {
+      // What went wrong is being thrown already.
+    }
+  }
 }
 
 class Column {

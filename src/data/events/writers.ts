@@ -51,11 +51,16 @@ export async function writeEvents(
   const check = new LimitCheck(sink.name, format);
   const writer = await format.start(sink, facts);
   let events = 0;
-  for await (const run of reader.chunks()) {
-    check.check(run);
-    await writer.write(run);
-    events += run.length;
-    onEvents(events);
+  try {
+    for await (const run of reader.chunks()) {
+      check.check(run);
+      await writer.write(run);
+      events += run.length;
+      onEvents(events);
+    }
+  } catch (error) {
+    writer.abandon?.();
+    throw error;
   }
   await writer.end();
 }

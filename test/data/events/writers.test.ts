@@ -274,6 +274,15 @@ describe('what a format cannot hold', () => {
     expect(await refusal('es', [[2 ** 40, 0, 0, 0]])).toMatch(/a pause of 1099511627776 µs/);
   });
 
+  it('hdf5 that cannot be finished leaves nothing, and the next is whole', async () => {
+    const events: readonly Event[] = [...many.slice(0, 2000), [2 ** 60, 1, 1, 1]];
+    expect(await refusal('hdf5', events)).toMatch(
+      /event 2001 is at 1152921504606847000 µs, but hdf5 holds times from -9007199254740991 to/,
+    );
+    const read = await readEvents(sourceFromBytes(await written('hdf5', few), 'a'));
+    expect([event(read, 0), event(read, 1), event(read, 2)]).toEqual(few);
+  });
+
   it('says which formats there are', () => {
     expect(() => formatToWrite('a.xyz')).toThrow(
       /a\.xyz: its extension names no format that can be written; use one of evt2, evt3/,
