@@ -45,15 +45,43 @@ export function fileName({ files }: RecordingStore, file: number): string {
 
 /** One sample, all in memory. Throws DataError naming the file when it cannot be read as a recording. */
 export async function readRecording(store: RecordingStore, position: number): Promise<Recording> {
-  const { files, clips } = store;
+  const { clips } = store;
   const file = fileOf(store, position);
-  const whole =
-    files.kind === 'files'
-      ? await readEventFile(files.paths[file]!)
-      : await readEvents(sourceFromBytes(encodedFile(files, file), files.names[file]!));
-  if (clips === undefined) return whole;
+  if (clips === undefined) return readFile(store, file);
+  const whole = await rememberedFile(store, file);
   const origin = clips.clock === 'stamps' ? 0 : (whole.t[0] ?? 0);
   return { ...whole, ...between(whole, origin + clips.from[position]!, origin + clips.to[position]!) };
+}
+
+function readFile({ files }: RecordingStore, file: number): Promise<Recording> {
+  return files.kind === 'files'
+    ? readEventFile(files.paths[file]!)
+    : readEvents(sourceFromBytes(encodedFile(files, file), files.names[file]!));
+}
+
+/** Events of recordings that clips are cut out of, kept by each thread: about 13 bytes each. */
+const mostRemembered = 8_000_000;
+
+const remembered = new WeakMap<RecordingStore['files'], Map<number, Promise<Recording>>>();
+
+/** Clips of one file come again and again, and the file is read as a whole. What was asked for longest ago is forgotten first. */
+async function rememberedFile(store: RecordingStore, file: number): Promise<Recording> {
+  const known = remembered.get(store.files) ?? new Map<number, Promise<Recording>>();
+  remembered.set(store.files, known);
+  const reading = known.get(file) ?? readFile(store, file);
+  known.delete(file);
+  known.set(file, reading);
+  const recording = await reading.catch((error: unknown) => {
+    known.delete(file);
+    throw error;
+  });
+  let kept = 0;
+  for (const [other, promise] of [...known].reverse()) {
+    if (other !== file) kept += (await promise.catch(() => undefined))?.length ?? 0;
+    else kept += recording.length;
+    if (kept > mostRemembered) known.delete(other);
+  }
+  return recording;
 }
 
 /** Events with `from ≤ t < to`. Times may step back, so that all are looked at. */

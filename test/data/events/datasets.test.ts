@@ -220,3 +220,32 @@ describe('what is no set of recordings', () => {
     );
   });
 });
+
+describe('HARDVS', () => {
+  const files = {
+    'HARDVS/train_label.txt': 'rawevents/walk/a 1.bin 1\nrawevents/run/b 0\n',
+    'HARDVS/test_label.txt': 'rawevents/run/c.bin 2\n',
+    'HARDVS/rawevents/walk/a 1.bin': recording(1, 1),
+    'HARDVS/rawevents/run/b/events.bin': recording(0, 2),
+    'HARDVS/rawevents/run/c.bin': recording(0, 3),
+    'HARDVS/rawframes/run/b/0001.png': 'a picture',
+  };
+
+  it('is split as its lists say, classes by number', async () => {
+    const training = await openBoth(files, { split: 'train' });
+    expect(listed(training)).toEqual([
+      'HARDVS/rawevents/walk/a 1.bin: action 1',
+      'HARDVS/rawevents/run/b/events.bin: action 0',
+    ]);
+    expect(training.targets.classes).toEqual(['action 0', 'action 1', 'action 2']);
+    expect(listed(await openBoth(files, { split: 'test' }))).toEqual(['HARDVS/rawevents/run/c.bin: action 2']);
+  });
+
+  it('refuses folders of pictures, and what is not there', async () => {
+    const open = async (line: string) =>
+      openRecordings(await folderOf({ ...files, 'HARDVS/train_label.txt': line }), { split: 'train' });
+    await expect(open('rawframes/run/b 0')).rejects.toThrow('HARDVS/rawframes/run/b holds pictures; only recordings');
+    await expect(open('rawevents/run/d 0')).rejects.toThrow('line 1: there is no recording HARDVS/rawevents/run/d');
+    await expect(open('nothing')).rejects.toThrow('found "nothing", expected the path of a recording and its class');
+  });
+});

@@ -7,6 +7,7 @@ import { classFolders } from './classFolders.js';
 import { cutIntoClips } from './clips.js';
 import { openFileTree } from './fileTree.js';
 import { gestureTrials } from './gestures.js';
+import { labelLists } from './labelLists.js';
 import type { EventLayout, FoundLayout, PlacedRecordings } from './layout.js';
 import { listedRecordings } from './listedRecordings.js';
 import { sessionIndex } from './sessionIndex.js';
@@ -19,7 +20,7 @@ export interface OpenRecordingsOptions {
 }
 
 /** The more particular first. */
-const layouts: readonly EventLayout[] = [gestureTrials, sessionIndex, listedRecordings, classFolders];
+const layouts: readonly EventLayout[] = [gestureTrials, labelLists, sessionIndex, listedRecordings, classFolders];
 
 /** Throws DataError naming the file when nothing is recognised, the split is absent, or a file is damaged. */
 export async function openRecordings(
