@@ -15,7 +15,7 @@ if (source === undefined || name === undefined) {
   process.exit(2);
 }
 const model = await loadModel({ checkpoint: source }, { threads: 1 });
-const [height = 0, width = 0] = model.preprocessing.crop;
+const [height, width] = model.input.size;
 const layers = countedLayers(model.graph, [height, width], 'trained');
 /** The head, one position per image, is float32 in every precision. */
 const onGrid = new Set(

@@ -41,6 +41,8 @@ export { holdOut } from './data/datasets/dataset.js';
 export type { LabelledImages as Dataset } from './data/datasets/images.js';
 export { openDataset } from './data/datasets/openDataset.js';
 export { decodeImage } from './data/decode.js';
+export { type OpenRecordingsOptions, openRecordings } from './data/events/datasets/openRecordings.js';
+export type { LabelledRecordings } from './data/events/recordings.js';
 export { openImageFolder } from './loader/imageFolder.js';
 export { createTrainingEngine } from './runtime/engines.js';
 export { parseRecipe, type Recipe } from './training/recipe.js';

@@ -1,4 +1,6 @@
 /** Types that the public signatures name beside those that `common.ts` exports, so that whoever uses a signature can name its parts. */
+
+export type { Events, Sensor } from '../data/events/events.js';
 export type { MemoryConstants } from '../energy/constants.js';
 export type { EnergyFindings, EnergySource, EnergySubject } from '../energy/document.js';
 export type { Edge, FedLayer, NetworkForm } from '../energy/edges.js';
@@ -24,6 +26,10 @@ export type { FrameRecordOptions, Outputs, Recorded, RecordOptions } from '../in
 export type { AttentionRole } from '../insight/neuronLayers.js';
 export type { DType } from '../interop/dtype.js';
 export type { TensorData } from '../interop/tensorData.js';
+export type { RecordedEvents } from '../modalities/events/eventsInput.js';
+export type { EventPreprocessing } from '../modalities/events/settings.js';
+export type { SampleShape } from '../modalities/input.js';
+export type { AnyPreprocessing } from '../modalities/inputs.js';
 export type { ModalityName } from '../modalities/names.js';
 export type {
   Architecture,
@@ -47,4 +53,4 @@ export type { AttentionSize, SpikeSum } from '../operators/traits.js';
 export type { EngineName } from '../runtime/engines.js';
 export type { MergedRepConv } from '../runtime/passes/mergeRepConv.js';
 export type { PrepareOptions } from '../runtime/prepare.js';
-export type { ModelParts } from './modelTypes.js';
+export type { ModelInput, ModelParts, RecordingSource, SampleReaders, SampleSource } from './modelTypes.js';

@@ -181,6 +181,12 @@ describe('a training on recordings', () => {
     ]);
     expect(energy.stderr).toBe('');
     expect(JSON.parse(energy.stdout).data).toMatchObject({ images: 3 });
+    for (const command of ['energy', 'tune']) {
+      const environment = { SPIKEFORMER_CACHE: at('cache') };
+      const refused = await spikeformer([command, ...asked], { environment });
+      expect(refused.code).toBe(2);
+      expect(refused.stderr).toContain('this model takes events, and no events come with the program; name some');
+    }
     const info = await spikeformer(['info', '--checkpoint', at('run', 'best.safetensors'), '--json']);
     expect(JSON.parse(info.stdout)).toMatchObject({ modality: 'events', imageSize: [16, 16] });
     const exported = await spikeformer([

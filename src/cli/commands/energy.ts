@@ -245,7 +245,7 @@ interface Measured {
 async function measure(io: Io, model: Model, options: Options, constants: EnergyConstants): Promise<Measured> {
   const meter = new EnergyMeter(model, constants);
   if (options.data === undefined) {
-    const paths = await bundledPhotographs();
+    const paths = await bundledPhotographs(model);
     const chosen = paths.slice(0, options.images);
     for (let first = 0; first < chosen.length; first += options.batch)
       await meter.run(await model.inputOf(chosen.slice(first, first + options.batch)));

@@ -14,7 +14,6 @@ import {
   savedChoices,
 } from '../../api/choices.js';
 import type { FieldTensor, Model } from '../../api/model.js';
-import { decodeImage } from '../../data/decode.js';
 import { UsageError } from '../../errors.js';
 import { loadModel } from '../../index.js';
 import { defaultTuneRounds } from '../../inference/tune.js';
@@ -44,6 +43,7 @@ import {
   readingOptions,
   reportDamaged,
 } from '../readingOptions.js';
+import { samplesOf } from '../samples.js';
 import type { Session } from '../session.js';
 import { percent, table } from '../text.js';
 
@@ -104,7 +104,7 @@ async function tune({ io }: Session, images: readonly string[], options: Options
     }
     // Before anything is measured, which would be lost.
     await checkFolder(folder);
-    const inputs = await inputsOf(model, images.length > 0 ? images : await bundledPhotographs());
+    const inputs = await inputsOf(io, model, images.length > 0 ? images : await bundledPhotographs(model));
     const choices = await measure(io, model, inputs, settings, rounds);
     const file = await saveChoices(folder, model, choices);
     print(io, json, { command: 'tune', ...choices, ...damagedField(options), file });
@@ -142,10 +142,11 @@ async function measure(
   }
 }
 
-/** One image each: what is tuned is the answer to one image. */
-async function inputsOf(model: Model, paths: readonly string[]): Promise<readonly FieldTensor[]> {
+/** One sample each: what is tuned is the answer to one. */
+async function inputsOf(io: Io, model: Model, paths: readonly string[]): Promise<readonly FieldTensor[]> {
   const inputs: FieldTensor[] = [];
-  for (const path of paths) inputs.push(await model.inputOf([await decodeImage(path)]));
+  const { read } = samplesOf(model.modality);
+  for (const path of paths) inputs.push(await model.inputOf([await read(io, path)]));
   return inputs;
 }
 
