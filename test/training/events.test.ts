@@ -201,6 +201,25 @@ describe('a training on recordings', () => {
   }, 60_000);
 });
 
+describe('init for recordings', () => {
+  it('writes a recipe that trains as it is', async () => {
+    const file = at('walks.json');
+    const written = await spikeformer(['init', at('data'), '--modality', 'events', '--output', file, '--json']);
+    expect(written.stderr).toBe('');
+    expect(JSON.parse(written.stdout)).toMatchObject({
+      data: { trainingRecordings: 6, testRecordings: 4, sensor: [34, 34], events: 40, seconds: 0.039 },
+      recipe: { size: [34, 34], timeSteps: 8, heldOut: 0 },
+    });
+    const set = ['--set', 'epochs=1', 'model.embedDim=[4,8,8,8]', 'model.heads=1', 'data.workers=0', 'batchSize=2'];
+    const asked = ['train', '--recipe', file, '--data', at('data'), '--output', at('run'), '--threads', '1'];
+    const trained = await spikeformer([...asked, ...set]);
+    expect(trained.stderr).toContain('epoch 1');
+    expect(trained.code).toBe(0);
+    const told = await spikeformer(['init', at('data'), '--modality', 'events', '--output', file, '--force']);
+    expect(told.stdout).toContain('34×34 pixels, mostly around 40 events in 0.0390 s');
+  }, 60_000);
+});
+
 describe('data held out from the end', () => {
   it('is the last of each class', async () => {
     const data = await openRecordings(at('data'), { split: 'train' });
