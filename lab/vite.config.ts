@@ -9,7 +9,15 @@ import { defineConfig, type Plugin } from 'vite';
 const repository = fileURLToPath(new URL('..', import.meta.url));
 
 /** Packages whose code or fonts end up in the page; their licences ask to travel along. */
-const bundled = ['react', 'react-dom', 'scheduler', 'zod', '@fontsource/ibm-plex-sans', '@fontsource/ibm-plex-mono'];
+const bundled = [
+  'react',
+  'react-dom',
+  'scheduler',
+  'zod',
+  'fzstd',
+  '@fontsource/ibm-plex-sans',
+  '@fontsource/ibm-plex-mono',
+];
 
 function licences(): Plugin {
   return {
@@ -29,6 +37,9 @@ function licences(): Plugin {
 const assetFileNames = ({ names }: { readonly names: readonly string[] }) =>
   names.some((name) => name.endsWith('.safetensors')) ? 'models/[name][extname]' : 'assets/[name]-[hash][extname]';
 
+/** Of 4.8 MB, and loaded only for HDF5 files: the page says that it cannot open these. */
+const external = ['h5wasm'];
+
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   base: './',
@@ -36,7 +47,7 @@ export default defineConfig({
   publicDir: false,
   plugins: [licences()],
   esbuild: { jsx: 'automatic' },
-  worker: { format: 'es', rollupOptions: { output: { assetFileNames } } },
+  worker: { format: 'es', rollupOptions: { external, output: { assetFileNames } } },
   server: { headers: { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' } },
   build: {
     outDir: 'dist',
@@ -45,6 +56,6 @@ export default defineConfig({
     // Photographs, fonts and weights stay files: a page that inlines them loads them before anything shows.
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1000,
-    rollupOptions: { output: { assetFileNames } },
+    rollupOptions: { external, output: { assetFileNames } },
   },
 });
