@@ -15,6 +15,7 @@ import { registerInit } from './commands/init.js';
 import { registerLab } from './commands/lab.js';
 import { registerPredict } from './commands/predict.js';
 import { registerRun } from './commands/run.js';
+import { registerStream } from './commands/stream.js';
 import { registerTrain } from './commands/train.js';
 import { registerTune } from './commands/tune.js';
 import { addExamples, helpFor } from './help.js';
@@ -60,6 +61,7 @@ function createProgram(session: Session): Command {
   registerRun(program, session);
   registerInfo(program, session);
   registerInit(program, session);
+  registerStream(program, session);
   registerTrain(program, session);
   registerExport(program, session);
   registerBench(program, session);

@@ -1,6 +1,7 @@
 /** Whole networks: what engines count while they run, against the spikes that the same run recorded, counted image by image. */
 import { describe, expect, it } from 'vitest';
 import type { SpikeCounts } from '../../src/energy/spikeCounting.js';
+import { StepEnergy } from '../../src/energy/stepEnergy.js';
 import {
   defaultEnergyConstants,
   EnergyMeter,
@@ -123,6 +124,14 @@ describe('counting', () => {
     expect(sum(joined(({ effectiveAcs }) => [effectiveAcs]))).toBe(counts!.effectiveAcs);
     expect(sum(joined(({ effectiveMacs }) => [effectiveMacs]))).toBe(counts!.effectiveMacs);
     expect(steps.map(({ images }) => images)).toEqual([2, 2, 2]);
+    const one = model.reconfigured({ timeSteps: 1 }, model.engine);
+    for (const step of steps) {
+      const meter = new EnergyMeter(one, defaultEnergyConstants);
+      meter.count(step);
+      const energy = new StepEnergy(one.graph, step.size, defaultEnergyConstants).of(step);
+      expect(energy).toBeCloseTo(meter.result().exactMillijoules, 12);
+      expect(energy).toBeGreaterThan(0);
+    }
     await model.dispose();
   });
 });
