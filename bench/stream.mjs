@@ -82,7 +82,9 @@ const parameters = await calibrateFiringRates(
   Number(values.rate) / 100,
 );
 await calibrating.dispose();
-const count = [...parameters].filter(([name]) => !/running_|num_batches/.test(name)).reduce((n, [, v]) => n + v.length, 0);
+const count = [...parameters]
+  .filter(([name]) => !/running_|num_batches/.test(name))
+  .reduce((n, [, v]) => n + v.length, 0);
 
 const rows = [];
 const costs = [];
@@ -92,7 +94,14 @@ for (const perSecond of [0, 1_000, 10_000, 100_000, 300_000, 1_000_000, 3_000_00
   engineName = engine.name;
   const model = new Model(
     /** @type {import('../dist/api/modelTypes.js').ModelParts} */ (
-      /** @type {unknown} */ ({ ...description, modality: 'events', parameters, engine, provenance: { name: 'random' }, preprocessing })
+      /** @type {unknown} */ ({
+        ...description,
+        modality: 'events',
+        parameters,
+        engine,
+        provenance: { name: 'random' },
+        preprocessing,
+      })
     ),
   );
   const energy = values['no-energy'] ? {} : { energy: defaultEnergyConstants };
@@ -119,6 +128,12 @@ for (const perSecond of [0, 1_000, 10_000, 100_000, 300_000, 1_000_000, 3_000_00
   });
   await model.dispose();
 }
-console.log(`${engineName}, ${threads} threads, ${values.precision}, ${count} parameters, ${side} × ${side}, windows of ${microseconds / 1000} ms, about ${values.rate} % fire at 100,000 events/s`);
+console.log(
+  `${engineName}, ${threads} threads, ${values.precision}, ${count} parameters, ${side} × ${side}, windows of ${microseconds / 1000} ms, about ${values.rate} % fire at 100,000 events/s`,
+);
 console.table(rows);
-if (values.plot) await writeFile(values.plot, streamPlot(costs, `A window of 20 ms, 128 × 128, ${(count / 1e6).toFixed(1)} M parameters`));
+if (values.plot)
+  await writeFile(
+    values.plot,
+    streamPlot(costs, `A window of 20 ms, 128 × 128, ${(count / 1e6).toFixed(1)} M parameters`),
+  );

@@ -110,6 +110,14 @@ export class EventDecisions {
     return { ...where, ...this.#answer(), skipped: false, milliseconds: { frame, network }, ...spent };
   }
 
+  /** Prepares the network before the first window comes, which else would wait for it. */
+  async warmUp(): Promise<void> {
+    const { model, energy } = this.#options;
+    const input = { shape: this.#shape, data: this.#frame };
+    await model.step(input, energy ? { record: { counts: true } } : {});
+    await model.resetState();
+  }
+
   /** Begins a new recording. */
   async reset(): Promise<void> {
     await this.#options.model.resetState();

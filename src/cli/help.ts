@@ -43,6 +43,11 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'events recording.csv --order x,y,p,t --sensor 640x480 --json',
     'events - --from evt3 < recording.raw',
   ],
+  stream: [
+    'stream recording.bin',
+    'stream recording.raw --checkpoint net.safetensors --window 20ms --plot stream.svg',
+    'stream - --from evt3 --json < recording.raw',
+  ],
   lab: ['lab', 'lab --port 0'],
   init: ['init photos --output photos.json', 'init photos.tar.gz --output photos.json --force'],
   completion: [

@@ -96,7 +96,7 @@ export class Inference<Observed = never> {
 
   /** Begins a new sequence: membranes go to 0. */
   resetState(): Promise<void> {
-    return this.#inTurn(() => this.#endStream());
+    return this.#inTurn(() => this.#stream?.restart());
   }
 
   /**
@@ -223,6 +223,7 @@ export class Inference<Observed = never> {
   }
 
   async #streamOf(shape: Shape, record: FrameRecordOptions): Promise<Stream<Observed>> {
+    if (this.#stream && !this.#stream.fits(shape, record)) this.#endStream();
     if (this.#stream) {
       this.#stream.check(shape, record);
       return this.#stream;

@@ -23,6 +23,21 @@ export class Stream<Observed> implements Recording<Observed> {
     this.#records = kept(record);
   }
 
+  /** Begins a new sequence with what was compiled for the last: membranes go to 0. */
+  async restart(): Promise<void> {
+    if (this.#steps === 0) return;
+    this.#steps = 0;
+    this.#sums.clear();
+    await this.executable.resetMembranes();
+  }
+
+  /** Whether a sequence can begin with such a frame. */
+  fits(shape: Shape, record: FrameRecordOptions): boolean {
+    if (this.#steps > 0) return true;
+    const alike = formatShape(this.#shape) === formatShape(shape);
+    return alike && kept(record).join() === this.#records.join();
+  }
+
   /** @throws UsageError when the frame cannot follow those before it: another shape, or something to be recorded that was not. */
   check(shape: Shape, record: FrameRecordOptions): void {
     if (formatShape(this.#shape) !== formatShape(shape)) {

@@ -53,7 +53,7 @@ const schema = z
     window: windowSchema.optional(),
     over: wholeNumber(1, 10_000).optional(),
     listen: wholeNumber(0, 65_535).optional(),
-    format: oneOf(eventFormatNames).optional(),
+    from: oneOf(eventFormatNames).optional(),
     empty: oneOf(['skip', 'show']).optional(),
     realtime: z.boolean().default(false),
     reset: z.boolean().default(false),
@@ -85,7 +85,7 @@ export function registerStream(program: Command, session: Session): void {
     )
     .option('--realtime', 'read a file at its own pace')
     .option('--listen <PORT>', 'wait for a connection on this port of this machine instead of reading a file')
-    .option('--format <NAME>', `format of the events (default: recognised): ${eventFormatNames.join(', ')}`)
+    .option('--from <NAME>', `format of the events (default: recognised): ${eventFormatNames.join(', ')}`)
     .option('--strict', 'refuse recordings with faults instead of counting them')
     .option('--no-energy', 'do not count operations')
     .option('--plot <FILE>', 'write time and energy of the windows against their events, as SVG')
@@ -146,7 +146,7 @@ function preprocessingOf(model: Model): EventPreprocessing {
     throw new UsageError(
       `${model.provenance.name}: looks at samples of the kind ${model.modality}, not at events; give a network for events, such as --model ${defaultEventModel}`,
     );
-  return parseEventPreprocessing(model.preprocessing, model.provenance.name);
+  return parseEventPreprocessing(model.input.preprocessing, model.provenance.name);
 }
 
 interface Watched {
@@ -166,7 +166,7 @@ async function watch(io: Io, { options, whole, model, preprocessing, opened, sig
     throw new OptionError('--window: the model was not trained on windows of time; say how long one is, such as 20ms');
   const trained = window.by === 'time' ? window.empty : 'shown';
   const [height, width] = preprocessing.sensor;
-  const { format, strict } = options;
+  const { from: format, strict } = options;
   const reader = await openEvents(opened.source, given({ format, strict, sensor: { width, height } }));
   const decisions = new EventDecisions({
     model,
@@ -176,6 +176,7 @@ async function watch(io: Io, { options, whole, model, preprocessing, opened, sig
     resets: options.reset,
     ...(options.energy ? { energy: defaultEnergyConstants } : {}),
   });
+  await decisions.warmUp();
   const summary = new StreamSummary();
   const print = options.json ? jsonPrinter(io) : textPrinter(io);
   const windows = new LiveWindows(microseconds);
