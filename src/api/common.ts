@@ -2,9 +2,7 @@
 
 export { type ByteSource, sourceFromBlob, sourceFromBytes } from '../data/events/byteSource.js';
 export type { EventFormatName, EventReader, Events, Sensor, Skipped } from '../data/events/events.js';
-export type { Convention } from '../data/events/format.js';
 export { type OpenEventsOptions, openEvents, type Recording, readEvents } from '../data/events/openEvents.js';
-export type { TableOptions } from '../data/events/tableColumns.js';
 export { type RgbImage, rgbFromRgba } from '../data/image.js';
 export {
   imagenetPreprocessing,
@@ -41,12 +39,9 @@ export type { OnnxOptions } from '../interop/onnx/exportOnnx.js';
 export { openCheckpoint } from '../interop/openCheckpoint.js';
 export { fileFromBlob, fileFromBytes, type RandomAccessFile } from '../interop/randomAccessFile.js';
 export { encodeSafetensors } from '../interop/safetensors.js';
-export type { RecordedEvents } from '../modalities/events/eventsInput.js';
-export { type FrameShape, framesOf } from '../modalities/events/frames.js';
+export { framesOf } from '../modalities/events/frames.js';
 export { type LiveWindow, LiveWindows } from '../modalities/events/liveWindows.js';
 export { type EventPreprocessing, parseEventPreprocessing } from '../modalities/events/settings.js';
-export type { SampleShape } from '../modalities/input.js';
-export type { AnyPreprocessing } from '../modalities/inputs.js';
 export { metaSpikeformerSizes, recogniseConfiguration, resolveConfiguration } from '../models/configurations.js';
 export {
   type MetaSpikeformerConfiguration,
@@ -64,16 +59,12 @@ export {
   type FieldTensor,
   type ImageSource,
   Model,
-  type ModelInput,
   type NeuronInput,
   type PackedSpikes,
   type Prediction,
   type Provenance,
-  type RecordingSource,
   type RunOptions,
   type RunResult,
-  type SampleReaders,
-  type SampleSource,
   type SpikeRecord,
   type StepResult,
 } from './model.js';

@@ -6,8 +6,6 @@ export type { ImageDataset } from '../data/datasets/images.js';
 export type { Split } from '../data/datasets/layout.js';
 export type { OpenDatasetOptions } from '../data/datasets/openDataset.js';
 export type { DecodingOptions } from '../data/datasets/smallImages.js';
-export type { EventFormatName, Skipped } from '../data/events/events.js';
-export type { Recording } from '../data/events/openEvents.js';
 export type { Clips, RecordingStore } from '../data/events/recordingStore.js';
 export type { RecordingDataset } from '../data/events/recordings.js';
 export type { Box } from '../data/geometry/boxes.js';

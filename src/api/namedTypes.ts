@@ -1,6 +1,7 @@
 /** Types that the public signatures name beside those that `common.ts` exports, so that whoever uses a signature can name its parts. */
 
-export type { Events, Sensor } from '../data/events/events.js';
+export type { Convention } from '../data/events/format.js';
+export type { ColumnName, ColumnOrder, TableOptions, TimeUnit } from '../data/events/tableColumns.js';
 export type { MemoryConstants } from '../energy/constants.js';
 export type { EnergyFindings, EnergySource, EnergySubject } from '../energy/document.js';
 export type { Edge, FedLayer, NetworkForm } from '../energy/edges.js';
@@ -27,7 +28,7 @@ export type { AttentionRole } from '../insight/neuronLayers.js';
 export type { DType } from '../interop/dtype.js';
 export type { TensorData } from '../interop/tensorData.js';
 export type { RecordedEvents } from '../modalities/events/eventsInput.js';
-export type { EventPreprocessing } from '../modalities/events/settings.js';
+export type { FrameShape } from '../modalities/events/frames.js';
 export type { SampleShape } from '../modalities/input.js';
 export type { AnyPreprocessing } from '../modalities/inputs.js';
 export type { ModalityName } from '../modalities/names.js';
