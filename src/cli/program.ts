@@ -4,27 +4,36 @@
  */
 import { Command, CommanderError } from 'commander';
 import { MetaSpikeformerError } from '../errors.js';
-import { registerBench } from './commands/bench.js';
-import { registerCompletion } from './commands/completion.js';
-import { registerEnergy } from './commands/energy.js';
-import { registerEval } from './commands/eval.js';
-import { registerEvents } from './commands/events.js';
-import { registerExport } from './commands/export.js';
-import { registerInfo } from './commands/info.js';
-import { registerInit } from './commands/init.js';
-import { registerLab } from './commands/lab.js';
-import { registerPredict } from './commands/predict.js';
-import { registerRun } from './commands/run.js';
-import { registerStream } from './commands/stream.js';
-import { registerTrain } from './commands/train.js';
-import { registerTune } from './commands/tune.js';
 import { addExamples, helpFor } from './help.js';
 import type { Io } from './io.js';
-import { OptionError } from './options.js';
+import { OptionError } from './optionParsing.js';
 import { OutputError } from './outputStream.js';
 import { exitCodes, type Session } from './session.js';
 import { oneLine, saidOnce } from './text.js';
 import { programVersion } from './version.js';
+
+type Register = (program: Command, session: Session) => void;
+
+/** Commands by name, in the order of the help. Each is loaded when it is asked for: what one needs, such as an engine, the others should not wait and pay for. */
+const commands: Readonly<Record<string, () => Promise<Register>>> = {
+  predict: async () => (await import('./commands/predict.js')).registerPredict,
+  eval: async () => (await import('./commands/eval.js')).registerEval,
+  run: async () => (await import('./commands/run.js')).registerRun,
+  info: async () => (await import('./commands/info.js')).registerInfo,
+  init: async () => (await import('./commands/init.js')).registerInit,
+  stream: async () => (await import('./commands/stream.js')).registerStream,
+  train: async () => (await import('./commands/train.js')).registerTrain,
+  export: async () => (await import('./commands/export.js')).registerExport,
+  bench: async () => (await import('./commands/bench.js')).registerBench,
+  tune: async () => (await import('./commands/tune.js')).registerTune,
+  energy: async () => (await import('./commands/energy.js')).registerEnergy,
+  events: async () => (await import('./commands/events.js')).registerEvents,
+  lab: async () => (await import('./commands/lab.js')).registerLab,
+  completion: async () => (await import('./commands/completion.js')).registerCompletion,
+};
+
+/** Its script names all commands and their options. */
+const needsAll: readonly string[] = ['completion'];
 
 /**
  * Runs one command.
@@ -34,17 +43,17 @@ import { programVersion } from './version.js';
  */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const session: Session = { io, exitCode: exitCodes.done };
-  const program = createProgram(session);
   try {
+    const program = await createProgram(session, argv[0]);
     await program.parseAsync([...argv], { from: 'user' });
     return session.exitCode;
   } catch (error) {
-    const names = program.commands.map((command) => command.name());
-    return report(error, io, helpFor(argv, names));
+    return report(error, io, helpFor(argv, Object.keys(commands)));
   }
 }
 
-function createProgram(session: Session): Command {
+/** @param asked The command, if it is one: then no other is loaded. */
+async function createProgram(session: Session, asked: string | undefined): Promise<Command> {
   const { io } = session;
   const program = new Command('spikeformer')
     .description('Meta-SpikeFormer, the spike-driven vision transformer')
@@ -56,22 +65,15 @@ function createProgram(session: Session): Command {
       // Errors are thrown as well, and reported in one place.
       outputError: () => undefined,
     });
-  registerPredict(program, session);
-  registerEval(program, session);
-  registerRun(program, session);
-  registerInfo(program, session);
-  registerInit(program, session);
-  registerStream(program, session);
-  registerTrain(program, session);
-  registerExport(program, session);
-  registerBench(program, session);
-  registerTune(program, session);
-  registerEnergy(program, session);
-  registerEvents(program, session);
-  registerLab(program, session);
-  registerCompletion(program, session);
+  for (const name of namesToLoad(asked)) (await commands[name]!())(program, session);
   addExamples(program);
   return program;
+}
+
+function namesToLoad(asked = ''): readonly string[] {
+  if (asked === '-V' || asked === '--version') return [];
+  const isOne = Object.hasOwn(commands, asked) && !needsAll.includes(asked);
+  return isOne ? [asked] : Object.keys(commands);
 }
 
 /**

@@ -18,7 +18,7 @@ import { formatToWrite, writableFormatNames, writeEvents } from '../../data/even
 import { UsageError } from '../../errors.js';
 import { ColumnDigests } from '../eventDigests.js';
 import type { Io } from '../io.js';
-import { given, oneOf, parseOptions } from '../options.js';
+import { given, oneOf, parseOptions } from '../optionParsing.js';
 import { checkOutput } from '../outputFile.js';
 import { startProgress } from '../progress.js';
 import type { Session } from '../session.js';
