@@ -12,7 +12,8 @@ export class Stream<Observed> implements Recording<Observed> {
   readonly observation?: Observation<Observed>;
   readonly #shape: Shape;
   readonly #records: readonly string[];
-  readonly #sums = new Map<string, Float64Array>();
+  /** In the engines' precision, so that the mean has the bits of theirs. */
+  readonly #sums = new Map<string, Float32Array>();
   #steps = 0;
 
   /** @param shape Of every frame, `[1, B, H, W, C]`. @param record What the executable keeps. */
@@ -58,7 +59,7 @@ export class Stream<Observed> implements Recording<Observed> {
     const step = ++this.#steps;
     const means = new Map<string, FieldTensor>();
     for (const [name, { shape, data }] of outputs) {
-      const sum = this.#sums.get(name) ?? new Float64Array(data.length);
+      const sum = this.#sums.get(name) ?? new Float32Array(data.length);
       this.#sums.set(name, sum);
       for (let i = 0; i < sum.length; i++) sum[i]! += data[i]!;
       means.set(name, { shape, data: Float32Array.from(sum, (value) => value / step) });
