@@ -1,7 +1,14 @@
 /** What the library exports on every platform. */
 
 export { type ByteSource, sourceFromBlob, sourceFromBytes } from '../data/events/byteSource.js';
-export type { EventFormatName, EventReader, Events, Sensor, Skipped } from '../data/events/events.js';
+export {
+  type EventFormatName,
+  type EventReader,
+  type Events,
+  eventFormatNames,
+  type Sensor,
+  type Skipped,
+} from '../data/events/events.js';
 export { type OpenEventsOptions, openEvents, type Recording, readEvents } from '../data/events/openEvents.js';
 export { type RgbImage, rgbFromRgba } from '../data/image.js';
 export {
@@ -41,7 +48,12 @@ export { fileFromBlob, fileFromBytes, type RandomAccessFile } from '../interop/r
 export { encodeSafetensors } from '../interop/safetensors.js';
 export { framesOf } from '../modalities/events/frames.js';
 export { type LiveWindow, LiveWindows } from '../modalities/events/liveWindows.js';
-export { type EventPreprocessing, parseEventPreprocessing } from '../modalities/events/settings.js';
+export { recordedWindows } from '../modalities/events/recordedWindows.js';
+export {
+  type EventPreprocessing,
+  type EventPreprocessingInput,
+  parseEventPreprocessing,
+} from '../modalities/events/settings.js';
 export { metaSpikeformerSizes, recogniseConfiguration, resolveConfiguration } from '../models/configurations.js';
 export {
   type MetaSpikeformerConfiguration,

@@ -11,7 +11,7 @@ import { type FramePainter, framePainter, frameShape } from '../modalities/event
 import type { LiveWindow } from '../modalities/events/liveWindows.js';
 import type { EventPreprocessing } from '../modalities/events/settings.js';
 import type { Model } from './model.js';
-import type { Prediction } from './modelTypes.js';
+import type { Prediction, RunOptions, StepResult } from './modelTypes.js';
 
 export interface EventDecisionsOptions {
   /** A classifier of one time step (see `Model.reconfigured`); its stream of frames is this object's alone. */
@@ -26,6 +26,10 @@ export interface EventDecisionsOptions {
   readonly energy?: EnergyConstants;
   /** The membranes begin anew after every T steps, as an evaluation begins anew with every recording. Default false. */
   readonly resets?: boolean;
+  /** What else to keep of each step; `onStep` sees it. */
+  readonly record?: RunOptions['record'];
+  /** Told of each step of the network, before the window's decision is handed out. */
+  readonly onStep?: (result: StepResult) => void;
 }
 
 /** What a window brought. */
@@ -126,10 +130,12 @@ export class EventDecisions {
 
   /** @returns what the step cost, in millijoules; 0 where nothing is counted. */
   async #takeStep(): Promise<number> {
-    const { model, timeSteps, energy, resets = false } = this.#options;
+    const { model, timeSteps, energy, resets = false, record, onStep } = this.#options;
     if (resets && this.#recent.length === timeSteps) await this.reset();
     const input = { shape: this.#shape, data: this.#frame };
-    const { logits, counts } = await model.step(input, energy ? { record: { counts: true } } : {});
+    const result = await model.step(input, { record: { ...record, ...(energy ? { counts: true } : {}) } });
+    const { logits, counts } = result;
+    onStep?.(result);
     this.#step++;
     this.#recent.push(logits.data);
     if (this.#recent.length > timeSteps) this.#recent.shift();

@@ -24,6 +24,9 @@ import { parametersOf } from '../../src/operators/registry.js';
 import { checkpoint, fixture, repository } from '../cli/support.js';
 import {
   builtPage,
+  type File,
+  findingsOfAxe,
+  give,
   hasChromium,
   type LabPage,
   launch,
@@ -38,13 +41,6 @@ import {
 const largestFirstLoad = 3e6;
 
 const photograph = (name: string) => join(repository, 'assets', 'photographs', `${name}.jpg`);
-const axe = readFileSync(join(repository, 'node_modules', 'axe-core', 'axe.min.js'), 'utf8');
-
-interface File {
-  readonly name: string;
-  readonly mimeType: string;
-  readonly buffer: Buffer;
-}
 
 /** A PNG of a photograph: every decoder gives the same pixels, so that what is compared is the network. */
 async function losslessFile(name: string): Promise<File> {
@@ -57,24 +53,6 @@ async function losslessFile(name: string): Promise<File> {
 
 async function pick(page: Page, file: File): Promise<void> {
   await page.locator('input[type="file"]').setInputFiles(file);
-}
-
-/** Drops or pastes a file onto the page, as the browser tells pages of it. */
-async function give(page: Page, how: 'drop' | 'paste', { name, mimeType, buffer }: File): Promise<void> {
-  await page.evaluate(
-    ({ type, fileName, fileType, content }) => {
-      const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
-      const data = new DataTransfer();
-      data.items.add(new File([bytes], fileName, { type: fileType }));
-      const options = { bubbles: true, cancelable: true };
-      window.dispatchEvent(
-        type === 'drop'
-          ? new DragEvent('drop', { ...options, dataTransfer: data })
-          : new ClipboardEvent('paste', { ...options, clipboardData: data }),
-      );
-    },
-    { type: how, fileName: name, fileType: mimeType, content: buffer.toString('base64') },
-  );
 }
 
 async function expectSameAnswer(page: Page, model: Model, file: File): Promise<void> {
@@ -475,23 +453,7 @@ describe.skipIf(!hasChromium)(`the lab in Chromium${skipNote}`, patience, () => 
     await give(page, 'drop', { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('no') });
     await page.locator('.effect').waitFor();
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
-    await page.evaluate(axe);
-    const findings = await page.evaluate(async () => {
-      const { axe: run } = window as unknown as {
-        axe: { run(): Promise<{ violations: Finding[]; passes: unknown[] }> };
-      };
-      interface Finding {
-        readonly id: string;
-        readonly impact: string;
-        readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
-      }
-      const { violations, passes } = await run.run();
-      const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-      return {
-        passes: passes.length,
-        serious: serious.map(({ id, nodes }) => [id, ...nodes.map((node) => node.failureSummary + node.html)]),
-      };
-    });
+    const findings = await findingsOfAxe(page);
     expect(findings.serious).toEqual([]);
     expect(findings.passes).toBeGreaterThan(20);
   });

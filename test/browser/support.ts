@@ -1,5 +1,5 @@
 /** A real browser for tests of the lab: Chromium of the system, headless, with a camera that shows a test picture. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -74,4 +74,51 @@ export function shownClasses(page: Page): Promise<readonly { readonly label: str
       logit: Number((item as HTMLElement).dataset.logit),
     })),
   );
+}
+
+export interface File {
+  readonly name: string;
+  readonly mimeType: string;
+  readonly buffer: Buffer;
+}
+
+/** Drops or pastes a file onto the page, as the browser tells pages of it. */
+export async function give(page: Page, how: 'drop' | 'paste', { name, mimeType, buffer }: File): Promise<void> {
+  await page.evaluate(
+    ({ type, fileName, fileType, content }) => {
+      const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
+      const data = new DataTransfer();
+      data.items.add(new File([bytes], fileName, { type: fileType }));
+      const options = { bubbles: true, cancelable: true };
+      window.dispatchEvent(
+        type === 'drop'
+          ? new DragEvent('drop', { ...options, dataTransfer: data })
+          : new ClipboardEvent('paste', { ...options, clipboardData: data }),
+      );
+    },
+    { type: how, fileName: name, fileType: mimeType, content: buffer.toString('base64') },
+  );
+}
+
+const axe = readFileSync(join(repository, 'node_modules', 'axe-core', 'axe.min.js'), 'utf8');
+
+/** What axe finds serious in the page as it is, and how many of its rules hold. */
+export async function findingsOfAxe(page: Page): Promise<{ readonly passes: number; readonly serious: unknown[] }> {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { axe: run } = window as unknown as {
+      axe: { run(): Promise<{ violations: Finding[]; passes: unknown[] }> };
+    };
+    interface Finding {
+      readonly id: string;
+      readonly impact: string;
+      readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
+    }
+    const { violations, passes } = await run.run();
+    const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+    return {
+      passes: passes.length,
+      serious: serious.map(({ id, nodes }) => [id, ...nodes.map((node) => node.failureSummary + node.html)]),
+    };
+  });
 }

@@ -23,9 +23,12 @@ interface Stage {
   readonly bars: readonly Bar[];
 }
 
+type Network = Pick<ModelInfo, 'layers' | 'timeSteps'>;
+type Activity = Pick<FrameView, 'rates'>;
+
 export const FiringChart = memo(function FiringChart(props: {
-  readonly model: ModelInfo | null;
-  readonly frame: FrameView | null;
+  readonly model: Network | null;
+  readonly frame: Activity | null;
   readonly layer: string | null;
   readonly step: number;
   onLayer(name: string): void;
@@ -136,7 +139,7 @@ function barAt(stages: readonly Stage[], index: number): Bar | undefined {
   return stages.flatMap(({ bars }) => bars).find((bar) => bar.index === index);
 }
 
-function stagesOf(model: ModelInfo | null, frame: FrameView | null, step: number): readonly Stage[] {
+function stagesOf(model: Network | null, frame: Activity | null, step: number): readonly Stage[] {
   const stages = new Map<string, { title: string; bars: Bar[] }>();
   const timeSteps = model?.timeSteps ?? 1;
   // Rates of another configuration would be read at the wrong places.

@@ -3,7 +3,7 @@
  * whose membrane is shown; fields beside the membrane do the same for keyboards.
  */
 import { memo, type PointerEvent, useEffect, useRef, useState } from 'react';
-import type { FocusView, ModelInfo } from '../engine/messages.js';
+import type { ModelInfo, SpikesView } from '../engine/messages.js';
 import type { View } from '../state/view.js';
 import { Card } from './Card.js';
 import { drawPixels, drawSoon, fires, resized, themeColour } from './canvas.js';
@@ -51,9 +51,9 @@ export function layoutOf(tiles: number, [height, width]: readonly [number, numbe
 }
 
 export const SpikeMaps = memo(function SpikeMaps(props: {
-  readonly model: ModelInfo | null;
-  readonly focus: FocusView | null;
-  readonly view: View;
+  readonly model: Pick<ModelInfo, 'layers'> | null;
+  readonly focus: SpikesView | null;
+  readonly view: Pick<View, 'step'>;
   readonly theme: string;
   readonly playing: boolean;
   play(playing: boolean): void;
@@ -89,7 +89,7 @@ export const SpikeMaps = memo(function SpikeMaps(props: {
         <span className="fact">
           {focus
             ? `${channels} channels of ${focus.size.join(' × ')} neurons; ${spikesAt(focus, step).toLocaleString('en')} spikes`
-            : 'Waiting for the first image'}
+            : 'Waiting for the first answer'}
         </span>
         {pages > 1 && (
           <span className="pager">
@@ -153,7 +153,7 @@ export const SpikeMaps = memo(function SpikeMaps(props: {
   );
 });
 
-function spikesAt({ words, timeSteps }: FocusView, step: number): number {
+function spikesAt({ words, timeSteps }: SpikesView, step: number): number {
   const perStep = words.length / timeSteps;
   let count = 0;
   for (const word of words.subarray((step - 1) * perStep, step * perStep))
@@ -162,7 +162,7 @@ function spikesAt({ words, timeSteps }: FocusView, step: number): number {
 }
 
 function Tiles(props: {
-  readonly focus: FocusView;
+  readonly focus: SpikesView;
   readonly step: number;
   readonly first: number;
   readonly tiles: number;
@@ -217,7 +217,7 @@ function draw(
     first,
     tiles,
     layout,
-  }: { focus: FocusView; step: number; first: number; tiles: number; layout: Layout },
+  }: { focus: SpikesView; step: number; first: number; tiles: number; layout: Layout },
 ): void {
   const { words, channels, size, neuron } = focus;
   const [height, width] = size;
@@ -241,8 +241,8 @@ function draw(
       scratch,
     );
   }
-  const chosen = neuron.channel - first;
-  if (chosen < 0 || chosen >= tiles) return;
+  const chosen = neuron ? neuron.channel - first : -1;
+  if (!neuron || chosen < 0 || chosen >= tiles) return;
   const corner = cornerOf(chosen, layout);
   const [red, green, blue] = themeColour('--membrane');
   context.strokeStyle = `rgb(${red} ${green} ${blue})`;

@@ -1,20 +1,21 @@
 /** The page's end of the line to the worker. */
-import type { FromWorker, ToWorker } from './messages.js';
+import type { FromWorker, Stopped, ToWorker } from './messages.js';
 
-export class EngineClient {
+/** One for each pane; what panes of other things than images say and hear is of other types. */
+export class EngineClient<Said = ToWorker, Heard = FromWorker> {
   readonly #worker: Worker;
 
   /** @param onMessage Also told when the worker itself cannot be started or dies. */
-  constructor(onMessage: (message: FromWorker) => void) {
+  constructor(onMessage: (message: Heard | Stopped) => void) {
     this.#worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
-    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => onMessage(data);
+    this.#worker.onmessage = ({ data }: MessageEvent<Heard>) => onMessage(data);
     this.#worker.onerror = (event) => {
       const message = `the engine stopped (${event.message || 'its worker could not be loaded'}); reload the page`;
       onMessage({ kind: 'failed', what: 'model', message });
     };
   }
 
-  send(message: ToWorker, transfer: Transferable[] = []): void {
+  send(message: Said, transfer: Transferable[] = []): void {
     this.#worker.postMessage(message, transfer);
   }
 

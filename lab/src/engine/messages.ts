@@ -87,7 +87,8 @@ export interface AttentionView {
   readonly steps: readonly (readonly AttentionHead[])[];
 }
 
-export interface FocusView {
+/** The spikes of one layer. */
+export interface SpikesView {
   readonly layer: string;
   /** The layer's name as people say it. */
   readonly title: string;
@@ -96,6 +97,11 @@ export interface FocusView {
   readonly timeSteps: number;
   readonly channels: number;
   readonly size: readonly [height: number, width: number];
+  /** The one that is marked. */
+  readonly neuron: { readonly channel: number; readonly position: number } | null;
+}
+
+export interface FocusView extends SpikesView {
   readonly neuron: { readonly channel: number; readonly position: number };
   readonly trace: MembraneTrace;
 }
@@ -127,6 +133,13 @@ export interface EnergyView {
   /** Reads and writes of memory, by the model of docs/energy.md; not in the three above. */
   readonly memory: number;
   readonly constants: EnergyConstants;
+}
+
+/** What the page says itself when the worker is gone. */
+export interface Stopped {
+  readonly kind: 'failed';
+  readonly what: 'model';
+  readonly message: string;
 }
 
 export type FromWorker =

@@ -18,7 +18,6 @@ import {
   type RunOptions,
   type RunResult,
   rgbFromRgba,
-  weightsAddress,
 } from '../../../src/index.browser.js';
 import type {
   AttentionView,
@@ -31,8 +30,7 @@ import type {
   ModelInfo,
   ModelSource,
 } from './messages.js';
-
-export type Progress = (what: string, share: number | null) => void;
+import { type Progress, registeredWeights } from './weights.js';
 
 /** A run that is still being looked at. */
 interface Run {
@@ -86,6 +84,12 @@ export class Session {
             { checkpoint: weights },
             { ...engineOptions, ...(source.kind === 'file' ? source.unseen : {}) },
           );
+    if (loaded.modality !== 'image') {
+      await loaded.dispose();
+      throw new Error(
+        `${loaded.provenance.name}: this network looks at ${loaded.modality}; choose Events above and drop it there`,
+      );
+    }
     const { timeSteps, threshold = 1 } = loaded.configuration;
     await this.#adopt(this.#configured(loaded, settings), settings);
     this.#own = { timeSteps, threshold };
@@ -336,28 +340,6 @@ export class Session {
 function threadsOf(wanted: number | null): number {
   const available = globalThis.crossOriginIsolated === true ? (navigator.hardwareConcurrency ?? 1) : 1;
   return wanted === null ? Math.min(available, mostThreadsByDefault) : Math.min(available, wanted);
-}
-
-/** The weights that come with the page as a file, or the name of a network whose weights are drawn. */
-async function registeredWeights(name: string, progress: Progress): Promise<File | string> {
-  if (name.endsWith('-random')) return name;
-  const address = weightsAddress(name);
-  const response = await fetch(address);
-  if (!response.ok || !response.body)
-    throw new Error(`${name}: its weights could not be fetched (${response.status} ${response.statusText})`);
-  // A compressed transfer says how long it is compressed, which is of no use here.
-  const length = response.headers.has('content-encoding') ? 0 : Number(response.headers.get('content-length') ?? 0);
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  let received = 0;
-  const reader = response.body.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    parts.push(value);
-    received += value.length;
-    progress('Fetching the weights', length > 0 ? Math.min(1, received / length) : null);
-  }
-  return new File(parts, name);
 }
 
 /** The normalised input as pixels again: what the network has to go by. */

@@ -4,6 +4,8 @@
  */
 import { z } from 'zod';
 import { MetaSpikeformerError } from '../../../src/index.browser.js';
+import type { EventSession } from '../events/engine/eventSession.js';
+import type { FromEvents, ToEvents, ToEventWorker } from '../events/messages.js';
 import type { FrameView, FromWorker, ToWorker } from './messages.js';
 import { Session } from './session.js';
 
@@ -12,19 +14,32 @@ z.config({ jitless: true });
 
 /** The part of a worker's scope that is used here; TypeScript's worker library and the page's contradict each other. */
 interface WorkerScope {
-  onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
-  postMessage(message: FromWorker, transfer?: Transferable[]): void;
+  onmessage: ((event: MessageEvent<ToWorker | ToEventWorker>) => void) | null;
+  postMessage(message: FromWorker | FromEvents, transfer?: Transferable[]): void;
 }
 
 const scope = globalThis as unknown as WorkerScope;
 const session = new Session();
+/** A page that shows images never loads it. */
+let eventSession: Promise<EventSession> | undefined;
 let queue: Promise<void> = Promise.resolve();
 
 scope.onmessage = ({ data }) => {
+  if (data.kind === 'events') return hearOfEvents(data.message);
   queue = queue.then(() => answer(data)).catch((error: unknown) => fail(data, error));
 };
 
 const progress = (what: string, share: number | null): void => scope.postMessage({ kind: 'progress', what, share });
+
+function hearOfEvents(message: ToEvents): void {
+  eventSession ??= import('../events/engine/eventSession.js').then(
+    ({ EventSession }) => new EventSession((answered, transfer) => scope.postMessage(answered, transfer)),
+  );
+  eventSession.then(
+    (events) => events.receive(message),
+    (error: unknown) => scope.postMessage({ kind: 'failed', what: 'model', message: `the engine: ${String(error)}` }),
+  );
+}
 
 async function answer(message: ToWorker): Promise<void> {
   switch (message.kind) {

@@ -7,6 +7,7 @@ import { EngineClient, missingFeature } from '../engine/client.js';
 import type { EngineSettings, Frame, ModelInfo, ModelSource, Unseen } from '../engine/messages.js';
 import { kindOf } from '../input/files.js';
 import { type Camera, useCamera } from '../input/useCamera.js';
+import { paneOf } from '../pane.js';
 import { type Action, begin, type LabState, type Picture, reduce, settingsOf, shownLayer } from './labState.js';
 import { formatView, parseView, type View } from './view.js';
 
@@ -31,7 +32,8 @@ export interface Lab {
   dismissAll(): void;
 }
 
-export function useLab(): Lab {
+/** @param onRecordings Given what another pane shows. */
+export function useLab(onRecordings: (files: readonly File[]) => void): Lab {
   const [state, dispatch] = useReducer(reduce, location.hash, begin);
   const { view, picture, ownModel, unseen, model } = state;
   const client = useRef<EngineClient | null>(null);
@@ -88,20 +90,21 @@ export function useLab(): Lab {
     [stop],
   );
   const take = useCallback(
-    (files: readonly File[]) => {
+    async (files: readonly File[]) => {
       for (const file of files) {
-        const kind = kindOf(file);
+        const kind = await kindOf(file);
         if (kind === 'checkpoint') dispatch({ kind: 'ownModel', file });
+        else if (kind === 'recording') onRecordings([file]);
         else if (kind === 'image') {
           stop();
           dispatch({ kind: 'picture', picture: { name: file.name, address: URL.createObjectURL(file), file } });
         } else
           tell(
-            `${file.name}: neither a photograph (JPEG, PNG, WebP) nor a checkpoint (.safetensors, .pth); give one of these`,
+            `${file.name}: neither a photograph (JPEG, PNG, WebP), a recording of events nor a checkpoint (.safetensors, .pth); give one of these`,
           );
       }
     },
-    [stop, tell],
+    [stop, tell, onRecordings],
   );
   const describe = useCallback((described: Unseen) => dispatch({ kind: 'unseen', change: described }), []);
   const play = useCallback((playing: boolean) => dispatch({ kind: 'playing', playing }), []);
@@ -124,6 +127,7 @@ function useAddress(view: View, dispatch: (action: Action) => void): void {
   }, [view]);
   useEffect(() => {
     const follow = () => {
+      if (paneOf(location.hash) !== 'images') return;
       const { view: wanted, complaints } = parseView(location.hash);
       for (const text of complaints) dispatch({ kind: 'notice', text });
       dispatch({ kind: 'address', view: wanted });
