@@ -5,6 +5,7 @@
  */
 
 import type { ImageSource, Model, RecordingSource } from './api/model.js';
+import type { PictureRecordingSource } from './api/modelTypes.js';
 import {
   type CheckpointSource,
   type LoadOptions,
@@ -16,6 +17,7 @@ import { ownBytes } from './api/samples.js';
 import { ImageError } from './data/errors.js';
 import { sourceFromBlob, sourceFromBytes } from './data/events/byteSource.js';
 import { readEvents } from './data/events/openEvents.js';
+import type { RecordedPictures } from './data/events/recordedPictures.js';
 import { fetchImage } from './data/fetchImage.js';
 import { type RgbImage, rgbFromRgba } from './data/image.js';
 import { UsageError } from './errors.js';
@@ -39,7 +41,7 @@ export function loadModel(source: ModelSource = {}, options: LoadOptions = {}): 
 }
 
 const platform: Platform = {
-  decode: { image: decode, events: readRecording },
+  decode: { image: decode, events: readRecording, eventPictures: readPictureRecording },
   open: async (source) => openCheckpoint(await checkpointFile(source)),
 };
 
@@ -55,6 +57,12 @@ async function readRecording(recording: RecordingSource): Promise<RecordedEvents
   if (recording instanceof Uint8Array) return readEvents(sourceFromBytes(recording));
   if (recording instanceof ArrayBuffer) return readEvents(sourceFromBytes(new Uint8Array(recording)));
   return recording instanceof Blob ? readEvents(sourceFromBlob(recording)) : recording;
+}
+
+/** A page has no folders. */
+async function readPictureRecording(recording: PictureRecordingSource): Promise<RecordedPictures> {
+  if (typeof recording === 'object' && 'pictures' in recording) return recording;
+  throw new UsageError('recording: a page cannot read a folder of pictures; pass the decoded pictures');
 }
 
 async function decode(image: ImageSource): Promise<RgbImage> {

@@ -5,6 +5,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import type { ImageSource, Model, RecordingSource } from './api/model.js';
+import type { PictureRecordingSource } from './api/modelTypes.js';
 import {
   type CheckpointSource,
   type LoadOptions,
@@ -16,9 +17,12 @@ import { ownBytes } from './api/samples.js';
 import { decodeImage } from './data/decode.js';
 import { sourceFromBlob, sourceFromBytes } from './data/events/byteSource.js';
 import { readEvents } from './data/events/openEvents.js';
+import { openPictureFolder, readPictures } from './data/events/pictureStore.js';
 import { readEventFile } from './data/events/readEventFile.js';
+import type { RecordedPictures } from './data/events/recordedPictures.js';
 import { fetchImage } from './data/fetchImage.js';
 import type { RgbImage } from './data/image.js';
+import { UsageError } from './errors.js';
 import type { Checkpoint } from './interop/checkpoint.js';
 import { openCheckpointFile } from './interop/checkpointFiles.js';
 import { openCheckpoint } from './interop/openCheckpoint.js';
@@ -42,6 +46,11 @@ export type { LabelledImages as Dataset } from './data/datasets/images.js';
 export { openDataset } from './data/datasets/openDataset.js';
 export { decodeImage } from './data/decode.js';
 export { type OpenRecordingsOptions, openRecordings } from './data/events/datasets/openRecordings.js';
+export {
+  type LabelledPictures,
+  type OpenPicturesOptions,
+  openPictureFolders,
+} from './data/events/datasets/pictureFolders.js';
 export type { LabelledRecordings } from './data/events/recordings.js';
 export { openImageFolder } from './loader/imageFolder.js';
 export { createTrainingEngine } from './runtime/engines.js';
@@ -65,7 +74,10 @@ export function loadModel(source: ModelSource = {}, options: LoadOptions = {}): 
   return modelFrom(source, options, platform);
 }
 
-const platform: Platform = { decode: { image: decode, events: readRecording }, open };
+const platform: Platform = {
+  decode: { image: decode, events: readRecording, eventPictures: readPictureRecording },
+  open,
+};
 
 async function open(source: CheckpointSource): Promise<Checkpoint> {
   if (typeof source === 'string') return openCheckpointFile(source);
@@ -99,6 +111,14 @@ async function readRecording(recording: RecordingSource): Promise<RecordedEvents
   if (recording instanceof Uint8Array) return readEvents(sourceFromBytes(recording));
   if (recording instanceof ArrayBuffer) return readEvents(sourceFromBytes(new Uint8Array(recording)));
   return recording instanceof Blob ? readEvents(sourceFromBlob(recording)) : recording;
+}
+
+/** All pictures of a folder, in memory. */
+async function readPictureRecording(recording: PictureRecordingSource): Promise<RecordedPictures> {
+  const path = recording instanceof URL && recording.protocol === 'file:' ? fileURLToPath(recording) : recording;
+  if (typeof path === 'string') return readPictures(await openPictureFolder(path));
+  if ('pictures' in path) return path;
+  throw new UsageError('recording: a folder of pictures is read from a path; pass that, or its decoded pictures');
 }
 
 /** A `File` is told by its name, which plain data have not. */

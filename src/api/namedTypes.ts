@@ -1,6 +1,7 @@
 /** Types that the public signatures name beside those that `common.ts` exports, so that whoever uses a signature can name its parts. */
 
 export type { Convention } from '../data/events/format.js';
+export type { RecordedPictures } from '../data/events/recordedPictures.js';
 export type { ColumnName, ColumnOrder, TableOptions, TimeUnit } from '../data/events/tableColumns.js';
 export type { MemoryConstants } from '../energy/constants.js';
 export type { EnergyFindings, EnergySource, EnergySubject } from '../energy/document.js';
@@ -27,6 +28,7 @@ export type { FrameRecordOptions, Outputs, Recorded, RecordOptions } from '../in
 export type { AttentionRole } from '../insight/neuronLayers.js';
 export type { DType } from '../interop/dtype.js';
 export type { TensorData } from '../interop/tensorData.js';
+export type { PicturePreprocessing } from '../modalities/eventPictures/settings.js';
 export type { RecordedEvents } from '../modalities/events/eventsInput.js';
 export type { FrameShape } from '../modalities/events/frames.js';
 export type { SampleShape } from '../modalities/input.js';
@@ -54,4 +56,11 @@ export type { AttentionSize, SpikeSum } from '../operators/traits.js';
 export type { EngineName } from '../runtime/engines.js';
 export type { MergedRepConv } from '../runtime/passes/mergeRepConv.js';
 export type { PrepareOptions } from '../runtime/prepare.js';
-export type { ModelInput, ModelParts, RecordingSource, SampleReaders, SampleSource } from './modelTypes.js';
+export type {
+  ModelInput,
+  ModelParts,
+  PictureRecordingSource,
+  RecordingSource,
+  SampleReaders,
+  SampleSource,
+} from './modelTypes.js';

@@ -1,8 +1,10 @@
 /** How commands find and read what a model is asked about, for every modality: a line for each. */
+import type { RecordedPictures } from '../data/events/recordedPictures.js';
 import type { RgbImage } from '../data/image.js';
 import type { RecordedEvents } from '../modalities/events/eventsInput.js';
 import type { ModalityName } from '../modalities/names.js';
 import type { Io } from './io.js';
+import { pictureFoldersOf, readPictureRecording } from './pictureFolders.js';
 import { picturesOf, readPicture } from './pictures.js';
 import { readRecordingFile, recordingsOf } from './recordings.js';
 import { counted } from './text.js';
@@ -32,6 +34,14 @@ const events: SampleReading<RecordedEvents> = {
   words: (recording) => `${counted(recording.length, 'event')} in ${secondsOf(recording).toFixed(3)} s`,
 };
 
+const eventPictures: SampleReading<RecordedPictures> = {
+  listed: pictureFoldersOf,
+  read: readPictureRecording,
+  facts: ({ pictures }) => ({ pictures: pictures.length, width: pictures[0]!.width, height: pictures[0]!.height }),
+  words: ({ pictures }) =>
+    `${counted(pictures.length, 'picture')} of ${pictures[0]!.width}×${pictures[0]!.height} pixels`,
+};
+
 /** From the first to the last event. */
 function secondsOf({ t, length }: RecordedEvents): number {
   return length === 0 ? 0 : (t[length - 1]! - t[0]!) / 1e6;
@@ -41,7 +51,7 @@ function secondsOf({ t, length }: RecordedEvents): number {
 // biome-ignore lint/suspicious/noExplicitAny: what its own functions give and take is between them.
 export type AnySampleReading = SampleReading<any>;
 
-const readings: Readonly<Record<ModalityName, AnySampleReading>> = { image, events };
+const readings: Readonly<Record<ModalityName, AnySampleReading>> = { image, events, eventPictures };
 
 export function samplesOf(modality: ModalityName): AnySampleReading {
   return readings[modality];

@@ -44,6 +44,23 @@ function orderAt(text: string, i: number): number {
   return other === (isLow ? 0xd800 : 0xdc00) ? unit + 0x10000 : unit;
 }
 
+/** Orders names with numbers in them as people count: `2.png` before `10.png`. What is equal so far is ordered by code points. */
+export function compareNatural(a: string, b: string): number {
+  const [as, bs] = [a.match(/\d+|\D+/g) ?? [], b.match(/\d+|\D+/g) ?? []];
+  for (let i = 0; i < Math.min(as.length, bs.length); i++) {
+    const order = comparePieces(as[i]!, bs[i]!);
+    if (order !== 0) return order;
+  }
+  return as.length - bs.length || compareCodePoints(a, b);
+}
+
+/** Numbers of any length, without their leading zeros. */
+function comparePieces(a: string, b: string): number {
+  if (!/^\d/.test(a) || !/^\d/.test(b)) return compareCodePoints(a, b);
+  const [x, y] = [a.replace(/^0+/, ''), b.replace(/^0+/, '')];
+  return x.length - y.length || compareCodePoints(x, y);
+}
+
 /** Sorts strings by code points; for the usual names, which have none beyond U+D7FF, by what the machine compares fastest. */
 export function sortCodePoints(names: string[]): string[] {
   const plain = !names.some((name) => /[\ud800-\uffff]/.test(name));

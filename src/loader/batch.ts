@@ -9,6 +9,7 @@ import { type TargetBatch, type TargetStore, targetKindOf } from '../data/target
 import type { Mixture } from '../data/targets/targetKind.js';
 import { UsageError } from '../errors.js';
 import { frameLength, sampleLength } from '../modalities/input.js';
+import type { DrawnChange } from '../modalities/modality.js';
 import { modalityNamed } from '../modalities/registry.js';
 
 /** What all batches of a loader have in common. Plain data, so that it can be sent to a worker. */
@@ -120,18 +121,23 @@ function beginner<Targets extends TargetStore>(context: BatchContext<Targets>): 
     const count = positions.length;
     const input = new Float32Array(count * length);
     const ofSamples: ReturnType<typeof kind.read>[] = new Array(count);
-    const put = (sample: unknown, i: number) => {
-      const drawn = preparation.draw(sample, randomFor('sample', seed, epoch, firstSample + i));
+    const write = (augmented: unknown, drawn: DrawnChange, i: number) => {
       // Frames of one time step lie together: [T, B, ...]. What has no time steps of its own is [B, ...] all the same.
-      preparation.tensor(preparation.augment(sample, drawn), drawn, input, i * frame, count * frame);
+      preparation.tensor(augmented, drawn, input, i * frame, count * frame);
       ofSamples[i] = kind.transform(kind.read(targets, positions[i]!), drawn.geometry);
+    };
+    const put = (sample: unknown, i: number): Promise<void> | undefined => {
+      const drawn = preparation.draw(sample, randomFor('sample', seed, epoch, firstSample + i));
+      const augmented: unknown = preparation.augment(sample, drawn);
+      if (augmented instanceof Promise) return augmented.then((ready: unknown) => write(ready, drawn, i));
+      write(augmented, drawn, i);
+      return undefined;
     };
     return {
       place: (i) => {
         const sample: unknown = modality.open(store, positions[i]!);
         if (sample instanceof Promise) return sample.then((opened: unknown) => put(opened, i));
-        put(sample, i);
-        return undefined;
+        return put(sample, i);
       },
       finish: () => {
         const mixture: Mixture | undefined = preparation.mix?.(input, count, randomFor('mix', seed, epoch, batch));

@@ -2,6 +2,8 @@
 
 import type { PreprocessSettings } from '../data/preprocess.js';
 import { UsageError } from '../errors.js';
+import { eventPicturesInput } from './eventPictures/eventPicturesInput.js';
+import type { PictureAugmentation, PicturePreprocessing } from './eventPictures/settings.js';
 import { type EventAugmentation, type EventPreprocessing, eventsInput } from './events/eventsInput.js';
 import { imageInput } from './image/imageInput.js';
 import type { AugmentationSettings } from './image/settings.js';
@@ -9,15 +11,19 @@ import type { InputKind } from './input.js';
 import { defaultModality, type ModalityName, modalityNames } from './names.js';
 
 /** What is stored beside a model of one modality or another. */
-export type AnyPreprocessing = PreprocessSettings | EventPreprocessing;
+export type AnyPreprocessing = PreprocessSettings | EventPreprocessing | PicturePreprocessing;
 /** What training does at random to samples of one modality or another. */
-export type AnyAugmentation = AugmentationSettings | EventAugmentation;
+export type AnyAugmentation = AugmentationSettings | EventAugmentation | PictureAugmentation;
 
 /** An input of which nothing is known but that its own samples and settings fit it. */
 // biome-ignore lint/suspicious/noExplicitAny: what its own functions give and take is between them.
 export type AnyInput = InputKind<any, any, any>;
 
-const inputs: Readonly<Record<ModalityName, AnyInput>> = { image: imageInput, events: eventsInput };
+const inputs: Readonly<Record<ModalityName, AnyInput>> = {
+  image: imageInput,
+  events: eventsInput,
+  eventPictures: eventPicturesInput,
+};
 
 /** @throws UsageError listing what there is. */
 export function inputOf(modality: string = defaultModality): AnyInput {

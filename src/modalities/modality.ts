@@ -68,8 +68,8 @@ export interface Preparation<Sample, Drawn extends DrawnChange> {
   readonly shape: SampleShape;
   /** Draws all that chance decides about one sample, in an order that does not depend on its content. Throws DataError when it cannot fit. */
   draw(sample: Sample, random: Random): Drawn;
-  /** The sample as it was drawn to be. */
-  augment(sample: Sample, drawn: Drawn): Sample;
+  /** The sample as it was drawn to be. A promise only where opening waits too: for what is read when it is known which part is needed. */
+  augment(sample: Sample, drawn: Drawn): Sample | Promise<Sample>;
   /**
    * Writes the floats of an augmented sample from `offset` on.
    *

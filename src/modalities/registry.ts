@@ -1,19 +1,27 @@
 /** The modalities by name, which is what a data set and a checkpoint say, and what a loader's threads are told. */
 import { UsageError } from '../errors.js';
+import { eventPicturesModality, type PictureSettingsInput } from './eventPictures/eventPicturesModality.js';
 import { type EventSettingsInput, eventsModality } from './events/eventsModality.js';
 import { type ImageSettingsInput, imageModality } from './image/imageModality.js';
 import type { AnyPreprocessing } from './inputs.js';
 import type { DrawnChange, Modality } from './modality.js';
 import type { ModalityName } from './names.js';
 
-const modalities = { image: imageModality, events: eventsModality } satisfies Record<ModalityName, unknown>;
+const modalities = {
+  image: imageModality,
+  events: eventsModality,
+  eventPictures: eventPicturesModality,
+} satisfies Record<ModalityName, unknown>;
 
 export type { ModalityName } from './names.js';
 
 /** How samples become floats, as a caller of the loader writes it: what the modality of the data set takes, which checks it. */
 export interface ModalitySettings extends Pick<ImageSettingsInput, 'layout' | 'channels'> {
   readonly preprocessing: AnyPreprocessing;
-  readonly augmentation?: ImageSettingsInput['augmentation'] | EventSettingsInput['augmentation'];
+  readonly augmentation?:
+    | ImageSettingsInput['augmentation']
+    | EventSettingsInput['augmentation']
+    | PictureSettingsInput['augmentation'];
 }
 
 /** A modality of which nothing is known but that its own samples, settings and changes fit it. */

@@ -89,7 +89,7 @@ type Kinds = Pick<Options, 'attention' | 'neuron'>;
 /** A line for each modality. */
 const suggesting: Readonly<
   Record<ModalityName, (directory: string, name: string, kinds: Kinds) => Promise<Suggestion>>
-> = { image: forImages, events: forRecordings };
+> = { image: forImages, events: forRecordings, eventPictures: forPictures };
 
 async function forImages(directory: string, name: string, kinds: Kinds): Promise<Suggestion> {
   const survey = await surveyData(directory);
@@ -114,6 +114,13 @@ async function forRecordings(directory: string, name: string, { attention, neuro
     `${output}: ${timeSteps} frames of ${pixels(size)}, batches of ${batchSize}, ${epochs} epochs, ${steps} steps${held}; comments in it say what to change`,
   ];
   return { notes, found: { ...found, notes }, recipe, lines };
+}
+
+/** There is one data set of them, and its recipe comes with the program. */
+async function forPictures(): Promise<Suggestion> {
+  throw new UsageError(
+    '--modality eventPictures: there is nothing to look up in the data; begin with `spikeformer train --recipe hardvs`, and change it by --set',
+  );
 }
 
 const mostNamed = 8;

@@ -39,7 +39,8 @@ const jitterSchema = z.strictObject({
   time: microseconds.default(0),
 });
 
-const eventMixSchema = z.strictObject({
+/** EventMix, of frames whatever they were made of. */
+export const eventMixSchema = z.strictObject({
   /** What of space and time comes from the other recording: a box, or where a mixture of Gaussians is large (Shen et al. 2023, EventMix). */
   mask: z.enum(['box', 'gaussian']).default('gaussian'),
   /** Parameter of the Beta distribution of the share that stays. */

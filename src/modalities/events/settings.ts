@@ -101,7 +101,7 @@ const scaleSchema = z.strictObject({
 });
 
 /** Of one recording's frames: 512 MiB. */
-const mostValues = 1 << 27;
+export const mostValues = 1 << 27;
 
 /** Channels of a frame. */
 export function channelsOf(representation: Representation): number {

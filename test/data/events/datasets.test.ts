@@ -244,7 +244,9 @@ describe('HARDVS', () => {
   it('refuses folders of pictures, and what is not there', async () => {
     const open = async (line: string) =>
       openRecordings(await folderOf({ ...files, 'HARDVS/train_label.txt': line }), { split: 'train' });
-    await expect(open('rawframes/run/b 0')).rejects.toThrow('HARDVS/rawframes/run/b holds pictures; only recordings');
+    await expect(open('rawframes/run/b 0')).rejects.toThrow(
+      'HARDVS/rawframes/run/b holds pictures, recordings of events were expected; pictures are read with data.modality=eventPictures',
+    );
     await expect(open('rawevents/run/d 0')).rejects.toThrow('line 1: there is no recording HARDVS/rawevents/run/d');
     await expect(open('nothing')).rejects.toThrow('found "nothing", expected the path of a recording and its class');
   });

@@ -1,9 +1,9 @@
 /**
  * The two channels that Spike-driven Transformer V3 makes of HARDVS, which stores windows as pictures: dark pixels are one channel,
- * middle ones the other. From recordings, the representation `hardvs` paints events the same way: the last one is what is seen.
+ * middle ones the other. From events, the representation `hardvs` of the modality `events` paints the same: the last one is what is seen.
  */
 import type { RgbImage } from '../../data/image.js';
-import type { Frame } from './representations.js';
+import type { Frame } from '../events/representations.js';
 
 /** One byte a pixel by Pillow's whole-number weights of ITU-R BT.601, which the published loader reads. */
 export function greyOf({ width, height, data }: RgbImage): Uint8Array {

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { decodeImage } from '../../../src/data/decode.js';
 import { centreCropRegion, cropWithBlack, resizedPart, shorterSideSize } from '../../../src/data/resize.js';
-import { greyOf, writeHardvs } from '../../../src/modalities/events/hardvs.js';
+import { greyOf, writeHardvs } from '../../../src/modalities/eventPictures/hardvs.js';
 import { sharedPath } from '../../shared.js';
 import { readTensors } from '../../support/safetensors.js';
-import { expectClose } from './support.js';
+import { expectClose } from '../events/support.js';
 
 const folder = sharedPath('golden', 'events', 'hardvs');
 const crop = { width: 224, height: 224 };
