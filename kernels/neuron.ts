@@ -6,7 +6,7 @@
  */
 import { ConvolutionWord, NeuronWord as Word } from '../src/engines/wasm/instructionSet';
 import { claimStart } from './threads';
-import { loadLanes, storeLanes } from './vectors';
+import { loadLanes } from './vectors';
 
 // @ts-ignore: decorator
 @inline
@@ -124,19 +124,14 @@ export function leakyIntegrateAndFire(instruction: usize, from: u32, until: u32)
   }
 }
 
-/** Eight channels over all time steps; a byte of spikes for each. `membrane`: where theirs come from and go to, or 0: empty at first. */
+/** Eight channels over all time steps, membranes empty at first; a byte of spikes for each. */
 // @ts-ignore: decorator
 @inline
 function neurons8(
-  input: usize, inputStep: usize, output: usize, outputStep: usize, membrane: usize, timeSteps: u32, channels: u32, factor: v128, threshold: v128,
-  divide: bool,
+  input: usize, inputStep: usize, output: usize, outputStep: usize, timeSteps: u32, channels: u32, factor: v128, threshold: v128, divide: bool,
 ): void {
   let v0 = f32x4.splat(0);
   let v1 = f32x4.splat(0);
-  if (membrane != 0) {
-    v0 = loadLanes(membrane, channels);
-    if (channels > 4) v1 = loadLanes(membrane + 16, channels - 4);
-  }
   const valid = (<u32>1 << channels) - 1;
   for (let step: u32 = 0; step < timeSteps; step++) {
     const h0 = charge(v0, loadLanes(input, channels), factor, divide);
@@ -149,9 +144,6 @@ function neurons8(
     input += inputStep;
     output += outputStep;
   }
-  if (membrane == 0) return;
-  storeLanes(membrane, v0, channels);
-  if (channels > 4) storeLanes(membrane + 16, v1, channels - 4);
 }
 
 /** Sixteen channels at the only time step: two bytes of spikes. */
@@ -170,33 +162,28 @@ function neuronsOnce16(input: usize, output: usize, factor: v128, threshold: v12
 @inline
 function fireChannels(
   instruction: usize, input: usize, inputStep: usize, pixelBytes: usize, output: usize, outputStep: usize, wordBytes: usize, padding: usize,
-  membranes: usize, membraneBytes: usize, width: u32, count: u32, timeSteps: u32, divide: bool,
+  width: u32, count: u32, timeSteps: u32, divide: bool,
 ): void {
   const factor = f32x4.splat(load<f32>(instruction + ConvolutionWord.factor * 4));
   const threshold = f32x4.splat(load<f32>(instruction + ConvolutionWord.threshold * 4));
   const whole = width & ~7;
   const bytes: usize = (width + 7) >>> 3;
-  const once = timeSteps == 1 && membranes == 0 ? width & ~15 : 0;
-  let membrane = membranes;
-  const next: usize = membranes != 0 ? 4 : 0;
+  const once = timeSteps == 1 ? width & ~15 : 0;
   for (let position: u32 = 0; position < count; position++) {
     for (let channel: u32 = 0; channel < once; channel += 16) {
       neuronsOnce16(input + channel * 4, output + (channel >>> 3), factor, threshold, divide);
     }
     for (let channel: u32 = once; channel < whole; channel += 8) {
-      neurons8(input + channel * 4, inputStep, output + (channel >>> 3), outputStep, membrane + channel * next, timeSteps, 8, factor, threshold, divide);
+      neurons8(input + channel * 4, inputStep, output + (channel >>> 3), outputStep, timeSteps, 8, factor, threshold, divide);
     }
     if (whole != width) {
-      neurons8(
-        input + whole * 4, inputStep, output + (whole >>> 3), outputStep, membrane + whole * next, timeSteps, width - whole, factor, threshold, divide,
-      );
+      neurons8(input + whole * 4, inputStep, output + (whole >>> 3), outputStep, timeSteps, width - whole, factor, threshold, divide);
     }
     for (let byte = bytes; byte < bytes + padding; byte++) {
       for (let step: u32 = 0; step < timeSteps; step++) store<u8>(output + byte + step * outputStep, 0);
     }
     input += pixelBytes;
     output += wordBytes;
-    if (membrane != 0) membrane += membraneBytes;
   }
 }
 
@@ -213,16 +200,9 @@ export function fire(
   const output = <usize>load<u32>(instruction + ConvolutionWord.neurons * 4) + first * wordBytes + (firstChannel >>> 3);
   const padding: usize = firstChannel + width == channels ? wordBytes - ((channels + 7) >>> 3) : 0;
   const outputStep = perStep * wordBytes;
-  const all = <usize>load<u32>(instruction + ConvolutionWord.membrane * 4);
-  const membraneBytes: usize = channels * 4;
-  const membranes = all != 0 ? all + first * membraneBytes + firstChannel * 4 : 0;
   if (load<u32>(instruction + ConvolutionWord.divide * 4) != 0) {
-    fireChannels(
-      instruction, input, inputStep, positionBytes, output, outputStep, wordBytes, padding, membranes, membraneBytes, width, count, timeSteps, true,
-    );
+    fireChannels(instruction, input, inputStep, positionBytes, output, outputStep, wordBytes, padding, width, count, timeSteps, true);
   } else {
-    fireChannels(
-      instruction, input, inputStep, positionBytes, output, outputStep, wordBytes, padding, membranes, membraneBytes, width, count, timeSteps, false,
-    );
+    fireChannels(instruction, input, inputStep, positionBytes, output, outputStep, wordBytes, padding, width, count, timeSteps, false);
   }
 }

@@ -84,13 +84,12 @@ SPIKEFORMER_INLINE void neuronsOfPosition(
 
 template <bool divide>
 SPIKEFORMER_LOOP void fireChannels(
-    const uint8_t* input, size_t inputStep, size_t positionBytes, uint8_t* output, size_t outputStep, size_t wordBytes, uint8_t* membranes, size_t membraneBytes,
-    uint32_t padding, uint32_t width, uint32_t count, uint32_t timeSteps, const Dynamics& dynamics) {
+    const uint8_t* input, size_t inputStep, size_t positionBytes, uint8_t* output, size_t outputStep, size_t wordBytes, uint32_t padding, uint32_t width,
+    uint32_t count, uint32_t timeSteps, const Dynamics& dynamics) {
   for (uint32_t position = 0; position < count; position++) {
-    neuronsOfPosition<divide>(input, inputStep, output, outputStep, membranes, timeSteps, width, padding, dynamics);
+    neuronsOfPosition<divide>(input, inputStep, output, outputStep, nullptr, timeSteps, width, padding, dynamics);
     input += positionBytes;
     output += wordBytes;
-    if (membranes != nullptr) membranes += membraneBytes;
   }
 }
 
@@ -108,17 +107,10 @@ SPIKEFORMER_INLINE void fire(
   const uint32_t padding = firstChannel + width == channels ? static_cast<uint32_t>(wordBytes) - ((channels + 7) >> 3) : 0;
   const size_t outputStep = perStep * wordBytes;
   const Dynamics dynamics = {floatOf(memory, instruction, ConvolutionWord::factor), floatOf(memory, instruction, ConvolutionWord::threshold)};
-  const size_t membraneBytes = static_cast<size_t>(channels) * 4;
-  uint8_t* membranes = nullptr;
-  if (wordOf(memory, instruction, ConvolutionWord::membrane) != 0) {
-    membranes = at(memory, instruction, ConvolutionWord::membrane) + first * membraneBytes + static_cast<size_t>(firstChannel) * 4;
-  }
   if (wordOf(memory, instruction, ConvolutionWord::divide) != 0) {
-    fireChannels<true>(
-        input, inputStep, positionBytes, output, outputStep, wordBytes, membranes, membraneBytes, padding, width, count, timeSteps, dynamics);
+    fireChannels<true>(input, inputStep, positionBytes, output, outputStep, wordBytes, padding, width, count, timeSteps, dynamics);
   } else {
-    fireChannels<false>(
-        input, inputStep, positionBytes, output, outputStep, wordBytes, membranes, membraneBytes, padding, width, count, timeSteps, dynamics);
+    fireChannels<false>(input, inputStep, positionBytes, output, outputStep, wordBytes, padding, width, count, timeSteps, dynamics);
   }
 }
 

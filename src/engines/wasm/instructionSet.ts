@@ -9,7 +9,7 @@
 
 /** Sizes in bytes. */
 export enum Size {
-  instruction = 256,
+  instruction = 192,
   /** Start of memory, kept free of data: the words by which threads meet (see `kernels/threads.ts`). */
   control = 5120,
   /** Start of each thread's scratch: a word that is 0 at a thread's first claim of an instruction, see `isPrepared` in `kernels/threads.ts`. */
@@ -88,8 +88,6 @@ export enum ConvolutionWord {
   currents = 46,
   /** Spike-fed: address of lists (in front, where each begins and ends) that an instruction before has made, or 0. */
   lists = 47,
-  /** Where the membranes of those neurons come from and go to; 0: they begin at 0 and are forgotten. */
-  membrane = 48,
 }
 
 export enum NeuronWord {

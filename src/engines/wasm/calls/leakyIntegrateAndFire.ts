@@ -38,11 +38,11 @@ export function leakyIntegrateAndFire(recording: Recording, call: TrainableLeaky
 
 /**
  * Lets the neurons fire in the instruction of the convolution that feeds them, block by block while the currents are in the cache: when that is the
- * instruction before, and the spikes do not take the place of something that the convolution still reads.
+ * instruction before, membranes begin empty, and the spikes do not take the place of something that the convolution still reads.
  */
 function fuse(recording: Recording, call: LeakyIntegrateAndFireCall, operands: Record<number, number>): boolean {
   const { feeder } = recording;
-  if (!feeder || call.inputTimeSteps !== call.timeSteps) return false;
+  if (!feeder || call.membrane || call.inputTimeSteps !== call.timeSteps) return false;
   const { input, residual, output, geometry: g } = feeder.call;
   const positions = g.images * g.outputHeight * g.outputWidth;
   const isFed =
@@ -61,7 +61,6 @@ function fuse(recording: Recording, call: LeakyIntegrateAndFireCall, operands: R
     [ConvolutionWord.factor]: operands[NeuronWord.factor]!,
     [ConvolutionWord.divide]: operands[NeuronWord.divide]!,
     [ConvolutionWord.threshold]: operands[NeuronWord.threshold]!,
-    [ConvolutionWord.membrane]: operands[NeuronWord.membrane]!,
     [ConvolutionWord.currents]: keepsCurrents ? 0 : plan.scratchBytes,
   };
   for (const [index, value] of Object.entries(fused)) feeder.words[Number(index)] = value;
