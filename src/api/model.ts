@@ -8,7 +8,7 @@ import { Countings } from '../energy/countings.js';
 import type { SpikeCounts } from '../energy/spikeCounting.js';
 import type { Engine } from '../engines/kernels.js';
 import { UsageError } from '../errors.js';
-import type { Graph, Parameters } from '../graph/graph.js';
+import { type Graph, type Parameters, spaceAxes } from '../graph/graph.js';
 import { logitsOutput, outputOf } from '../graph/outputs.js';
 import { Inference } from '../inference/inference.js';
 import { networkOf } from '../inference/network.js';
@@ -142,7 +142,8 @@ export class Model {
    */
   async tune(inputs: readonly FieldTensor[], engine: Engine, options: TuneOptions = {}): Promise<Tuning> {
     checkOptionNames<TuneOptions>('tune', options, { rounds: true, onRound: true });
-    const taken = inputs.map((input) => takeInput(input, this.configuration));
+    const settings = { ...this.graph, timeSteps: this.configuration.timeSteps };
+    const taken = inputs.map((input) => takeInput(input, settings));
     return tuneRepConvs(engine, this.#inference.network, taken, options);
   }
 
@@ -164,7 +165,7 @@ export class Model {
   /**
    * Runs a batch of preprocessed images, or of sequences of frames.
    *
-   * @param input Normalised pixels, `[B, C, H, W]` for images (each shown for T steps) or `[T, B, C, H, W]` for frames.
+   * @param input Normalised pixels, `[B, C, H, W]` for images (each shown for T steps) or `[T, B, C, H, W]` for frames; of a network over joints `[B, C, V]` or `[T, B, C, V]`.
    * @throws UsageError for numbers that are not finite (in the input or in the scores) or a length that does not fit; GraphError for a shape that does not fit.
    */
   async run(input: FieldTensor, options: RunOptions = {}): Promise<RunResult> {
@@ -228,13 +229,19 @@ export class Model {
   /** Reads and preprocesses samples into one batch: images `[B, 3, H, W]`, recordings `[T, B, C, H, W]`. */
   async inputOf(samples: readonly SampleSource[]): Promise<FieldTensor> {
     const [kind, { input }] = [this.#kind, this];
+    if (input.places.length !== spaceAxes(this.graph))
+      throw new UsageError(
+        `${kind.noun}s: this network takes rows of joints [T, B, ${this.graph.inputChannels}, V], not ${kind.noun}s; give it tensors (command run)`,
+      );
     checkSamples(samples, kind);
-    const data = new Float32Array(samples.length * sampleLength(input));
+    // The caller's list may change while samples are read.
+    const { length: count } = samples;
+    const data = new Float32Array(count * sampleLength(input));
     const frame = frameLength(input);
     const put = (sample: unknown, index: number) =>
-      kind.write(sample, input.preprocessing, data, index * frame, samples.length * frame);
+      kind.write(sample, input.preprocessing, data, index * frame, count * frame);
     await takeSamples(samples, kind, (sample) => this.#read(sample), put);
-    return { shape: batchShape(input, samples.length), data };
+    return { shape: batchShape(input, count), data };
   }
 
   async #read(sample: SampleSource): Promise<unknown> {

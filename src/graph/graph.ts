@@ -61,6 +61,11 @@ export interface Graph {
   /** Name of the input value, `[T or 1, B, H, W, C]`. */
   readonly input: string;
   readonly inputChannels: number;
+  /**
+   * Of an input that is a row of places without height, such as the joints of a skeleton: how many places figures are given for; runs take any number. The field's
+   * layout is then `[T, B, C, V]`, and H is 1 inside. Absent for maps with height and width.
+   */
+  readonly rowLength?: number;
   readonly nodes: readonly Node[];
   /** Results by the names that callers know, the answer first. */
   readonly outputs: ReadonlyMap<string, GraphOutput>;
@@ -74,19 +79,21 @@ export type Parameters = ReadonlyMap<string, Float32Array>;
 /** Puts a graph together in topological order; refuses double names and unknown inputs at once, where the mistake is made. */
 export class GraphBuilder {
   readonly #name: string;
-  readonly #input: string;
+  readonly #input = 'input';
   readonly #inputChannels: number;
+  readonly #rowLength: number | undefined;
   readonly #nodes: Node[] = [];
   readonly #known = new Set<string>();
   readonly #outputs = new Map<string, GraphOutput>();
   readonly #stages = new Map<string, string>();
   #module: string | undefined;
 
-  constructor(name: string, inputChannels: number, input = 'input') {
+  /** @param options `rowLength` as the graph has it. */
+  constructor(name: string, inputChannels: number, options: { readonly rowLength?: number } = {}) {
     this.#name = name;
-    this.#input = input;
+    this.#rowLength = options.rowLength;
     this.#inputChannels = inputChannels;
-    this.#known.add(input);
+    this.#known.add(this.#input);
   }
 
   get input(): string {
@@ -150,11 +157,32 @@ export class GraphBuilder {
       name: this.#name,
       input: this.#input,
       inputChannels: this.#inputChannels,
+      ...(this.#rowLength === undefined ? {} : { rowLength: this.#rowLength }),
       nodes: this.#nodes,
       outputs: this.#outputs,
       stages: this.#stages,
     };
   }
+}
+
+/** Axes of space that the input has: height and width, or one of a row of places. */
+export function spaceAxes({ rowLength }: Pick<Graph, 'rowLength'>): 1 | 2 {
+  return rowLength === undefined ? 2 : 1;
+}
+
+/**
+ * Height and width of the input that figures are given for.
+ *
+ * @param side That somebody asked for: of a square, or the places of a row.
+ * @param usual Of maps, when nobody did.
+ */
+export function figureSize(
+  { rowLength }: Pick<Graph, 'rowLength'>,
+  side: number | undefined,
+  usual: readonly [number, number],
+): readonly [number, number] {
+  if (rowLength !== undefined) return [1, side ?? rowLength];
+  return side === undefined ? usual : [side, side];
 }
 
 /** For each value, the nodes that read it, in order. */

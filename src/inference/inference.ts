@@ -64,7 +64,7 @@ export class Inference<Observed = never> {
   /**
    * Runs a batch of images, or of sequences of frames. The input is taken before anything is waited for, so that its buffer can be filled again.
    *
-   * @param input `[B, C, H, W]` for images (each shown for T steps) or `[T, B, C, H, W]` for frames.
+   * @param input `[B, C, H, W]` for images (each shown for T steps) or `[T, B, C, H, W]` for frames; of a network over a row of places `[B, C, V]` or `[T, B, C, V]`.
    * @throws UsageError for numbers that are not finite (in the input or in the outputs), a length that does not fit, or a neuron layer to be recorded that there is not;
    *   GraphError for a shape that does not fit the network.
    */
@@ -164,7 +164,7 @@ export class Inference<Observed = never> {
   #take(input: FieldTensor, timeSteps: number): TakenInput {
     const room = this.#room;
     this.#room = undefined;
-    return takeInput(input, { inputChannels: this.network.graph.inputChannels, timeSteps }, room);
+    return takeInput(input, { ...this.network.graph, timeSteps }, room);
   }
 
   /** @param isOurs Whether the input's memory may hold the next one as soon as the engine has this. */

@@ -61,7 +61,7 @@ export interface Recorded {
   readonly spikeWords?: ReadonlyMap<string, PackedSpikes>;
   /** What flows into the neurons; with `record.inputCurrents`. */
   readonly inputCurrents?: ReadonlyMap<string, NeuronInput>;
-  /** Outputs of the authors' modules, `[T, B, C, H, W]`; with `record.activations`. */
+  /** Outputs of the authors' modules, `[T, B, C, H, W]`, `[T, B, C, N]` or `[T, B, C]`; with `record.activations`. */
   readonly activations?: ReadonlyMap<string, FieldTensor>;
   /** Share of neurons that fire, by layer, over all time steps and images; with `record.firingRates`. */
   readonly firingRates?: ReadonlyMap<string, number>;

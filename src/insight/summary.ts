@@ -75,12 +75,14 @@ function stageRow(
   name: string,
   entry: { last: Shape; parameters: number; spikeFed: number; realFed: number },
 ): StageSummary {
-  const [height, width] = entry.last.length === 5 ? [entry.last[2]!, entry.last[3]!] : [1, 1];
+  const { last } = entry;
+  // Of a network over a row of places, values are tokens.
+  const [height, width] = last.length === 5 ? [last[2]!, last[3]!] : [1, last.length === 4 ? last[2]! : 1];
   return {
     name,
     size: [height, width],
     tokens: height * width,
-    channels: entry.last[entry.last.length - 1]!,
+    channels: last[last.length - 1]!,
     parameters: entry.parameters,
     spikeFedOperations: entry.spikeFed,
     realFedOperations: entry.realFed,

@@ -10,6 +10,7 @@ import {
 } from './architecture.js';
 import type { Head } from './head.js';
 import { metaSpikeformerArchitecture } from './metaSpikeformerArchitecture.js';
+import { metaSpikeformerJointsArchitecture } from './metaSpikeformerJoints.js';
 import { msResNetArchitecture } from './msResNet.js';
 
 export type { NetworkConfiguration } from './architecture.js';
@@ -31,6 +32,7 @@ function register<C extends NetworkConfiguration>(architecture: Architecture<C>)
 
 register(metaSpikeformerArchitecture);
 register(msResNetArchitecture);
+register(metaSpikeformerJointsArchitecture);
 
 /** Of the network that is meant where none is named. */
 export const defaultArchitectureName = metaSpikeformerArchitecture.name;

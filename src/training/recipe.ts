@@ -3,6 +3,7 @@
  * seed. The same recipe on the same data gives the same weights. Recipes come from outside and pass one schema.
  */
 import { z } from 'zod';
+import { spaceAxes } from '../graph/graph.js';
 import { type AnyAugmentation, type AnyInput, type AnyPreprocessing, inputOf } from '../modalities/inputs.js';
 import { defaultModality, type ModalityName, modalityNames } from '../modalities/names.js';
 import type { ConfigurationSchema, NetworkConfiguration } from '../models/architecture.js';
@@ -10,6 +11,7 @@ import {
   architectureNames,
   architectureOf,
   defaultArchitectureName,
+  graphOf,
   type NetworkDescription,
 } from '../models/registry.js';
 import { type AnyMetric, defaultTask, taskNamed } from '../tasks/registry.js';
@@ -126,6 +128,7 @@ export function checkRecipe(value: unknown): {
     ...(loss.success ? [] : problemsIn(loss.error, ['loss'], written.loss)),
     ...unknownArchitecture(architecture),
     ...(network.success ? [] : problemsIn(network.error, ['model'], model)),
+    ...(network.success ? spaceProblems(architecture, network.data, modality) : []),
   ];
   const partial = {
     ...knownFields(ownSchema, written),
@@ -179,6 +182,18 @@ function unknownArchitecture(architecture: unknown): RecipeProblem[] {
   if (names.some((name) => name === architecture)) return [];
   const found = clipped(String(architecture));
   const message = `recipe is wrong at model.architecture: found ${found}, expected ${names.join(' or ')}`;
+  return [{ path: ['model', 'architecture'], message }];
+}
+
+/** A network over rows of places is trained with none of the modalities: all have height and width. */
+function spaceProblems(
+  architecture: unknown,
+  configuration: NetworkConfiguration,
+  modality: ModalityName,
+): RecipeProblem[] {
+  if (unknownArchitecture(architecture).length > 0) return [];
+  if (spaceAxes(graphOf({ architecture: architecture as string, configuration })) === 2) return [];
+  const message = `recipe is wrong at model.architecture: ${architecture} takes rows of joints, which no data set gives yet; a recipe for ${inputOf(modality).noun}s needs another architecture`;
   return [{ path: ['model', 'architecture'], message }];
 }
 

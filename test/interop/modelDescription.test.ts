@@ -72,7 +72,7 @@ describe.each(networks)('a file of $architecture', (network) => {
     const error = await loadParameters(await said).catch((cause: unknown) => cause);
     expect(error).toBeInstanceOf(CheckpointError);
     expect((error as Error).message).toBe(
-      'net.safetensors: its metadata entry meta-spikeformer names the architecture resnet; this version knows meta-spikeformer, ms-resnet',
+      'net.safetensors: its metadata entry meta-spikeformer names the architecture resnet; this version knows meta-spikeformer, ms-resnet, meta-spikeformer-joints',
     );
   });
 

@@ -40,7 +40,6 @@ describe('the registry of architectures', () => {
     'recognises every published size of %s by its shapes, and nothing else',
     (architecture) => {
       const { schema, sizes, build, recognise } = architectureOf({ architecture });
-      expect(Object.keys(sizes).length).toBeGreaterThan(0);
       for (const variant of Object.values(sizes)) {
         const published = schema.parse(variant.configuration);
         const shapes = new Map(parametersOf(build(published)).map(({ name, shape }) => [name, shape]));

@@ -56,7 +56,7 @@ describe('a recipe', () => {
     const wrong = (changes: object) => () => parseRecipe({ ...other, model: { ...model, ...changes } }, 'mine.json');
     expect(wrong({ heads: 2 })).toThrow(/model\.heads: there is no such field; another architecture has it/);
     expect(wrong({ architecture: 'resnet' })).toThrow(
-      /model\.architecture: found resnet, expected meta-spikeformer or ms-resnet/,
+      /model\.architecture: found resnet, expected meta-spikeformer or ms-resnet or meta-spikeformer-joints/,
     );
     const distilled = { ...other, loss: { distillation: { teacher: 'teacher.pth' } } };
     expect(() => parseRecipe(distilled, 'mine.json')).toThrow(/needs a network with a second head/);

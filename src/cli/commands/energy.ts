@@ -19,6 +19,7 @@ import { paperEnergy, parseRates } from '../../energy/paperConvention.js';
 import { energyReport } from '../../energy/report.js';
 import { joules, numbersFed, operations } from '../../energy/reportText.js';
 import { UsageError } from '../../errors.js';
+import { figureSize } from '../../graph/graph.js';
 import { loadModel } from '../../index.js';
 import { writeNodeFile } from '../../interop/nodeFile.js';
 import { countCorrect } from '../../metrics/accuracy.js';
@@ -148,7 +149,7 @@ async function run(session: Session, options: Options): Promise<void> {
       architecture: model.architecture,
       graph: model.graph,
       configuration: model.configuration,
-      imageSize: model.input.size,
+      imageSize: figureSize(model.graph, imageSize, model.input.size),
       ...(trainedTimeSteps === undefined ? {} : { trainedTimeSteps }),
     };
     if (options.rates !== undefined || options.proof) return await withoutImages(session, subject, options, constants);

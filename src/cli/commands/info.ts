@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { defaultModelName, registeredModel, weightsAddress } from '../../api/shippedModels.js';
-import type { Graph } from '../../graph/graph.js';
+import { figureSize, type Graph, spaceAxes } from '../../graph/graph.js';
 import { type NetworkSummary, stageOf, summarise } from '../../insight/summary.js';
 import { openCheckpointFile } from '../../interop/checkpointFiles.js';
 import { type CheckpointOptions, type ChosenWeights, recogniseCheckpoint } from '../../interop/loadParameters.js';
@@ -80,26 +80,26 @@ export function registerInfo(program: Command, session: Session): void {
 }
 
 async function info({ io }: Session, options: Options): Promise<void> {
-  const described = await describe(options);
-  const { imageSize, configuration } = described;
-  const graph = askedGraph(described);
+  const found = await describe(options);
+  const graph = askedGraph(found);
+  const imageSize = figureSize(graph, options.imageSize, found.imageSize);
+  const described = { ...found, imageSize };
+  const { configuration } = described;
   const summary = summarise(graph, imageSize);
   const warnings = warningsOf({ provenance: given(described), configuration });
   const engine = await chooseEngine();
   for (const warning of warnings) io.stderr.write(`note: ${oneLine(warning)}\n`);
   if (options.json)
-    io.stdout.write(`${JSON.stringify({ ...documentOf(described, summary, warnings), engine }, null, 2)}\n`);
+    io.stdout.write(`${JSON.stringify({ ...documentOf(described, summary, warnings, graph), engine }, null, 2)}\n`);
   else printSummary(io, described, summary, graph, engine);
 }
 
 async function describe(options: Options): Promise<Described> {
-  const { timeSteps, heads, strides, attention, neuron, imageSize: side } = options;
+  const { timeSteps, heads, strides, attention, neuron } = options;
   const unseen = given({ timeSteps, heads, strides, attention, neuron });
-  const described =
-    options.checkpoint === undefined
-      ? await describeNamed(options, unseen)
-      : await describeCheckpoint(options.checkpoint, { ...unseen, ...loadingOptions(options) });
-  return side === undefined ? described : { ...described, imageSize: [side, side] };
+  return options.checkpoint === undefined
+    ? describeNamed(options, unseen)
+    : describeCheckpoint(options.checkpoint, { ...unseen, ...loadingOptions(options) });
 }
 
 async function describeNamed({ model, size, depths }: Options, unseen: UnseenOptions): Promise<Described> {
@@ -165,7 +165,7 @@ function sizeOf(path: string, modality: ModalityName, preprocessing: object | un
   return preprocessing === undefined ? defaultImageSize : input.sizeOf(input.parse(preprocessing, path));
 }
 
-function documentOf(described: Described, summary: NetworkSummary, notes: readonly string[]): object {
+function documentOf(described: Described, summary: NetworkSummary, notes: readonly string[], graph: Graph): object {
   const { name, description, randomWeights, architecture, task, modality, configuration, imageSize, weights } =
     described;
   const { parameters, spikeFedOperations, realFedOperations, stages, realFedLayers } = summary;
@@ -175,7 +175,8 @@ function documentOf(described: Described, summary: NetworkSummary, notes: readon
     weights: weights && { name: weights.name, others: weights.others },
     architecture,
     task,
-    modality,
+    // No modality has joints.
+    modality: spaceAxes(graph) === 1 ? null : modality,
     size: publishedAs(described)?.name ?? null,
     notes,
     configuration,
@@ -192,7 +193,9 @@ function printSummary(io: Io, described: Described, summary: NetworkSummary, gra
   const { configuration: c, imageSize } = described;
   const print = (line: string) => io.stdout.write(`${line}\n`);
   print(`${bold(oneLine(described.name))} ${dim(oneLine(described.description))}`);
-  print(`${architectureOf(described).title}, ${described.task}, input: ${described.modality}`);
+  print(
+    `${architectureOf(described).title}, ${described.task}, input: ${spaceAxes(graph) === 1 ? 'joints' : described.modality}`,
+  );
   const size = publishedAs(described)?.name;
   const lists = Object.entries(c).filter(([, value]) => Array.isArray(value));
   const facts = [
@@ -239,7 +242,7 @@ function printSummary(io: Io, described: Described, summary: NetworkSummary, gra
   for (const line of body) print(line);
   print(
     dim(
-      `multiply-accumulates of a dense implementation per ${imageSize[0]}×${imageSize[1]} image and time step, with every layer as the authors wrote it (RepConv not merged); spike-fed ones are additions, made only where there are spikes`,
+      `multiply-accumulates of a dense implementation per ${spaceAxes(graph) === 1 ? `frame of ${imageSize[1]} joints` : `${imageSize[0]}×${imageSize[1]} image`} and time step, with every layer as the authors wrote it (RepConv not merged); spike-fed ones are additions, made only where there are spikes`,
     ),
   );
   print('');

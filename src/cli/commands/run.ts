@@ -6,10 +6,14 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import type { FieldTensor, Model, RunOptions, RunResult } from '../../api/model.js';
 import { MetaSpikeformerError, UsageError } from '../../errors.js';
+import { spaceAxes } from '../../graph/graph.js';
 import { formatShape } from '../../graph/shape.js';
 import { loadModel, openCheckpointFile, writeSafetensors } from '../../index.js';
 import { CheckpointError } from '../../interop/errors.js';
+import { recogniseCheckpoint } from '../../interop/loadParameters.js';
 import type { TensorData } from '../../interop/tensorData.js';
+import type { UnseenOptions } from '../../models/configurations.js';
+import { headOf } from '../../tasks/registry.js';
 import type { Io } from '../io.js';
 import { printWarnings } from '../modelNote.js';
 import {
@@ -48,7 +52,10 @@ export function registerRun(program: Command, session: Session): void {
     .command('run')
     .description('run tensors through a network and write its outputs, for comparison with other implementations')
     .requiredOption('--checkpoint <FILE>', 'weights: .pth, .pth.tar or .safetensors')
-    .requiredOption('--input <FILE>', 'safetensors file with `input` [B,3,H,W] or [T,B,3,H,W], normalised')
+    .requiredOption(
+      '--input <FILE>',
+      'safetensors file with `input` [B,3,H,W] or [T,B,3,H,W], normalised; of joints [T,B,C,V]',
+    )
     .requiredOption('--output <FILE>', 'safetensors file to write');
   addEngineOptions(addNetworkOptions(command))
     .option('--record <WHAT>', 'also write spikes, activations, or spikes,activations')
@@ -101,11 +108,24 @@ async function readInput(path: string): Promise<FieldTensor> {
 }
 
 /** A sequence of frames says itself how many time steps there are. */
-function load(options: Options, { shape }: FieldTensor): Promise<Model> {
+async function load(options: Options, { shape }: FieldTensor): Promise<Model> {
   const { checkpoint, heads, strides, attention, neuron, threads, engine, precision } = options;
-  const timeSteps = options.timeSteps ?? (shape.length === 5 ? shape[0] : undefined);
-  const settings = given({ heads, strides, attention, neuron, threads, engine, precision, timeSteps });
+  const unseen = given({ heads, strides, attention, neuron });
+  const timeSteps = options.timeSteps ?? ((await isFrames(options, unseen, shape)) ? shape[0] : undefined);
+  const settings = { ...unseen, ...given({ threads, engine, precision, timeSteps }) };
   return loadModel({ checkpoint }, { ...settings, ...loadingOptions(options) });
+}
+
+/** Five axes are frames of maps; four are images, or frames of what has one axis of space, which the checkpoint's network knows. */
+async function isFrames(options: Options, unseen: UnseenOptions, shape: readonly number[]): Promise<boolean> {
+  if (shape.length !== 4) return shape.length === 5;
+  const checkpoint = await openCheckpointFile(options.checkpoint);
+  try {
+    const { graph } = recogniseCheckpoint(checkpoint, { ...unseen, ...loadingOptions(options) }, headOf);
+    return shape.length === spaceAxes(graph) + 3;
+  } finally {
+    await checkpoint.close();
+  }
 }
 
 /** The library does not know the file that an input came from. */

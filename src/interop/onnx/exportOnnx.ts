@@ -45,6 +45,8 @@ export function exportOnnx(
   metadata: Readonly<Record<string, string>> = {},
 ): Encoded {
   checkOptions(options);
+  if (source.graph.rowLength !== undefined)
+    throw new UsageError('ONNX: networks over joints cannot be written as ONNX; write safetensors or pth instead');
   const timeSteps = options.step ? 1 : timeStepsOf(source.graph);
   const frames = options.step || options.input === 'frames';
   const network = prepareNetwork(
