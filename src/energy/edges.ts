@@ -2,7 +2,7 @@
  * What every edge of the graph carries, in the three forms that a network has: as it is trained, with batch norms folded, and with RepConv merged as well. The ground of the claim "spike-driven":
  * computed from the operators, layer by layer, never assumed. Kinds depend on how layers are connected, so weights are not needed.
  */
-import type { Graph, Node } from '../graph/graph.js';
+import { type Graph, type Node, spaceAxes } from '../graph/graph.js';
 import type { ValueKind } from '../graph/shape.js';
 import { type DescribedNetwork, graphFor } from '../models/registry.js';
 import { inferKinds, operatorOf } from '../operators/registry.js';
@@ -62,7 +62,7 @@ function proofOf(form: NetworkForm, graph: Graph): FormProof {
     node.inputs.map((from) => ({ from, to: node.name, operator: node.operator, carries: kinds.get(from)! })),
   );
   const producers = new Map(graph.nodes.map((node) => [node.name, node]));
-  const looked = { input: graph.input, producers, kinds };
+  const looked = { input: graph.input, axes: spaceAxes(graph), producers, kinds };
   const layers = graph.nodes.flatMap((node): readonly FedLayer[] => {
     const { energy } = operatorOf(node);
     if (!energy) return [];
@@ -75,6 +75,8 @@ function proofOf(form: NetworkForm, graph: Graph): FormProof {
 
 interface Looked {
   readonly input: string;
+  /** Of space, that the input has. */
+  readonly axes: 1 | 2;
   readonly producers: ReadonlyMap<string, Node>;
   readonly kinds: ReadonlyMap<string, ValueKind>;
 }
@@ -87,10 +89,12 @@ function leastOf(kinds: readonly ValueKind[]): ValueKind {
 }
 
 /** What stands between the layer and the neurons before it. */
-function reasonFor(node: Node, { input, producers, kinds }: Looked): Pick<FedLayer, 'why' | 'remedy'> {
+function reasonFor(node: Node, { input, axes, producers, kinds }: Looked): Pick<FedLayer, 'why' | 'remedy'> {
   const between = convolutionsBefore(node, producers);
   const first = between.at(-1) ?? node;
   const source = sourceOf(first, producers);
+  if (source === input && axes === 1)
+    return { why: 'the first convolution receives numbers of joints', remedy: 'a spike code of the joints' };
   if (source === input)
     return { why: 'the first convolution receives pixels', remedy: 'a spike code of the image, or an event camera' };
   const neurons = producers.get(source);

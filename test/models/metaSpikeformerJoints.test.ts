@@ -120,7 +120,9 @@ describe('a network over joints', () => {
     expect(proof.code).toBe(0);
     const { spikeFed, multiplies } = JSON.parse(proof.stdout).proof;
     expect(spikeFed).toContain('blocks.0.attn.product');
-    expect(multiplies.map(({ name }: { name: string }) => name)).toEqual(['patch_embed.proj_conv']);
+    expect(multiplies).toMatchObject([
+      { name: 'patch_embed.proj_conv', why: 'the first convolution receives numbers of joints' },
+    ]);
   });
 
   it('is refused by commands that have pictures, by ONNX and by recipes, in a line', async () => {
