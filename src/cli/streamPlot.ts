@@ -33,6 +33,7 @@ export function streamPlot(costs: readonly WindowCost[], title: string): string 
     return `<g transform="translate(${x} ${panel.top})">${body}</g>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="12">
+<title>${escaped(title)}</title>
 <rect width="100%" height="100%" fill="#fff"/>
 <text x="${panel.left}" y="22" font-size="14">${escaped(title)}</text>
 ${drawn.join('\n')}
