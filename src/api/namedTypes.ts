@@ -31,6 +31,8 @@ export type { TensorData } from '../interop/tensorData.js';
 export type { PicturePreprocessing } from '../modalities/eventPictures/settings.js';
 export type { RecordedEvents } from '../modalities/events/eventsInput.js';
 export type { FrameShape } from '../modalities/events/frames.js';
+export type { WindowSettings } from '../modalities/events/settings.js';
+export type { SliceOptions } from '../modalities/events/slice.js';
 export type { SampleShape } from '../modalities/input.js';
 export type { AnyPreprocessing } from '../modalities/inputs.js';
 export type { ModalityName } from '../modalities/names.js';

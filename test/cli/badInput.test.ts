@@ -145,7 +145,10 @@ describe('commands and options', () => {
     await expectRefused(['eval'], /; see spikeformer eval --help\n$/);
     await expectRefused(['nonsense'], /; see spikeformer --help\n$/);
     await expectRefused(['train'], /^spikeformer: --output: give the folder [^:]*train --help\n$/);
-    await expectRefused(['train', '--output', 'a'], /^spikeformer: --recipe: give a name \(cifar10, dvs-objects, fashion-mnist, /);
+    await expectRefused(
+      ['train', '--output', 'a'],
+      /^spikeformer: --recipe: give a name \(cifar10, dvs-objects, fashion-mnist, /,
+    );
   });
 
   it('prints the help for no command on standard error, and for --help on standard output', async () => {

@@ -313,9 +313,9 @@ describe('a convolution on spikes in 16 bits', () => {
     expectClose(found, definition(rounded(layer)));
   });
 
-  it.each(byteLayers)('gives the same bits with one to four threads: %s', async (_title, layer) => {
+  it.each(byteLayers)('gives the same bits with one, two and four threads: %s', async (_title, layer) => {
     const results = [];
-    for (const threads of [1, 2, 3, 4])
+    for (const threads of [1, 2, 4])
       results.push(await withEngine({ threads, precision: 'i16' }, (engine) => convolveSpikes(engine, layer)));
     for (const result of results) expect(result).toEqual(results[0]);
   });
@@ -377,9 +377,9 @@ describe('tables of bytes, where neurons are known to fire often', () => {
     expectClose(found, definition(rounded(layer, quantiseWeightsAndSums(layer.weight, layer.geometry))));
   });
 
-  it.each(often)('give the same bits with one to four threads: %s', async (_title, layer) => {
+  it.each(often)('give the same bits with one, two and four threads: %s', async (_title, layer) => {
     const results = [];
-    for (const threads of [1, 2, 3, 4])
+    for (const threads of [1, 2, 4])
       results.push(await withEngine({ threads, precision: 'i16' }, (engine) => convolveSpikes(engine, layer)));
     for (const result of results) expect(result).toEqual(results[0]);
   });
@@ -621,18 +621,19 @@ describe('weights on a grid', () => {
   const perChannel = grid.length / outputChannels;
 
   it('are the given ones to half a step, a step being at most a 112th of the largest, and exact in float16', () => {
+    let steps = 0;
     for (let channel = 0; channel < outputChannels; channel++) {
       const given = layer.weight.subarray(channel * perChannel, (channel + 1) * perChannel);
-      const largest = Math.max(...given.map(Math.abs));
+      const step = Math.max(...given.map(Math.abs)) / 111.9;
       given.forEach((value, i) => {
-        expect(Math.abs(grid[channel * perChannel + i]! - value)).toBeLessThanOrEqual(0.5001 * (largest / 111.9));
+        steps = Math.max(steps, Math.abs(grid[channel * perChannel + i]! - value) / step);
       });
     }
-    for (const value of grid) {
-      // Eleven significant bits, and above float16's subnormal numbers.
-      const unit = 2 ** (Math.floor(Math.log2(Math.abs(value))) - 10);
-      if (value !== 0) expect([Number.isInteger(value / unit), Math.abs(value) >= 2 ** -14]).toEqual([true, true]);
-    }
+    expect(steps).toBeLessThanOrEqual(0.5001);
+    // Eleven significant bits, and above float16's subnormal numbers.
+    const unit = (value: number) => 2 ** (Math.floor(Math.log2(Math.abs(value))) - 10);
+    const isExact = (value: number) => Number.isInteger(value / unit(value)) && Math.abs(value) >= 2 ** -14;
+    expect(grid.filter((value) => value !== 0 && !isExact(value))).toEqual(new Float32Array(0));
   });
 
   it('are not rounded again, also when a batch norm was folded into them', async () => {
@@ -640,10 +641,11 @@ describe('weights on a grid', () => {
     const factors = numbers.reals(outputChannels).map((factor) => 0.1 + Math.abs(factor));
     const folded = grid.map((value, i) => value * factors[Math.floor(i / perChannel)]!);
     const { weight, scales } = quantiseWeights(folded, layer.geometry);
-    folded.forEach((value, i) => {
+    const moved = folded.filter((value, i) => {
       const again = weight[i]! * scales[Math.floor(i / perChannel)]!;
-      expect(Math.abs(again - value)).toBeLessThanOrEqual(3e-7 * Math.abs(value));
+      return Math.abs(again - value) > 3e-7 * Math.abs(value);
     });
+    expect(moved).toEqual(new Float32Array(0));
     const onGrid = { ...layer, weight: folded };
     const found = await withEngine({ threads: 1, precision: 'i16' }, (engine) => convolveSpikes(engine, onGrid));
     expectClose(found, definition(onGrid));
@@ -824,9 +826,9 @@ describe('a pointwise convolution on real numbers in 16-bit integers', () => {
     expect((largestWeightSum + 1) * IntegerConvolution.inputLevels).toBeGreaterThanOrEqual(2 ** 31);
   });
 
-  it.each(pointwiseLayers)('gives the same bits with one to four threads: %s', async (_title, layer) => {
+  it.each(pointwiseLayers)('gives the same bits with one, two and four threads: %s', async (_title, layer) => {
     const results = [];
-    for (const threads of [1, 2, 3, 4])
+    for (const threads of [1, 2, 4])
       results.push(await withEngine({ threads, precision: 'i16' }, (engine) => convolveReals(engine, layer)));
     for (const result of results) expect(result).toEqual(results[0]);
   });
@@ -1003,12 +1005,11 @@ describe('threads of the wasm engine', () => {
 
   it.each(layers)('give the same bits: %s', async (_title, layer) => {
     const results = [];
-    for (const threads of [1, 2, 3, 4]) {
+    for (const threads of [1, 2, 4]) {
       results.push(await withEngine({ threads }, (engine) => convolveSpikes(engine, layer)));
     }
     expect(results[1]).toEqual(results[0]);
     expect(results[2]).toEqual(results[0]);
-    expect(results[3]).toEqual(results[0]);
   });
 
   it('are not needed: plain memory and one thread give the same bits', async () => {
