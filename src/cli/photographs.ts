@@ -12,7 +12,9 @@ import { defaultModality, type ModalityName } from '../modalities/names.js';
  */
 export async function bundledPhotographs({ modality }: { readonly modality: ModalityName }): Promise<string[]> {
   if (modality !== defaultModality)
-    throw new UsageError(`this model takes ${modality}, and no ${modality} come with the program; name some`);
+    throw new UsageError(
+      `this model takes ${modality}, not the photographs that come with the program; name some ${modality}`,
+    );
   const folder = fileURLToPath(new URL('../../assets/photographs', import.meta.url));
   const names = (await readdir(folder)).filter((name) => /\.jpg$/.test(name));
   return names.sort().map((name) => join(folder, name));

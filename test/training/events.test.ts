@@ -185,7 +185,9 @@ describe('a training on recordings', () => {
       const environment = { SPIKEFORMER_CACHE: at('cache') };
       const refused = await spikeformer([command, ...asked], { environment });
       expect(refused.code).toBe(2);
-      expect(refused.stderr).toContain('this model takes events, and no events come with the program; name some');
+      expect(refused.stderr).toContain(
+        'this model takes events, not the photographs that come with the program; name some events',
+      );
     }
     const info = await spikeformer(['info', '--checkpoint', at('run', 'best.safetensors'), '--json']);
     expect(JSON.parse(info.stdout)).toMatchObject({ modality: 'events', imageSize: [16, 16] });
