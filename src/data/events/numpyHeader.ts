@@ -124,7 +124,7 @@ function numberType(type: string): ElementType | undefined {
 
 function elementType(name: string, descr: string): ElementType {
   const type = numberType(descr);
-  if (!type) throw new DataError(`${name}: its elements are of type ${JSON.stringify(descr)}; save events as numbers`);
+  if (!type) throw new DataError(`${name}: its elements are of type ${JSON.stringify(descr)}; save numbers`);
   return type;
 }
 
