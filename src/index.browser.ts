@@ -5,7 +5,7 @@
  */
 
 import type { ImageSource, Model, RecordingSource } from './api/model.js';
-import type { PictureRecordingSource } from './api/modelTypes.js';
+import type { PictureRecordingSource, SkeletonSource } from './api/modelTypes.js';
 import {
   type CheckpointSource,
   type LoadOptions,
@@ -20,6 +20,8 @@ import { readEvents } from './data/events/openEvents.js';
 import type { RecordedPictures } from './data/events/recordedPictures.js';
 import { fetchImage } from './data/fetchImage.js';
 import { type RgbImage, rgbFromRgba } from './data/image.js';
+import { parseSkeletons } from './data/skeletons/readSkeleton.js';
+import type { SkeletonSequence } from './data/skeletons/skeletonSequence.js';
 import { UsageError } from './errors.js';
 import { openCheckpoint } from './interop/openCheckpoint.js';
 import { fileFromBlob, fileFromBytes, type RandomAccessFile } from './interop/randomAccessFile.js';
@@ -41,7 +43,7 @@ export function loadModel(source: ModelSource = {}, options: LoadOptions = {}): 
 }
 
 const platform: Platform = {
-  decode: { image: decode, events: readRecording, eventPictures: readPictureRecording },
+  decode: { image: decode, events: readRecording, eventPictures: readPictureRecording, skeletons: readSkeletons },
   open: async (source) => openCheckpoint(await checkpointFile(source)),
 };
 
@@ -57,6 +59,18 @@ async function readRecording(recording: RecordingSource): Promise<RecordedEvents
   if (recording instanceof Uint8Array) return readEvents(sourceFromBytes(recording));
   if (recording instanceof ArrayBuffer) return readEvents(sourceFromBytes(new Uint8Array(recording)));
   return recording instanceof Blob ? readEvents(sourceFromBlob(recording)) : recording;
+}
+
+async function readSkeletons(sequence: SkeletonSource): Promise<SkeletonSequence> {
+  if (typeof sequence === 'string' || sequence instanceof URL)
+    return parseSkeletons(await fetchImage(sequence), String(sequence));
+  if (sequence instanceof Uint8Array) return parseSkeletons(sequence, 'sequence');
+  if (sequence instanceof ArrayBuffer) return parseSkeletons(new Uint8Array(sequence), 'sequence');
+  if (!(sequence instanceof Blob)) return sequence;
+  return parseSkeletons(
+    new Uint8Array(await sequence.arrayBuffer()),
+    sequence instanceof File ? sequence.name : 'sequence',
+  );
 }
 
 /** A page has no folders. */

@@ -5,7 +5,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import type { ImageSource, Model, RecordingSource } from './api/model.js';
-import type { PictureRecordingSource } from './api/modelTypes.js';
+import type { PictureRecordingSource, SkeletonSource } from './api/modelTypes.js';
 import {
   type CheckpointSource,
   type LoadOptions,
@@ -22,6 +22,9 @@ import { readEventFile } from './data/events/readEventFile.js';
 import type { RecordedPictures } from './data/events/recordedPictures.js';
 import { fetchImage } from './data/fetchImage.js';
 import type { RgbImage } from './data/image.js';
+import { parseSkeletons } from './data/skeletons/readSkeleton.js';
+import { readSkeletonFile } from './data/skeletons/sequenceStore.js';
+import type { SkeletonSequence } from './data/skeletons/skeletonSequence.js';
 import { UsageError } from './errors.js';
 import type { Checkpoint } from './interop/checkpoint.js';
 import { openCheckpointFile } from './interop/checkpointFiles.js';
@@ -52,6 +55,8 @@ export {
   openPictureFolders,
 } from './data/events/datasets/pictureFolders.js';
 export type { LabelledRecordings } from './data/events/recordings.js';
+export { type OpenSkeletonsOptions, openSkeletons } from './data/skeletons/openSkeletons.js';
+export type { LabelledSequences } from './data/skeletons/sequences.js';
 export { openImageFolder } from './loader/imageFolder.js';
 export { createTrainingEngine } from './runtime/engines.js';
 export { parseRecipe, type Recipe } from './training/recipe.js';
@@ -75,7 +80,7 @@ export function loadModel(source: ModelSource = {}, options: LoadOptions = {}): 
 }
 
 const platform: Platform = {
-  decode: { image: decode, events: readRecording, eventPictures: readPictureRecording },
+  decode: { image: decode, events: readRecording, eventPictures: readPictureRecording, skeletons: readSkeletons },
   open,
 };
 
@@ -111,6 +116,18 @@ async function readRecording(recording: RecordingSource): Promise<RecordedEvents
   if (recording instanceof Uint8Array) return readEvents(sourceFromBytes(recording));
   if (recording instanceof ArrayBuffer) return readEvents(sourceFromBytes(new Uint8Array(recording)));
   return recording instanceof Blob ? readEvents(sourceFromBlob(recording)) : recording;
+}
+
+async function readSkeletons(sequence: SkeletonSource): Promise<SkeletonSequence> {
+  if (typeof sequence === 'string') return readSkeletonFile(sequence);
+  if (sequence instanceof URL)
+    return sequence.protocol === 'file:'
+      ? readSkeletonFile(fileURLToPath(sequence))
+      : parseSkeletons(await fetchImage(sequence), sequence.pathname);
+  if (sequence instanceof Uint8Array) return parseSkeletons(sequence, 'sequence');
+  if (sequence instanceof ArrayBuffer) return parseSkeletons(new Uint8Array(sequence), 'sequence');
+  if (!(sequence instanceof Blob)) return sequence;
+  return parseSkeletons(new Uint8Array(await sequence.arrayBuffer()), nameOf(sequence) ?? 'sequence');
 }
 
 /** All pictures of a folder, in memory. */

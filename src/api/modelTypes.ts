@@ -1,6 +1,7 @@
 /** What goes into a model and what comes out of it, as types: the vocabulary of `model.ts`. */
 import type { RecordedPictures } from '../data/events/recordedPictures.js';
 import type { RgbImage } from '../data/image.js';
+import type { SkeletonSequence } from '../data/skeletons/skeletonSequence.js';
 import type { SpikeCounts } from '../energy/spikeCounting.js';
 import type { Engine } from '../engines/kernels.js';
 import type { Parameters } from '../graph/graph.js';
@@ -61,20 +62,24 @@ export type RecordingSource = string | URL | Blob | Uint8Array | ArrayBuffer | R
 /** As {@link RecordingSource}, for a model that looks at recordings stored as pictures: the path of a folder, or its decoded pictures. */
 export type PictureRecordingSource = string | URL | RecordedPictures;
 
+/** As {@link ImageSource}, for a model that looks at skeletons: a path, an address, a file, the bytes of a sequence, or its joints. */
+export type SkeletonSource = string | URL | Blob | Uint8Array | ArrayBuffer | SkeletonSequence;
+
 /** What a model is asked about: of its modality. */
-export type SampleSource = ImageSource | RecordingSource | PictureRecordingSource;
+export type SampleSource = ImageSource | RecordingSource | PictureRecordingSource | SkeletonSource;
 
 /** How a platform reads samples, by their modality. */
 export interface SampleReaders {
   readonly image: (image: ImageSource) => Promise<RgbImage>;
   readonly events: (recording: RecordingSource) => Promise<RecordedEvents>;
   readonly eventPictures: (recording: PictureRecordingSource) => Promise<RecordedPictures>;
+  readonly skeletons: (sequence: SkeletonSource) => Promise<SkeletonSequence>;
 }
 
 /** What goes into a model: `frames` time steps (undefined for images), `channels`, and `places`, height and width. */
 export interface ModelInput extends SampleShape {
   readonly modality: ModalityName;
-  /** How samples become floats: of images `PreprocessSettings`, of recordings `EventPreprocessing`, of those stored as pictures `PicturePreprocessing`. */
+  /** How samples become floats: of images `PreprocessSettings`, of recordings `EventPreprocessing`, of those stored as pictures `PicturePreprocessing`, of skeletons `SkeletonPreprocessing`. */
   readonly preprocessing: AnyPreprocessing;
   /** How the data of the training was read, such as `{ clip: 0.5 }`; empty by default. */
   readonly reading: object;

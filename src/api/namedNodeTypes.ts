@@ -11,6 +11,10 @@ export type { Clips, RecordingStore } from '../data/events/recordingStore.js';
 export type { RecordingDataset } from '../data/events/recordings.js';
 export type { Box } from '../data/geometry/boxes.js';
 export type { FoundFolder, ImageSample } from '../data/imageFolder.js';
+export type { Protocol } from '../data/skeletons/protocols.js';
+export type { SkeletonSample } from '../data/skeletons/readSkeleton.js';
+export type { SequenceStore } from '../data/skeletons/sequenceStore.js';
+export type { SequenceDataset } from '../data/skeletons/sequences.js';
 export type { BoxTargets, LabelledBox } from '../data/targets/boxes.js';
 export type { ClassTargets } from '../data/targets/classes.js';
 export type { TargetOf, TargetStore } from '../data/targets/registry.js';
@@ -24,6 +28,7 @@ export type { PictureAugmentation } from '../modalities/eventPictures/settings.j
 export type { EventAugmentation } from '../modalities/events/augmentationSettings.js';
 export type { AugmentationSettings } from '../modalities/image/settings.js';
 export type { AnyAugmentation } from '../modalities/inputs.js';
+export type { SkeletonAugmentation } from '../modalities/skeletons/settings.js';
 export type { DataReading, ParsedRecipe, RecipeModel } from '../training/recipe.js';
 export type { EvaluateOptions } from './evaluate.js';
 export type { EvaluationDataOptions } from './evaluationData.js';

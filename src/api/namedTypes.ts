@@ -3,6 +3,7 @@
 export type { Convention } from '../data/events/format.js';
 export type { RecordedPictures } from '../data/events/recordedPictures.js';
 export type { ColumnName, ColumnOrder, TableOptions, TimeUnit } from '../data/events/tableColumns.js';
+export type { SkeletonSequence } from '../data/skeletons/skeletonSequence.js';
 export type { MemoryConstants } from '../energy/constants.js';
 export type { EnergyFindings, EnergySource, EnergySubject } from '../energy/document.js';
 export type { Edge, FedLayer, NetworkForm } from '../energy/edges.js';
@@ -36,6 +37,7 @@ export type { SliceOptions } from '../modalities/events/slice.js';
 export type { SampleShape } from '../modalities/input.js';
 export type { AnyPreprocessing } from '../modalities/inputs.js';
 export type { ModalityName } from '../modalities/names.js';
+export type { SkeletonPreprocessing } from '../modalities/skeletons/settings.js';
 export type {
   Architecture,
   ConfigurationSchema,
@@ -65,4 +67,5 @@ export type {
   RecordingSource,
   SampleReaders,
   SampleSource,
+  SkeletonSource,
 } from './modelTypes.js';

@@ -1,12 +1,14 @@
 /** How commands find and read what a model is asked about, for every modality: a line for each. */
 import type { RecordedPictures } from '../data/events/recordedPictures.js';
 import type { RgbImage } from '../data/image.js';
+import type { SkeletonSequence } from '../data/skeletons/skeletonSequence.js';
 import type { RecordedEvents } from '../modalities/events/eventsInput.js';
 import type { ModalityName } from '../modalities/names.js';
 import type { Io } from './io.js';
 import { pictureFoldersOf, readPictureRecording } from './pictureFolders.js';
 import { picturesOf, readPicture } from './pictures.js';
 import { readRecordingFile, recordingsOf } from './recordings.js';
+import { readSkeletons, sequencesOf } from './sequences.js';
 import { counted } from './text.js';
 
 interface SampleReading<Sample> {
@@ -42,6 +44,14 @@ const eventPictures: SampleReading<RecordedPictures> = {
     `${counted(pictures.length, 'picture')} of ${pictures[0]!.width}×${pictures[0]!.height} pixels`,
 };
 
+const skeletons: SampleReading<SkeletonSequence> = {
+  listed: sequencesOf,
+  read: readSkeletons,
+  facts: ({ frames, bodies, joints }) => ({ frames, bodies, joints }),
+  words: ({ frames, bodies, joints }) =>
+    `${counted(frames, 'frame')} of ${bodies === 1 ? 'one body' : `${bodies} bodies`} with ${joints} joints`,
+};
+
 /** From the first to the last event. */
 function secondsOf({ t, length }: RecordedEvents): number {
   return length === 0 ? 0 : (t[length - 1]! - t[0]!) / 1e6;
@@ -51,7 +61,7 @@ function secondsOf({ t, length }: RecordedEvents): number {
 // biome-ignore lint/suspicious/noExplicitAny: what its own functions give and take is between them.
 export type AnySampleReading = SampleReading<any>;
 
-const readings: Readonly<Record<ModalityName, AnySampleReading>> = { image, events, eventPictures };
+const readings: Readonly<Record<ModalityName, AnySampleReading>> = { image, events, eventPictures, skeletons };
 
 export function samplesOf(modality: ModalityName): AnySampleReading {
   return readings[modality];

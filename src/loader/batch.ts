@@ -101,7 +101,9 @@ export function batchMaker<Targets extends TargetStore>(context: BatchContext<Ta
 }
 
 function madeAtOnce<Targets extends TargetStore>(batch: BegunBatch<Targets>, count: number): MadeBatch<Targets> {
-  for (let i = 0; i < count; i++) batch.place(i);
+  for (let i = 0; i < count; i++)
+    if (batch.place(i) !== undefined)
+      throw new Error('a modality that opens samples with promises must say that it waits');
   return batch.finish();
 }
 

@@ -9,7 +9,7 @@ export interface SampleShape {
   /** Time steps that come one after the other; undefined for what stands still and is shown at every step. */
   readonly frames?: number;
   readonly channels: number;
-  /** Height and width of images. */
+  /** Height and width of images, joints of skeletons. */
   readonly places: readonly number[];
 }
 
@@ -35,6 +35,8 @@ export interface InputKind<Sample, Preprocessing extends object, Augmentation ex
   /** Settings out of data from outside. Throws an error naming `source` and the field that is wrong. */
   parse(written: unknown, source: string): Preprocessing;
   shapeOf(preprocessing: Preprocessing): SampleShape;
+  /** What it says of a network's configuration beside channels and time steps; only of networks that have such fields. */
+  implies?(preprocessing: Preprocessing): Readonly<Record<string, number>>;
   /** Height and width that people call the input's size. */
   sizeOf(preprocessing: Preprocessing): readonly [height: number, width: number];
   /** The same at another size of the network's input. */
@@ -68,14 +70,14 @@ export function sampleLength(shape: SampleShape): number {
   return (shape.frames ?? 1) * frameLength(shape);
 }
 
-/** Of a batch in the field's layout: `[B, C, H, W]`, or `[T, B, C, H, W]` for frames. */
+/** Of a batch in the field's layout: `[B, C, H, W]`, or `[T, B, C, H, W]` for frames; a row of places is `[T, B, C, V]`. */
 export function batchShape({ frames, channels, places }: SampleShape, batch: number): readonly number[] {
   return [...(frames === undefined ? [] : [frames]), batch, channels, ...places];
 }
 
-/** Of a batch as engines have it: `[T or 1, B, H, W, C]`. */
+/** Of a batch as engines have it: `[T or 1, B, H, W, C]`, H being 1 for a row of places. */
 export function engineShape({ frames = 1, channels, places }: SampleShape, batch: number): readonly number[] {
-  return [frames, batch, ...places, channels];
+  return [frames, batch, ...(places.length === 1 ? [1] : []), ...places, channels];
 }
 
 /** The first samples of a batch, as an input of their own. */

@@ -9,11 +9,13 @@ import { imageInput } from './image/imageInput.js';
 import type { AugmentationSettings } from './image/settings.js';
 import type { InputKind } from './input.js';
 import { defaultModality, type ModalityName, modalityNames } from './names.js';
+import type { SkeletonAugmentation, SkeletonPreprocessing } from './skeletons/settings.js';
+import { skeletonsInput } from './skeletons/skeletonsInput.js';
 
 /** What is stored beside a model of one modality or another. */
-export type AnyPreprocessing = PreprocessSettings | EventPreprocessing | PicturePreprocessing;
+export type AnyPreprocessing = PreprocessSettings | EventPreprocessing | PicturePreprocessing | SkeletonPreprocessing;
 /** What training does at random to samples of one modality or another. */
-export type AnyAugmentation = AugmentationSettings | EventAugmentation | PictureAugmentation;
+export type AnyAugmentation = AugmentationSettings | EventAugmentation | PictureAugmentation | SkeletonAugmentation;
 
 /** An input of which nothing is known but that its own samples and settings fit it. */
 // biome-ignore lint/suspicious/noExplicitAny: what its own functions give and take is between them.
@@ -23,6 +25,7 @@ const inputs: Readonly<Record<ModalityName, AnyInput>> = {
   image: imageInput,
   events: eventsInput,
   eventPictures: eventPicturesInput,
+  skeletons: skeletonsInput,
 };
 
 /** @throws UsageError listing what there is. */

@@ -7,6 +7,7 @@ import type { Dataset } from '../data/datasets/dataset.js';
 import type { Split } from '../data/datasets/layout.js';
 import type { Transform } from '../data/geometry/transform.js';
 import type { RgbImage } from '../data/image.js';
+import type { Protocol } from '../data/skeletons/protocols.js';
 import type { ClassTargets } from '../data/targets/classes.js';
 import type { Mixture } from '../data/targets/targetKind.js';
 import type { Random } from '../random.js';
@@ -36,6 +37,7 @@ export interface LabelledOptions {
   /** The first that is there, where there are several. */
   readonly split: Split | readonly [Split, ...Split[]];
   readonly clip?: number | undefined;
+  readonly protocol?: Protocol | undefined;
 }
 
 /** Samples as they are stored. */

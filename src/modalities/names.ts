@@ -1,7 +1,7 @@
 /** What modalities there are, without what reads them: a page knows their names too. `registry.ts` has one for each name. */
 import { UsageError, withoutControls } from '../errors.js';
 
-export const modalityNames = ['image', 'events', 'eventPictures'] as const;
+export const modalityNames = ['image', 'events', 'eventPictures', 'skeletons'] as const;
 export type ModalityName = (typeof modalityNames)[number];
 
 /** Of a checkpoint that names none. */

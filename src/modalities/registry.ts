@@ -6,11 +6,13 @@ import { type ImageSettingsInput, imageModality } from './image/imageModality.js
 import type { AnyPreprocessing } from './inputs.js';
 import type { DrawnChange, Modality } from './modality.js';
 import type { ModalityName } from './names.js';
+import { type SkeletonSettingsInput, skeletonsModality } from './skeletons/skeletonsModality.js';
 
 const modalities = {
   image: imageModality,
   events: eventsModality,
   eventPictures: eventPicturesModality,
+  skeletons: skeletonsModality,
 } satisfies Record<ModalityName, unknown>;
 
 export type { ModalityName } from './names.js';
@@ -21,7 +23,8 @@ export interface ModalitySettings extends Pick<ImageSettingsInput, 'layout' | 'c
   readonly augmentation?:
     | ImageSettingsInput['augmentation']
     | EventSettingsInput['augmentation']
-    | PictureSettingsInput['augmentation'];
+    | PictureSettingsInput['augmentation']
+    | SkeletonSettingsInput['augmentation'];
 }
 
 /** A modality of which nothing is known but that its own samples, settings and changes fit it. */

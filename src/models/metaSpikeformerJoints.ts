@@ -16,6 +16,7 @@ import { spatialMean, timeMean } from '../operators/means.js';
 import { repeatTime } from '../operators/repeatTime.js';
 import { mapToTokens, tokensToMap } from '../operators/reshape.js';
 import { spikeAttention } from '../operators/spikeAttention.js';
+import { joinRow, splitRow } from '../operators/splitRow.js';
 import { type Architecture, type ParameterShapes, resolved } from './architecture.js';
 import { type Head, stageMap } from './head.js';
 import { neuronBuilders, neuronNames } from './neurons.js';
@@ -35,6 +36,8 @@ export const metaSpikeformerJointsSchema = z
     inputChannels: channelCount.default(3),
     /** Joints for which figures are given; a run takes any number of them. */
     joints: z.number().int().min(1).max(4096).default(25),
+    /** Bodies side by side in the input, each a sample of its own inside; the answer is the mean over them. */
+    bodies: z.number().int().min(1).max(16).default(1),
     classes: z.number().int().min(1).max(100_000).default(60),
     /** Frames of a sequence. */
     timeSteps: z.number().int().min(1).max(64).default(16),
@@ -56,7 +59,8 @@ export type MetaSpikeformerJointsConfiguration = z.output<typeof metaSpikeformer
 const attentionScale = 0.125;
 
 /**
- * Builds the network's graph for a valid configuration. Its input is `[T, B, C, V]`, inside `[T, B, 1, V, C]`; between attentions values are tokens, a joint each.
+ * Builds the network's graph for a valid configuration. Its input is `[T, B, C, V]`, inside `[T, B, 1, V, C]`; several bodies are `[T, B, C, M·V]` and
+ * inside `[T, B·M, 1, V, C]`, as the field folds bodies into the batch. Between attentions values are tokens, a joint each.
  *
  * @param head What stands behind the last block; by default the authors' classifier.
  */
@@ -64,14 +68,15 @@ export function metaSpikeformerJoints(
   configuration: MetaSpikeformerJointsConfiguration,
   head: Head = classifier(configuration),
 ): Graph {
-  const { embedDim: channels, depth, heads, inputChannels, joints, timeSteps, neuron, tau } = configuration;
+  const { embedDim: channels, depth, heads, inputChannels, joints, bodies, timeSteps, neuron, tau } = configuration;
   const hidden = Math.floor(channels * configuration.mlpRatio);
-  const graph = new GraphBuilder('meta-spikeformer-joints', inputChannels, { rowLength: joints });
+  const graph = new GraphBuilder('meta-spikeformer-joints', inputChannels, { rowLength: bodies * joints });
   const neurons = (name: string, input: string, threshold = configuration.threshold) =>
     neuronBuilders[neuron](graph, name, input, { tau, threshold });
   const convolution = (name: string, input: string, inputs: number, outputs: number, bias: boolean) =>
     linear(graph, name, input, { inputChannels: inputs, outputChannels: outputs, bias, layout: 'conv1d' });
-  const frames = repeatTime(graph, 'frames', graph.input, timeSteps);
+  const rows = repeatTime(graph, 'frames', graph.input, timeSteps);
+  const frames = bodies === 1 ? rows : splitRow(graph, 'bodies', rows, bodies);
   const toMap = (name: string, tokens: string) => tokensToMap(graph, `${name}.map`, tokens, frames);
 
   /** A 1×1 convolution and two batch norms in a row. */
@@ -114,13 +119,16 @@ export function metaSpikeformerJoints(
   return graph.build();
 }
 
-/** Mean over joints, neurons, linear, mean over time; two heads are outputs of their own, and their average is the answer. */
-function classifier({ classes, distillation }: MetaSpikeformerJointsConfiguration): Head {
+/** Mean over joints, neurons, linear, mean over bodies and time; two heads are outputs of their own, and their average is the answer. */
+function classifier({ classes, distillation, bodies }: MetaSpikeformerJointsConfiguration): Head {
   return (graph, { features, channels, neurons }) => {
     const spikes = neurons('head_lif', spatialMean(graph, 'pool', features));
     const scoresOf = (name: string) => {
       const attributes = { inputChannels: channels, outputChannels: classes, bias: true, layout: 'linear' } as const;
-      return timeMean(graph, `mean.${name}`, graph.stage(name, linear(graph, name, spikes, attributes)));
+      const scores = graph.stage(name, linear(graph, name, spikes, attributes));
+      const all =
+        bodies === 1 ? scores : spatialMean(graph, `bodies.${name}`, joinRow(graph, `row.${name}`, scores, bodies));
+      return timeMean(graph, `mean.${name}`, all);
     };
     const first = scoresOf('head');
     if (!distillation) {
@@ -176,7 +184,7 @@ export const metaSpikeformerJointsArchitecture: Architecture<MetaSpikeformerJoin
     head: /^head(?:_kd)?\./,
     frame: [EMBEDDING, QUERY],
   },
-  unseen: ['heads', 'joints', 'timeSteps', 'neuron', 'tau', 'threshold', 'attentionThreshold'],
+  unseen: ['heads', 'joints', 'bodies', 'timeSteps', 'neuron', 'tau', 'threshold', 'attentionThreshold'],
   build: metaSpikeformerJoints,
   recognise,
 };

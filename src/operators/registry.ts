@@ -18,6 +18,7 @@ import { reluOperator } from './relu.js';
 import { repeatTimeOperator } from './repeatTime.js';
 import { mapToTokensOperator, tokensToMapOperator } from './reshape.js';
 import { spikeAttentionOperator } from './spikeAttention.js';
+import { joinRowOperator, splitRowOperator } from './splitRow.js';
 import { statisticsPadOperator } from './statisticsPad.js';
 import type { NeuronTraits } from './traits.js';
 
@@ -45,6 +46,8 @@ register(repeatTimeOperator);
 register(mapToTokensOperator);
 register(tokensToMapOperator);
 register(spikeAttentionOperator);
+register(splitRowOperator);
+register(joinRowOperator);
 register(statisticsPadOperator);
 
 /** The operator of a node; throws GraphError when there is none of that name. */

@@ -3,6 +3,7 @@
  * seed. The same recipe on the same data gives the same weights. Recipes come from outside and pass one schema.
  */
 import { z } from 'zod';
+import type { Protocol } from '../data/skeletons/protocols.js';
 import { spaceAxes } from '../graph/graph.js';
 import { type AnyAugmentation, type AnyInput, type AnyPreprocessing, inputOf } from '../modalities/inputs.js';
 import { defaultModality, type ModalityName, modalityNames } from '../modalities/names.js';
@@ -39,6 +40,8 @@ export interface Recipe extends Omit<ParsedRecipe, 'model' | 'data' | 'augmentat
 export interface DataReading {
   /** Seconds of the clips that long recordings are cut into. */
   readonly clip?: number | undefined;
+  /** How a data set that is published with several divisions is divided. */
+  readonly protocol?: Protocol | undefined;
 }
 
 /** What goes into the network that a recipe trains. */
@@ -128,7 +131,7 @@ export function checkRecipe(value: unknown): {
     ...(loss.success ? [] : problemsIn(loss.error, ['loss'], written.loss)),
     ...unknownArchitecture(architecture),
     ...(network.success ? [] : problemsIn(network.error, ['model'], model)),
-    ...(network.success ? spaceProblems(architecture, network.data, modality) : []),
+    ...(network.success ? spaceProblems(architecture, network.data, modality, written.data) : []),
   ];
   const partial = {
     ...knownFields(ownSchema, written),
@@ -157,19 +160,25 @@ function modelIn({ model, data }: Record<string, unknown>, modality: ModalityNam
   const { architecture = defaultArchitectureName, ...configuration } = model;
   const known = architectureNames().find((name) => name === architecture);
   const { schema } = architectureOf({ architecture: known });
-  return { architecture, schema, model: { ...impliedBy(data, modality), ...configuration } };
+  return { architecture, schema, model: { ...impliedBy(data, modality, schema), ...configuration } };
 }
 
-/** What the preprocessing says of the network by itself: its channels, and as many time steps as there are frames. */
+/** What the preprocessing says of the network by itself: its channels, as many time steps as there are frames, its joints. */
 function impliedBy(
   data: unknown,
   modality: ModalityName,
-): { readonly inputChannels?: number; readonly timeSteps?: number } {
+  { shape }: ConfigurationSchema<NetworkConfiguration>,
+): Readonly<Record<string, number>> {
   const input = inputOf(modality);
   const preprocessing = input.preprocessing.safeParse(isRecord(data) ? data.preprocessing : undefined);
   if (!preprocessing.success) return {};
   const { channels, frames } = input.shapeOf(preprocessing.data);
-  return { inputChannels: channels, ...(frames === undefined ? {} : { timeSteps: frames }) };
+  const own = Object.entries(input.implies?.(preprocessing.data) ?? {}).filter(([field]) => field in shape);
+  return {
+    inputChannels: channels,
+    ...(frames === undefined ? {} : { timeSteps: frames }),
+    ...Object.fromEntries(own),
+  };
 }
 
 /** The default where what is written is none: then the schema says so. */
@@ -185,16 +194,27 @@ function unknownArchitecture(architecture: unknown): RecipeProblem[] {
   return [{ path: ['model', 'architecture'], message }];
 }
 
-/** A network over rows of places is trained with none of the modalities: all have height and width. */
+/** Images have height and width, skeletons are rows of joints: a network takes the one or the other. */
 function spaceProblems(
   architecture: unknown,
   configuration: NetworkConfiguration,
   modality: ModalityName,
+  data: unknown,
 ): RecipeProblem[] {
   if (unknownArchitecture(architecture).length > 0) return [];
-  if (spaceAxes(graphOf({ architecture: architecture as string, configuration })) === 2) return [];
-  const message = `recipe is wrong at model.architecture: ${architecture} takes rows of joints, which no data set gives yet; a recipe for ${inputOf(modality).noun}s needs another architecture`;
-  return [{ path: ['model', 'architecture'], message }];
+  const input = inputOf(modality);
+  const preprocessing = input.preprocessing.safeParse(isRecord(data) ? data.preprocessing : undefined);
+  if (!preprocessing.success) return [];
+  const graph = graphOf({ architecture: architecture as string, configuration });
+  const { places } = input.shapeOf(preprocessing.data);
+  if (spaceAxes(graph) !== places.length) {
+    const taken = spaceAxes(graph) === 1 ? 'rows of joints' : 'images or frames';
+    const message = `recipe is wrong at model.architecture: ${architecture} takes ${taken}; a recipe for ${input.noun}s needs another architecture`;
+    return [{ path: ['model', 'architecture'], message }];
+  }
+  if (graph.rowLength === undefined || graph.rowLength === places[0]) return [];
+  const message = `recipe is wrong at model.joints: the network takes ${graph.rowLength} joints in a row, the preprocessing makes ${places[0]}; leave model.joints and model.bodies out`;
+  return [{ path: ['model', 'joints'], message }];
 }
 
 /** The fields that are right by themselves. */

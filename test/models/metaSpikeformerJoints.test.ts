@@ -3,7 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createReferenceEngine } from '../../src/engines/reference/index.js';
 import { loadModel } from '../../src/index.js';
+import { Inference } from '../../src/inference/inference.js';
 import { openCheckpointFile, writeSafetensors } from '../../src/interop/checkpointFiles.js';
 import { demonstrationParameters } from '../../src/models/initialise.js';
 import { describeNetwork, graphOf, recogniseNetwork } from '../../src/models/registry.js';
@@ -104,6 +106,28 @@ describe('a network over joints', () => {
     await model.dispose();
   });
 
+  it('looks at several bodies one by one, and answers with the mean', async () => {
+    const parameters = demonstrationParameters(graph, 7);
+    const logitsOf = async (bodies: number, data: Float32Array) => {
+      const whole = graphOf(describeNetwork(architecture, { ...settings, joints: 7, bodies }));
+      const network = { graph: whole, parameters, timeSteps: 4, oneStep: () => whole };
+      const inference = new Inference({ name: 'bodies', network, engine: await createReferenceEngine() });
+      const { outputs } = await inference.run({ shape: [4, 2, 3, 7 * bodies], data });
+      await inference.dispose();
+      return outputs.get('logits')!.data;
+    };
+    const bodies = [numbers(4, 2, 3, 7).data, numbers(4, 2, 3, 7).data] as const;
+    const side = Float32Array.from({ length: 4 * 2 * 3 * 14 }, (_, i) => {
+      const [row, at] = [Math.floor(i / 14), i % 14];
+      return bodies[Math.floor(at / 7)]![row * 7 + (at % 7)]!;
+    });
+    const [first, second] = [await logitsOf(1, bodies[0]), await logitsOf(1, bodies[1])];
+    const both = await logitsOf(2, side);
+    const largest = both.reduce((most, score, i) => Math.max(most, Math.abs(score - (first[i]! + second[i]!) / 2)), 0);
+    expect(largest).toBeLessThan(1e-6);
+    expect(first).not.toEqual(second);
+  });
+
   it('is described and proved for the joints that it usually has', async () => {
     const info = await spikeformer(['info', '--checkpoint', checkpoint, '--heads', '2', '--json']);
     const described = JSON.parse(info.stdout);
@@ -138,6 +162,8 @@ describe('a network over joints', () => {
       expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
     }
     const recipe = { ...smallest(), model: { architecture, ...settings } };
-    expect(() => parseRecipe(recipe, 'joints.json')).toThrow('takes rows of joints, which no data set gives yet');
+    expect(() => parseRecipe(recipe, 'joints.json')).toThrow(
+      `${architecture} takes rows of joints; a recipe for images needs another architecture`,
+    );
   });
 });

@@ -5,6 +5,7 @@ import { type EvaluatedPart, runAll } from '../../api/evaluate.js';
 import { openTaskEvaluationData, type TaskEvaluationData } from '../../api/evaluationData.js';
 import { modelFingerprint } from '../../api/fingerprint.js';
 import type { Model } from '../../api/model.js';
+import { protocols } from '../../data/skeletons/protocols.js';
 import { loadModel } from '../../index.js';
 import type { Shard } from '../../loader/shard.js';
 import { type AnyEvaluation, taskNamed } from '../../tasks/registry.js';
@@ -29,6 +30,7 @@ import {
   imageSizeOption,
   loadingOptions,
   needsCheckpoint,
+  OptionError,
   onlyWithCheckpoint,
   parseOptions,
   runningOptions,
@@ -65,6 +67,7 @@ const settingsShape = {
   batch: wholeNumber(1, 1024).optional(),
   shard: shardSchema.optional(),
   labels: z.string().optional(),
+  protocol: z.enum(protocols).optional(),
 };
 
 const schema = z
@@ -98,6 +101,7 @@ export function registerEval(program: Command, session: Session): void {
     .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
     .option('--batch <N>', `images at once, 1 to 1024 (default: ${defaultBatch})`)
     .option('--labels <FILE>', `names of the classes, to match the folders’ names: a text or JSON file, or ${imagenet}`)
+    .option('--protocol <NAME>', `how sequences of skeletons are divided: ${protocols.join(', ')}`)
     .option('--shard <i/n>', 'evaluate only every n-th image, starting with image i; --merge combines the results')
     .option('--merge <FILE...>', 'combine the JSON results of all shards instead of evaluating')
     .option('--json', 'print one JSON document')
@@ -118,7 +122,11 @@ async function run(session: Session, options: Options): Promise<void> {
 /** The data is looked at first: it is where mistakes are found soonest. */
 async function evaluateData({ io }: Session, directory: string, options: Options): Promise<EvaluationDocument> {
   const { task: asked, ...about } = await dataOfSource(options);
-  const opened = await openTaskEvaluationData(asked, directory, about);
+  const { protocol } = options;
+  if (protocol !== undefined && about.modality !== 'skeletons')
+    throw new OptionError('--protocol: divides sequences of skeletons, this model takes others; leave it out');
+  const reading = protocol === undefined ? about.reading : { ...about.reading, protocol };
+  const opened = await openTaskEvaluationData(asked, directory, { ...about, reading });
   const { names, noun, size, fingerprint, notes } = opened;
   printNotes(io, notes);
   const {

@@ -165,9 +165,13 @@ function sizeOf(path: string, modality: ModalityName, preprocessing: object | un
   return preprocessing === undefined ? defaultImageSize : input.sizeOf(input.parse(preprocessing, path));
 }
 
+/** A network over joints whose checkpoint names no modality takes rows of joints, and nothing says whose. */
+function inputIn({ modality }: Described, graph: Graph): ModalityName | null {
+  return spaceAxes(graph) === 1 && modality === defaultModality ? null : modality;
+}
+
 function documentOf(described: Described, summary: NetworkSummary, notes: readonly string[], graph: Graph): object {
-  const { name, description, randomWeights, architecture, task, modality, configuration, imageSize, weights } =
-    described;
+  const { name, description, randomWeights, architecture, task, configuration, imageSize, weights } = described;
   const { parameters, spikeFedOperations, realFedOperations, stages, realFedLayers } = summary;
   return {
     command: 'info',
@@ -175,8 +179,7 @@ function documentOf(described: Described, summary: NetworkSummary, notes: readon
     weights: weights && { name: weights.name, others: weights.others },
     architecture,
     task,
-    // No modality has joints.
-    modality: spaceAxes(graph) === 1 ? null : modality,
+    modality: inputIn(described, graph),
     size: publishedAs(described)?.name ?? null,
     notes,
     configuration,
@@ -193,9 +196,7 @@ function printSummary(io: Io, described: Described, summary: NetworkSummary, gra
   const { configuration: c, imageSize } = described;
   const print = (line: string) => io.stdout.write(`${line}\n`);
   print(`${bold(oneLine(described.name))} ${dim(oneLine(described.description))}`);
-  print(
-    `${architectureOf(described).title}, ${described.task}, input: ${spaceAxes(graph) === 1 ? 'joints' : described.modality}`,
-  );
+  print(`${architectureOf(described).title}, ${described.task}, input: ${inputIn(described, graph) ?? 'joints'}`);
   const size = publishedAs(described)?.name;
   const lists = Object.entries(c).filter(([, value]) => Array.isArray(value));
   const facts = [

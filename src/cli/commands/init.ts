@@ -89,7 +89,7 @@ type Kinds = Pick<Options, 'attention' | 'neuron'>;
 /** A line for each modality. */
 const suggesting: Readonly<
   Record<ModalityName, (directory: string, name: string, kinds: Kinds) => Promise<Suggestion>>
-> = { image: forImages, events: forRecordings, eventPictures: forPictures };
+> = { image: forImages, events: forRecordings, eventPictures: forPictures, skeletons: forSkeletons };
 
 async function forImages(directory: string, name: string, kinds: Kinds): Promise<Suggestion> {
   const survey = await surveyData(directory);
@@ -120,6 +120,13 @@ async function forRecordings(directory: string, name: string, { attention, neuro
 async function forPictures(): Promise<Suggestion> {
   throw new UsageError(
     '--modality eventPictures: there is nothing to look up in the data; begin with `spikeformer train --recipe hardvs`, and change it by --set',
+  );
+}
+
+/** As for pictures. */
+async function forSkeletons(): Promise<Suggestion> {
+  throw new UsageError(
+    '--modality skeletons: there is nothing to look up in the data; begin with `spikeformer train --recipe nw-ucla`, and change it by --set',
   );
 }
 
