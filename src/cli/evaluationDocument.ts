@@ -28,6 +28,8 @@ const schema = z.looseObject({
     imageSize: z.tuple([count, count]),
     engine: z.string(),
     fingerprint,
+    /** Networks that answered together with this one; then the fingerprint is that of all. */
+    ensemble: z.array(z.strictObject({ name: z.string(), fingerprint })).optional(),
   }),
   /** And the names of its answers, under what the task calls them: for classification `classes`. */
   /** `noun`: what the samples are; images where nothing is said. */

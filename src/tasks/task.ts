@@ -222,6 +222,8 @@ export interface Evaluating<Batch, Fields extends object> {
   readonly schema: ZodType<Fields>;
   /** Throws UsageError when the model and the data do not fit. */
   begin(model: NamedAnswers, data: NamedTargets): Evaluation<Batch, Fields>;
+  /** What several networks say together about one batch, with the same outputs; absent where their answers cannot be added up. */
+  combine?(outputs: readonly Outputs[]): Outputs;
   /** Counts that cannot be true, for example after editing by hand; undefined when all is well. */
   inconsistency(fields: Fields, images: number, names: readonly string[]): string | undefined;
   /** What must be the same in all parts of an evaluation: what it is called when it differs, and the value. */

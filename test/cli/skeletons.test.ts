@@ -9,6 +9,7 @@ import { spikeformer } from './support.js';
 let folder: string;
 let data: string;
 let checkpoint: string;
+let bones: string;
 
 /** A body that raises its right hand (action 1) or steps aside (action 2), 9 frames. */
 function frames(action: number, seed: number): number[][][] {
@@ -21,6 +22,25 @@ function frames(action: number, seed: number): number[][][] {
       );
     }),
   );
+}
+
+/** The last weights of a short training. */
+async function trained(name: string, ...more: string[]): Promise<string> {
+  const output = join(folder, name);
+  const settings = [
+    'embedDim=16',
+    'depth=1',
+    'batchSize=8',
+    'data.workers=0',
+    'data.preprocessing.timeSteps=4',
+    ...more,
+  ];
+  const { code, stderr } = await spikeformer([
+    ...['train', '--recipe', 'nw-ucla', '--data', data, '--output', output],
+    ...settings.flatMap((setting) => ['--set', setting]),
+  ]);
+  expect(code, stderr).toBe(0);
+  return join(output, 'last.safetensors');
 }
 
 beforeAll(async () => {
@@ -38,21 +58,8 @@ beforeAll(async () => {
       }
     }
   }
-  const output = join(folder, 'run');
-  const settings = [
-    'embedDim=16',
-    'depth=1',
-    'epochs=2',
-    'batchSize=8',
-    'data.workers=0',
-    'data.preprocessing.timeSteps=4',
-  ];
-  const { code, stderr } = await spikeformer([
-    ...['train', '--recipe', 'nw-ucla', '--data', data, '--output', output],
-    ...settings.flatMap((setting) => ['--set', setting]),
-  ]);
-  expect(code, stderr).toBe(0);
-  checkpoint = join(output, 'last.safetensors');
+  checkpoint = await trained('joints', 'epochs=2');
+  bones = await trained('bones', 'epochs=1', 'data.preprocessing.features=["bone","identity"]');
 }, 120_000);
 afterAll(() => rm(folder, { recursive: true }));
 
@@ -104,6 +111,49 @@ describe('sequences of skeletons', () => {
     expect([code, stderr.trim().split('\n').length]).toEqual([2, 1]);
     expect(stderr).toContain(`${file}: `);
     expect(stderr).toContain(message);
+  });
+
+  it('are judged by several networks together: the mean of their probabilities', async () => {
+    interface Said {
+      readonly sequence: string;
+      readonly predictions: readonly { readonly label: string; readonly probability: number }[];
+    }
+    const files = ['a01', 'a02'].flatMap((action) =>
+      [0, 1, 2, 3].map((take) => join(data, `${action}_s01_e0${take}_v03.json`)),
+    );
+    const of = async (model: string): Promise<readonly Said[]> => {
+      const { stdout } = await spikeformer(['predict', ...files, '--checkpoint', model, '--top', '10', '--json']);
+      return JSON.parse(stdout).sequences;
+    };
+    const [first, second] = [await of(checkpoint), await of(bones)];
+    const labels = first[0]!.predictions.map(({ label }) => label);
+    const right = files.filter((file, i) => {
+      const probability = (said: Said, label: string) =>
+        said.predictions.find((one) => one.label === label)!.probability;
+      const means = labels.map((label) => ({
+        label,
+        mean: probability(first[i]!, label) + probability(second[i]!, label),
+      }));
+      const best = means.reduce((a, b) => (b.mean > a.mean ? b : a));
+      return best.label === (file.includes('a01') ? 'pick up with one hand' : 'pick up with two hands');
+    });
+    const { stdout, code } = await spikeformer([
+      ...['eval', '--checkpoint', checkpoint, '--ensemble', bones, '--data', data, '--json'],
+    ]);
+    expect(code).toBe(0);
+    const document = JSON.parse(stdout);
+    expect(document.top1.correct).toBe(right.length);
+    expect(document.model.ensemble).toMatchObject([{ fingerprint: expect.stringContaining('sha256:') }]);
+    const other = await spikeformer([
+      'eval',
+      '--checkpoint',
+      checkpoint,
+      '--ensemble',
+      join(folder, 'none'),
+      '--data',
+      data,
+    ]);
+    expect([other.code, other.stderr.trim().split('\n').length]).toEqual([2, 1]);
   });
 
   it('are named in the description of what was learnt', async () => {

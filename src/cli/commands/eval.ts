@@ -4,11 +4,12 @@ import { z } from 'zod';
 import { type EvaluatedPart, runAll } from '../../api/evaluate.js';
 import { openTaskEvaluationData, type TaskEvaluationData } from '../../api/evaluationData.js';
 import { modelFingerprint } from '../../api/fingerprint.js';
-import type { Model } from '../../api/model.js';
+import type { Model, Outputs, RunResult } from '../../api/model.js';
 import { protocols } from '../../data/skeletons/protocols.js';
 import { loadModel } from '../../index.js';
 import type { Shard } from '../../loader/shard.js';
-import { type AnyEvaluation, taskNamed } from '../../tasks/registry.js';
+import { type AnyEvaluation, type AnyTask, taskNamed } from '../../tasks/registry.js';
+import { checkMembers, membersFingerprint, together, withAnswers } from '../ensemble.js';
 import {
   type EvaluationDocument,
   evaluationDocument,
@@ -68,6 +69,7 @@ const settingsShape = {
   shard: shardSchema.optional(),
   labels: z.string().optional(),
   protocol: z.enum(protocols).optional(),
+  ensemble: z.array(z.string().min(1)).max(64).optional(),
 };
 
 const schema = z
@@ -102,6 +104,7 @@ export function registerEval(program: Command, session: Session): void {
     .option('--batch <N>', `images at once, 1 to 1024 (default: ${defaultBatch})`)
     .option('--labels <FILE>', `names of the classes, to match the folders’ names: a text or JSON file, or ${imagenet}`)
     .option('--protocol <NAME>', `how sequences of skeletons are divided: ${protocols.join(', ')}`)
+    .option('--ensemble <FILE...>', 'checkpoints that answer together with the model: the mean of their probabilities')
     .option('--shard <i/n>', 'evaluate only every n-th image, starting with image i; --merge combines the results')
     .option('--merge <FILE...>', 'combine the JSON results of all shards instead of evaluating')
     .option('--json', 'print one JSON document')
@@ -144,17 +147,22 @@ async function evaluateData({ io }: Session, directory: string, options: Options
   } = options;
   const settings = given({ threads, engine, precision, timeSteps, heads, strides, attention, neuron, imageSize });
   const model = await loadModel(given({ model: name, checkpoint }), { ...settings, ...loadingOptions(options) });
+  const others: Model[] = [];
   try {
-    printWarnings(io, model);
+    for (const file of options.ensemble ?? [])
+      others.push(await loadModel({ checkpoint: file }, given({ threads, engine, precision })));
+    checkMembers(model, others);
+    for (const member of [model, ...others]) printWarnings(io, member);
     const named = options.labels === undefined ? model : await namedClasses(model, options.labels);
     const task = taskNamed(model.task);
     const { labels, hasLabels, configuration: network } = named;
     const evaluation = task.evaluating.begin({ network, labels, hasLabels }, { name: directory, names });
     printNotes(io, evaluation.notes);
-    const { complete, images, milliseconds } = await watched(io, opened, model, evaluation, options);
+    const asked = { model, others, task, evaluation };
+    const { complete, images, milliseconds } = await watched(io, opened, asked, options);
     const parts = {
       task,
-      model: { ...noteOf(model), fingerprint: modelFingerprint(model) },
+      model: { ...noteOf(model), fingerprint: membersFingerprint(model, others), ...membersField(others) },
       data: { directory, images: size, ...(noun === 'image' ? {} : { noun }), fingerprint },
       names,
       shard: options.shard ?? null,
@@ -165,7 +173,7 @@ async function evaluateData({ io }: Session, directory: string, options: Options
     };
     return evaluationDocument(parts, evaluation.fields());
   } finally {
-    await model.dispose();
+    for (const member of [model, ...others]) await member.dispose();
   }
 }
 
@@ -173,6 +181,12 @@ async function evaluateData({ io }: Session, directory: string, options: Options
 async function namedClasses(model: Model, labels: string) {
   const { configuration } = model;
   return { labels: (await classNames(model, labels)).labels, hasLabels: true, configuration };
+}
+
+function membersField(others: readonly Model[]) {
+  if (others.length === 0) return {};
+  const ensemble = others.map((model) => ({ name: model.provenance.name, fingerprint: modelFingerprint(model) }));
+  return { ensemble };
 }
 
 function noteOf(model: Model) {
@@ -216,12 +230,21 @@ async function* interruptible<Batch>(
   }
 }
 
+/** The model, those that answer with it, and who counts. */
+interface AskedTogether {
+  readonly model: Model;
+  readonly others: readonly Model[];
+  readonly task: AnyTask;
+  readonly evaluation: AnyEvaluation;
+}
+
+type Answered = { readonly input: Float32Array; readonly answers: readonly Outputs[] };
+
 /** Evaluates under a progress bar; Ctrl-C ends it with what is done. */
 async function watched(
   io: Io,
   data: TaskEvaluationData,
-  model: Model,
-  evaluation: AnyEvaluation,
+  { model, others, task, evaluation }: AskedTogether,
   { batch = defaultBatch, shard, json }: Options,
 ): Promise<EvaluatedPart> {
   const { index, count } = shard ?? { index: 0, count: 1 };
@@ -236,7 +259,10 @@ async function watched(
   try {
     const imagesAndSteps = Math.min(batch, total) * model.configuration.timeSteps;
     const batches = interruptible(images, { listen, ignore }, imagesAndSteps);
-    return await runAll(model, batches, ({ outputs }, drawn) => evaluation.add(outputs, drawn), {
+    const answered = withAnswers(batches, others, data, { batch, shard });
+    const judge = ({ outputs }: RunResult, { answers, ...drawn }: Answered) =>
+      evaluation.add(together(task, outputs, answers), drawn);
+    return await runAll(model, answered, judge, {
       signal: abort.signal,
       onProgress: (images) => progress.update(images),
     });

@@ -6,7 +6,8 @@ import { z } from 'zod';
 import { matchClasses } from '../../data/matchClasses.js';
 import { logitsOutput } from '../../graph/outputs.js';
 import { AccuracyCounter, type AccuracyCounts, mergeAccuracy, totalOf } from '../../metrics/accuracy.js';
-import type { Evaluating, Evaluation, NamedAnswers, NamedTargets } from '../task.js';
+import { rankClasses } from '../../metrics/ranking.js';
+import type { Evaluating, Evaluation, NamedAnswers, NamedTargets, Outputs } from '../task.js';
 import type { Labels } from './metric.js';
 
 const count = z.int().min(0);
@@ -24,6 +25,7 @@ export type AccuracyFields = z.output<typeof schema>;
 export const accuracyEvaluation: Evaluating<Labels, AccuracyFields> = {
   schema,
   begin,
+  combine: meanProbabilities,
   inconsistency: (fields, images, names) => {
     const { perClass, top1, top5 } = fields;
     const sums = countsOf(fields);
@@ -46,6 +48,22 @@ export const accuracyEvaluation: Evaluating<Labels, AccuracyFields> = {
     `top-${top5.k}  ${rate(top5.accuracy)}  (${top5.correct} of ${images})`,
   ],
 };
+
+/** The mean of the networks' softmax: each counts alike, however large its scores are. */
+function meanProbabilities(outputs: readonly Outputs[]): Outputs {
+  const { shape } = outputs[0]!.get(logitsOutput)!;
+  const [samples, classes] = shape as [number, number];
+  const sum = new Float32Array(samples * classes);
+  for (const output of outputs) {
+    const { data } = output.get(logitsOutput)!;
+    for (let sample = 0; sample < samples; sample++) {
+      const scores = data.subarray(sample * classes, (sample + 1) * classes);
+      for (const { index, probability } of rankClasses(scores, classes))
+        sum[sample * classes + index]! += probability / outputs.length;
+    }
+  }
+  return new Map([[logitsOutput, { shape, data: sum }]]);
+}
 
 function begin(model: NamedAnswers, data: NamedTargets): Evaluation<Labels, AccuracyFields> {
   const { classes } = model.network;
