@@ -20,8 +20,8 @@ import { readEvents } from './data/events/openEvents.js';
 import type { RecordedPictures } from './data/events/recordedPictures.js';
 import { fetchImage } from './data/fetchImage.js';
 import { type RgbImage, rgbFromRgba } from './data/image.js';
+import type { SkeletonSample } from './data/skeletons/preparations.js';
 import { parseSkeletons } from './data/skeletons/readSkeleton.js';
-import type { SkeletonSequence } from './data/skeletons/skeletonSequence.js';
 import { UsageError } from './errors.js';
 import { openCheckpoint } from './interop/openCheckpoint.js';
 import { fileFromBlob, fileFromBytes, type RandomAccessFile } from './interop/randomAccessFile.js';
@@ -61,7 +61,7 @@ async function readRecording(recording: RecordingSource): Promise<RecordedEvents
   return recording instanceof Blob ? readEvents(sourceFromBlob(recording)) : recording;
 }
 
-async function readSkeletons(sequence: SkeletonSource): Promise<SkeletonSequence> {
+async function readSkeletons(sequence: SkeletonSource): Promise<SkeletonSample> {
   if (typeof sequence === 'string' || sequence instanceof URL)
     return parseSkeletons(await fetchImage(sequence), String(sequence));
   if (sequence instanceof Uint8Array) return parseSkeletons(sequence, 'sequence');

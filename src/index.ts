@@ -22,9 +22,9 @@ import { readEventFile } from './data/events/readEventFile.js';
 import type { RecordedPictures } from './data/events/recordedPictures.js';
 import { fetchImage } from './data/fetchImage.js';
 import type { RgbImage } from './data/image.js';
+import type { SkeletonSample } from './data/skeletons/preparations.js';
 import { parseSkeletons } from './data/skeletons/readSkeleton.js';
 import { readSkeletonFile } from './data/skeletons/sequenceStore.js';
-import type { SkeletonSequence } from './data/skeletons/skeletonSequence.js';
 import { UsageError } from './errors.js';
 import type { Checkpoint } from './interop/checkpoint.js';
 import { openCheckpointFile } from './interop/checkpointFiles.js';
@@ -118,7 +118,7 @@ async function readRecording(recording: RecordingSource): Promise<RecordedEvents
   return recording instanceof Blob ? readEvents(sourceFromBlob(recording)) : recording;
 }
 
-async function readSkeletons(sequence: SkeletonSource): Promise<SkeletonSequence> {
+async function readSkeletons(sequence: SkeletonSource): Promise<SkeletonSample> {
   if (typeof sequence === 'string') return readSkeletonFile(sequence);
   if (sequence instanceof URL)
     return sequence.protocol === 'file:'

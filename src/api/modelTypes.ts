@@ -1,7 +1,7 @@
 /** What goes into a model and what comes out of it, as types: the vocabulary of `model.ts`. */
 import type { RecordedPictures } from '../data/events/recordedPictures.js';
 import type { RgbImage } from '../data/image.js';
-import type { SkeletonSequence } from '../data/skeletons/skeletonSequence.js';
+import type { SkeletonSample } from '../data/skeletons/preparations.js';
 import type { SpikeCounts } from '../energy/spikeCounting.js';
 import type { Engine } from '../engines/kernels.js';
 import type { Parameters } from '../graph/graph.js';
@@ -63,7 +63,7 @@ export type RecordingSource = string | URL | Blob | Uint8Array | ArrayBuffer | R
 export type PictureRecordingSource = string | URL | RecordedPictures;
 
 /** As {@link ImageSource}, for a model that looks at skeletons: a path, an address, a file, the bytes of a sequence, or its joints. */
-export type SkeletonSource = string | URL | Blob | Uint8Array | ArrayBuffer | SkeletonSequence;
+export type SkeletonSource = string | URL | Blob | Uint8Array | ArrayBuffer | SkeletonSample;
 
 /** What a model is asked about: of its modality. */
 export type SampleSource = ImageSource | RecordingSource | PictureRecordingSource | SkeletonSource;
@@ -73,7 +73,7 @@ export interface SampleReaders {
   readonly image: (image: ImageSource) => Promise<RgbImage>;
   readonly events: (recording: RecordingSource) => Promise<RecordedEvents>;
   readonly eventPictures: (recording: PictureRecordingSource) => Promise<RecordedPictures>;
-  readonly skeletons: (sequence: SkeletonSource) => Promise<SkeletonSequence>;
+  readonly skeletons: (sequence: SkeletonSource) => Promise<SkeletonSample>;
 }
 
 /** What goes into a model: `frames` time steps (undefined for images), `channels`, and `places`, height and width. */

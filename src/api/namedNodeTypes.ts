@@ -12,7 +12,6 @@ export type { RecordingDataset } from '../data/events/recordings.js';
 export type { Box } from '../data/geometry/boxes.js';
 export type { FoundFolder, ImageSample } from '../data/imageFolder.js';
 export type { Protocol } from '../data/skeletons/protocols.js';
-export type { SkeletonSample } from '../data/skeletons/readSkeleton.js';
 export type { SequenceStore } from '../data/skeletons/sequenceStore.js';
 export type { SequenceDataset } from '../data/skeletons/sequences.js';
 export type { BoxTargets, LabelledBox } from '../data/targets/boxes.js';

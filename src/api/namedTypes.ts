@@ -3,6 +3,8 @@
 export type { Convention } from '../data/events/format.js';
 export type { RecordedPictures } from '../data/events/recordedPictures.js';
 export type { ColumnName, ColumnOrder, TableOptions, TimeUnit } from '../data/events/tableColumns.js';
+export type { BodyRecording, TrackedBody } from '../data/skeletons/bodyRecording.js';
+export type { SkeletonSample } from '../data/skeletons/preparations.js';
 export type { SkeletonSequence } from '../data/skeletons/skeletonSequence.js';
 export type { MemoryConstants } from '../energy/constants.js';
 export type { EnergyFindings, EnergySource, EnergySubject } from '../energy/document.js';

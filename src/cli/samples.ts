@@ -1,7 +1,7 @@
 /** How commands find and read what a model is asked about, for every modality: a line for each. */
 import type { RecordedPictures } from '../data/events/recordedPictures.js';
 import type { RgbImage } from '../data/image.js';
-import type { SkeletonSequence } from '../data/skeletons/skeletonSequence.js';
+import { isRecording, type SkeletonSample } from '../data/skeletons/preparations.js';
 import type { RecordedEvents } from '../modalities/events/eventsInput.js';
 import type { ModalityName } from '../modalities/names.js';
 import type { Io } from './io.js';
@@ -44,13 +44,26 @@ const eventPictures: SampleReading<RecordedPictures> = {
     `${counted(pictures.length, 'picture')} of ${pictures[0]!.width}×${pictures[0]!.height} pixels`,
 };
 
-const skeletons: SampleReading<SkeletonSequence> = {
+const skeletons: SampleReading<SkeletonSample> = {
   listed: sequencesOf,
   read: readSkeletons,
-  facts: ({ frames, bodies, joints }) => ({ frames, bodies, joints }),
-  words: ({ frames, bodies, joints }) =>
-    `${counted(frames, 'frame')} of ${bodies === 1 ? 'one body' : `${bodies} bodies`} with ${joints} joints`,
+  facts: sizesOf,
+  words: (sample) => {
+    const { frames, bodies, joints } = sizesOf(sample);
+    return `${counted(frames, 'frame')} of ${bodies === 1 ? 'one body' : `${bodies} bodies`} with ${joints} joints`;
+  },
 };
+
+/** Of a recording: the most bodies that are tracked at once. */
+function sizesOf(sample: SkeletonSample): {
+  readonly frames: number;
+  readonly bodies: number;
+  readonly joints: number;
+} {
+  const { joints } = sample;
+  if (!isRecording(sample)) return { frames: sample.frames, bodies: sample.bodies, joints };
+  return { frames: sample.frames.length, bodies: Math.max(...sample.frames.map(({ length }) => length)), joints };
+}
 
 /** From the first to the last event. */
 function secondsOf({ t, length }: RecordedEvents): number {

@@ -3,9 +3,9 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { locate, readFolder, systemPath } from '../data/fileNames.js';
 import { compareCodePoints, hasExtension, isMacDouble } from '../data/names.js';
+import type { SkeletonSample } from '../data/skeletons/preparations.js';
 import { parseSkeletons } from '../data/skeletons/readSkeleton.js';
 import { readSkeletonFile } from '../data/skeletons/sequenceStore.js';
-import type { SkeletonSequence } from '../data/skeletons/skeletonSequence.js';
 import { UsageError } from '../errors.js';
 import type { Io } from './io.js';
 import { standardInput } from './pictures.js';
@@ -35,7 +35,7 @@ export async function sequencesOf(argument: string): Promise<readonly string[]> 
 }
 
 /** @throws DataError naming the file when it is no sequence of skeletons. */
-export async function readSkeletons({ stdin }: Io, source: string): Promise<SkeletonSequence> {
+export async function readSkeletons({ stdin }: Io, source: string): Promise<SkeletonSample> {
   if (source !== standardInput) return readSkeletonFile(source);
   if (!stdin) throw new UsageError('standard input: is a terminal; send a sequence, as in: predict - < walk.json');
   const parts: Uint8Array[] = [];

@@ -2,7 +2,7 @@
  * What a run did, stage by stage: shapes of the maps, share of neurons that fired, time spent. It sums up what `Model.run` recorded
  * layer by layer and measures nothing itself.
  */
-import { type Graph, outputValues } from '../graph/graph.js';
+import { type Graph, outputValues, spaceAxes } from '../graph/graph.js';
 import { elementCount, type Shape } from '../graph/shape.js';
 import type { Recorded } from '../inference/types.js';
 import { inferShapes, timeStepsOf } from '../operators/registry.js';
@@ -21,14 +21,16 @@ export interface StageActivity {
   readonly milliseconds?: number;
 }
 
-/** @param input Shape of what was run, `[B, C, H, W]` or `[T, B, C, H, W]`. */
+/** @param input Shape of what was run, `[B, C, H, W]` or `[T, B, C, H, W]`; of a row of places without H. */
 export function stageActivity(
   graph: Graph,
   input: Shape,
   recorded: Pick<Recorded, 'firingRates' | 'layerMilliseconds'>,
 ): readonly StageActivity[] {
   const timeSteps = timeStepsOf(graph);
-  const [batch, , height, width] = input.slice(-4) as [number, number, number, number];
+  const axes = spaceAxes(graph);
+  const [batch, , ...places] = input.slice(-axes - 2) as [number, number, ...number[]];
+  const [height, width] = (axes === 1 ? [1, ...places] : places) as [number, number];
   const shapes = inferShapes(graph, [1, 1, height, width, graph.inputChannels]);
   const neurons = new Map<string, number>();
   const spikes = new Map<string, number>();

@@ -126,7 +126,7 @@ async function forPictures(): Promise<Suggestion> {
 /** As for pictures. */
 async function forSkeletons(): Promise<Suggestion> {
   throw new UsageError(
-    '--modality skeletons: there is nothing to look up in the data; begin with `spikeformer train --recipe nw-ucla`, and change it by --set',
+    '--modality skeletons: there is nothing to look up in the data; begin with `spikeformer train --recipe nw-ucla` (or ntu60, ntu120), and change it by --set',
   );
 }
 

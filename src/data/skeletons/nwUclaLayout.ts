@@ -6,7 +6,8 @@ import { noSuchSplit, type Split } from '../datasets/layout.js';
 import { DataError } from '../errors.js';
 import type { FileTree } from '../events/datasets/fileTree.js';
 import { nwUclaActions, nwUclaName } from './nwUcla.js';
-import type { Protocol } from './protocols.js';
+import { sequenceOf } from './preparations.js';
+import { isNtuProtocol, nwUclaProtocols, type Protocol } from './protocols.js';
 import { readSequence } from './sequenceStore.js';
 
 /** What there is of a split. */
@@ -25,7 +26,6 @@ function isSequence(file: string): boolean {
 }
 
 const testView = 3;
-const nwUclaProtocols: readonly Protocol[] = ['crossView', 'crossViewUnleaked', 'crossViewClean'];
 
 /** @throws DataError for an action that there is not, a protocol of another data set, and a split without sequences. */
 export async function placeNwUcla(
@@ -33,7 +33,7 @@ export async function placeNwUcla(
   split: Split,
   protocol: Protocol = 'crossView',
 ): Promise<PlacedSequences> {
-  if (!nwUclaProtocols.includes(protocol))
+  if (isNtuProtocol(protocol))
     throw new DataError(
       `${tree.name}: holds NW-UCLA, which has no protocol ${protocol}; take ${nwUclaProtocols.join(' or ')}`,
     );
@@ -106,9 +106,9 @@ function takeOf(file: string): string {
 async function hasCopy(tree: FileTree, file: string, others: readonly string[]): Promise<boolean> {
   if (others.length === 0) return false;
   const store = { kind: 'sequences', files: await tree.store([file, ...others]) } as const;
-  const { positions } = await readSequence(store, 0);
+  const { positions } = sequenceOf(await readSequence(store, 0));
   for (let i = 1; i <= others.length; i++) {
-    const other = (await readSequence(store, i)).positions;
+    const other = sequenceOf(await readSequence(store, i)).positions;
     if (other.length === positions.length && other.every((value, k) => value === positions[k])) return true;
   }
   return false;

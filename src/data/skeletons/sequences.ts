@@ -3,7 +3,7 @@ import { chosenOf, type Dataset, type DatasetSource, viewOf } from '../datasets/
 import { DataError } from '../errors.js';
 import type { ClassTargets } from '../targets/classes.js';
 import { type TargetStore, targetKindOf } from '../targets/registry.js';
-import type { SkeletonSample } from './readSkeleton.js';
+import type { SkeletonSample } from './preparations.js';
 import { readSequence, type SequenceStore, sequenceName, storedSequences } from './sequenceStore.js';
 
 /** Sequences with targets. */

@@ -3,6 +3,7 @@
  * written down. Evaluation is the same without chance.
  */
 import { DataError } from '../../data/errors.js';
+import { type SkeletonSample, sequenceOf } from '../../data/skeletons/preparations.js';
 import { axes, type SkeletonSequence, skeletons } from '../../data/skeletons/skeletonSequence.js';
 import { type Crop, centreCrop, cropAt, type JointValues, resizeInTime } from './cropResize.js';
 import { alignBody, centreOnSpine, isPresent, scaleToRange } from './normalise.js';
@@ -21,13 +22,13 @@ export interface SkeletonChange {
   readonly framePlaces: readonly number[] | undefined;
 }
 
-/** @throws DataError naming the sequence when its joints are others than the settings'. */
+/** @throws DataError naming the sequence when its joints are others than the settings', or it is a recording that cannot be prepared. */
 export function preparedJoints(
-  sequence: SkeletonSequence,
+  sample: SkeletonSample,
   settings: SkeletonPreprocessing,
   change?: SkeletonChange,
 ): JointValues {
-  const joints = chosenBodies(sequence, settings);
+  const joints = chosenBodies(sequenceOf(sample, settings.preparation), settings);
   const skeleton = skeletons[settings.skeleton];
   if (settings.normalise !== 'none') centreOnSpine(joints, skeleton);
   if (settings.normalise === 'body') alignBody(joints, skeleton);

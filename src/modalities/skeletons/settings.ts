@@ -3,6 +3,7 @@
  */
 import * as z from 'zod';
 import { range } from '../../data/geometry/settings.js';
+import { preparationNames } from '../../data/skeletons/preparations.js';
 import { axes, skeletonNames, skeletons } from '../../data/skeletons/skeletonSequence.js';
 import { parsed } from '../events/settings.js';
 import { streamNames } from './streams.js';
@@ -30,6 +31,8 @@ export const skeletonPreprocessingSchema = z
   .strictObject({
     /** Whose joints. */
     skeleton: z.enum(skeletonNames),
+    /** Which bodies of a recording of NTU RGB+D act, and where their origin is; of sequences that are prepared already it says nothing. */
+    preparation: z.enum(preparationNames).default('ctrgcn'),
     /** Bodies that a network sees, one beside the other; of more the first, missing ones are zeros. */
     bodies: z.int().min(1).max(4).default(1),
     /** Frames that a network sees, a time step each. */

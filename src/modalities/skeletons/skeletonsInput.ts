@@ -1,7 +1,7 @@
 /** Sequences of skeletons as a network's input: a row of joints for each time step. Reads nothing. */
 import * as z from 'zod';
+import type { SkeletonSample } from '../../data/skeletons/preparations.js';
 import { protocols } from '../../data/skeletons/protocols.js';
-import type { SkeletonSequence } from '../../data/skeletons/skeletonSequence.js';
 import { skeletons } from '../../data/skeletons/skeletonSequence.js';
 import { UsageError } from '../../errors.js';
 import type { InputKind } from '../input.js';
@@ -15,7 +15,7 @@ import {
   skeletonPreprocessingSchema,
 } from './settings.js';
 
-export const skeletonsInput: InputKind<SkeletonSequence, SkeletonPreprocessing, SkeletonAugmentation> = {
+export const skeletonsInput: InputKind<SkeletonSample, SkeletonPreprocessing, SkeletonAugmentation> = {
   name: 'skeletons',
   noun: 'sequence',
   preprocessing: skeletonPreprocessingSchema,
@@ -38,7 +38,7 @@ export const skeletonsInput: InputKind<SkeletonSequence, SkeletonPreprocessing, 
   },
   withTimeSteps: (preprocessing, timeSteps) => ({ ...preprocessing, timeSteps }),
   normalisation: () => undefined,
-  isSample: (value) => 'positions' in value && 'joints' in value && 'frames' in value,
+  isSample: (value) => 'joints' in value && 'frames' in value && ('positions' in value || Array.isArray(value.frames)),
   inMemory: 'a sequence {name, frames, bodies, joints, positions}',
   sources: 'the path of a sequence of skeletons, or its bytes',
   mixes: () => false,

@@ -2,9 +2,9 @@
 
 import { DataError } from '../../data/errors.js';
 import { openSkeletons } from '../../data/skeletons/openSkeletons.js';
-import { readSequence, type SequenceStore } from '../../data/skeletons/sequenceStore.js';
-import { type SkeletonSequence, skeletons } from '../../data/skeletons/skeletonSequence.js';
-import { fileBytes, fileSize } from '../../data/storedFiles.js';
+import { type SkeletonSample, sequenceOf } from '../../data/skeletons/preparations.js';
+import { readSequence, type SequenceStore, sequenceBytes, sequenceSize } from '../../data/skeletons/sequenceStore.js';
+import { skeletons } from '../../data/skeletons/skeletonSequence.js';
 import { checkOptionNames } from '../../optionNames.js';
 import type { Random } from '../../random.js';
 import type { DrawnChange, Modality, Preparation } from '../modality.js';
@@ -36,19 +36,19 @@ interface DrawnSkeletonChange extends DrawnChange {
   readonly change: SkeletonChange | undefined;
 }
 
-export const skeletonsModality: Modality<SkeletonSequence, SequenceStore, SkeletonSettings, DrawnSkeletonChange> = {
+export const skeletonsModality: Modality<SkeletonSample, SequenceStore, SkeletonSettings, DrawnSkeletonChange> = {
   name: 'skeletons',
   parse,
   open: readSequence,
   waits: () => true,
   prepare,
-  picture: skeletonPicture,
+  picture: (sample) => skeletonPicture(sequenceOf(sample)),
   openLabelled: openSkeletons,
-  contentOf: ({ files }) => ({
+  contentOf: (store) => ({
     what: 'files',
-    inMemory: files.kind === 'encoded',
-    sizeOf: (position) => fileSize(files, position),
-    bytesOf: (position) => fileBytes(files, position),
+    inMemory: store.kind === 'held' || store.files.kind === 'encoded',
+    sizeOf: (position) => sequenceSize(store, position),
+    bytesOf: (position) => sequenceBytes(store, position),
   }),
 };
 
@@ -63,10 +63,7 @@ function parse(written: unknown, source: string): SkeletonSettings {
   };
 }
 
-function prepare({
-  preprocessing,
-  augmentation,
-}: SkeletonSettings): Preparation<SkeletonSequence, DrawnSkeletonChange> {
+function prepare({ preprocessing, augmentation }: SkeletonSettings): Preparation<SkeletonSample, DrawnSkeletonChange> {
   return {
     shape: skeletonsInput.shapeOf(preprocessing),
     draw: (_sample, random) => ({
