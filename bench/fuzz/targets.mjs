@@ -177,6 +177,29 @@ export const targets = [
     open: recordingReader,
   },
   {
+    name: 'skeletons',
+    seeds: skeletonFiles,
+    mutate: mutateBytes,
+    open: async () => {
+      const { parseSkeletons } = await import('../../dist/data/skeletons/readSkeleton.js');
+      const { preparationNames, sequenceOf } = await import('../../dist/data/skeletons/preparations.js');
+      return (bytes) => {
+        const sample = parseSkeletons(bytes, 'input');
+        for (const name of preparationNames) sequenceOf(sample, name);
+      };
+    },
+  },
+  {
+    name: 'skeleton arrays',
+    seeds: () => fixturesIn('skeletons', /\.npz$/),
+    mutate: repaired(repairZip),
+    open: async () => {
+      const { sourceFromBytes } = await import('../../dist/data/events/byteSource.js');
+      const { ntuArraysOf } = await import('../../dist/data/skeletons/ntuArrays.js');
+      return (bytes) => ntuArraysOf(sourceFromBytes(bytes, 'input.npz'), 'train');
+    },
+  },
+  {
     name: 'image',
     seeds: async () => [...fixturesIn('preprocess', /\.(jpe?g|png)$/i, 40_000), ...(await otherFormats())],
     mutate: (random, bytes, other) => {
@@ -197,6 +220,22 @@ export const targets = [
 function recordings() {
   const kinds = Object.entries(fileKinds).filter(([name]) => name !== 'aedat4-zstd');
   return kinds.map(([, { sensor, header, body }]) => Buffer.concat([header(), body(madeEvents(150, sensor), 1000)]));
+}
+
+/** Short sequences of NW-UCLA and NTU RGB+D, of one body and of two. */
+function skeletonFiles() {
+  const places = (/** @type {number} */ joints) => Array.from({ length: joints }, (_, j) => [j / 10, 1 - j / 20, 2]);
+  const rest = '1 1 1 1 1 0 0 0 1';
+  const body = (/** @type {number} */ id) => [
+    `${id} ${rest}`,
+    25,
+    ...places(25).map((xyz) => `${xyz.join(' ')} ${rest}`),
+  ];
+  const text = (/** @type {number} */ frames, /** @type {readonly number[]} */ ids) =>
+    [frames, ...Array.from({ length: frames }, () => [ids.length, ...ids.flatMap(body)]).flat()].join('\n');
+  return [JSON.stringify({ skeletons: [places(20), places(20)] }), text(2, [1]), text(12, [1, 2]), text(1, [])].map(
+    (content) => Buffer.from(content),
+  );
 }
 
 /** What a program that reads JSON files does with text that is none. @param {Buffer} bytes */

@@ -27,8 +27,13 @@ function placeOf({ places }: HeldSequences, position: number) {
   return { number: number!, block: block!, start: start!, frames: frames!, bodies: bodies! };
 }
 
+/** Which sequence of the file it is, counted from 0. */
+export function heldNumber(store: HeldSequences, position: number): number {
+  return placeOf(store, position).number;
+}
+
 export function heldName(store: HeldSequences, position: number): string {
-  return `${store.name} ${placeOf(store, position).number}`;
+  return `${store.name} ${heldNumber(store, position)}`;
 }
 
 /** The floats of a sequence as they are held. */

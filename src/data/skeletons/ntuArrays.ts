@@ -12,7 +12,7 @@ import { Inlet } from '../events/inlet.js';
 import { openNodeSource } from '../events/nodeSource.js';
 import { inletOf, readNumpyHeader } from '../events/npy.js';
 import { arraysOf } from '../events/npzMembers.js';
-import { type HeldSequences, heldCount, SequenceHolder } from './heldSequences.js';
+import { type HeldSequences, heldCount, heldNumber, SequenceHolder } from './heldSequences.js';
 import { ntuActions } from './ntuActions.js';
 import { type NtuProtocol, ntuClassCount, ntuProtocolOfArchive } from './ntuNames.js';
 import { axes } from './skeletonSequence.js';
@@ -37,26 +37,32 @@ export interface PreparedArrays {
  * @throws DataError naming the file and the array; MissingSplitError where the archive has no arrays of the split.
  */
 export async function readNtuArrays(path: string, split: Split, protocol?: NtuProtocol): Promise<PreparedArrays> {
+  const source = await openNodeSource(path);
+  try {
+    return await ntuArraysOf(source, split, protocol);
+  } finally {
+    await source.close();
+  }
+}
+
+/** As {@link readNtuArrays}, from a source that stays open. */
+export async function ntuArraysOf(source: ByteSource, split: Split, protocol?: NtuProtocol): Promise<PreparedArrays> {
+  const path = source.name;
   const named = ntuProtocolOfArchive(basename(path));
   if (protocol !== undefined && named !== undefined && named !== protocol)
     throw new DataError(
       `${path}: is divided as ${named}, not as ${protocol}; set data.protocol to ${named}, or give other data`,
     );
-  const source = await openNodeSource(path);
-  try {
-    const arrays = new Map(await arraysOf(await rangeSource(source, new Inlet(source.stream()))));
-    const [values, answers] = [`x_${split}`, `y_${split}`].map((name) => arrays.get(name));
-    if (!values || !answers) throw missingArrays(path, split, [...arrays.keys()]);
-    const found = await readLabels(answers);
-    const { store, empty } = await readValues(values, found.labels.length);
-    const labels = Int32Array.from({ length: heldCount(store) }, (_, i) => found.labels[store.places[5 * i]!]!);
-    const count =
-      found.classes ?? ntuClassCount(protocol ?? named ?? (labels.some((label) => label >= 60) ? 'xsub120' : 'xsub'));
-    const notes = empty === 0 ? [] : [`${values.name}: ${empty} sequences are left out: all their frames are 0`];
-    return { store, classes: classNames(count), labels, notes };
-  } finally {
-    await source.close();
-  }
+  const arrays = new Map(await arraysOf(await rangeSource(source, new Inlet(source.stream()))));
+  const [values, answers] = [`x_${split}`, `y_${split}`].map((name) => arrays.get(name));
+  if (!values || !answers) throw missingArrays(path, split, [...arrays.keys()]);
+  const found = await readLabels(answers);
+  const { store, empty } = await readValues(values, found.labels.length);
+  const labels = Int32Array.from({ length: heldCount(store) }, (_, i) => found.labels[heldNumber(store, i)]!);
+  const count =
+    found.classes ?? ntuClassCount(protocol ?? named ?? (labels.some((label) => label >= 60) ? 'xsub120' : 'xsub'));
+  const notes = empty === 0 ? [] : [`${values.name}: ${empty} sequences are left out: all their frames are 0`];
+  return { store, classes: classNames(count), labels, notes };
 }
 
 function missingArrays(path: string, split: Split, names: readonly string[]): DataError {
