@@ -1,5 +1,5 @@
 /**
- * From a decoded image to a network's input: resize the shorter side, crop the centre, scale to 0..1, normalise. It is
+ * From a decoded image to a network's input: resize the shorter side (or the whole, to fit), crop the centre, scale to 0..1, normalise. It is
  * torchvision's evaluation transform (Resize, CenterCrop, ToTensor, Normalize) in float32, rounding where PyTorch rounds.
  * It draws nothing at random: augmentation for training is elsewhere. Runs in Node and in a browser.
  */
@@ -7,15 +7,19 @@ import * as z from 'zod';
 import { checkOptionNames, nearestName } from '../optionNames.js';
 import { ImageError } from './errors.js';
 import { checkRaster, type RgbImage, rasterOf } from './image.js';
-import { centreCropRegion, resizedPart, shorterSideSize } from './resize.js';
+import { centreCropRegion, fittingSize, resizeBicubic, resizedPart, type Size, shorterSideSize } from './resize.js';
+import { roundHalfEven } from './rounding.js';
 
 const side = z.int().min(1).max(16384);
 const perChannel = <Item extends z.ZodType<number>>(item: Item) => z.tuple([item, item, item]);
 
 /** What is stored beside a model to say how images become its input. */
 export const preprocessSettingsSchema = z.strictObject({
-  /** Length in pixels that the shorter side is resized to; null leaves the image as it is. */
-  resize: side.nullable(),
+  /**
+   * Length in pixels that the shorter side is resized to; null leaves the image as it is. `fit`: as large as the crop has room for the whole
+   * image, what is left of it being the mean colour.
+   */
+  resize: z.union([side, z.literal('fit')]).nullable(),
   /** Height and width in pixels of the centre crop: the size of the network's input. */
   crop: z.tuple([side, side]),
   interpolation: z.literal('bicubic'),
@@ -27,7 +31,7 @@ export const preprocessSettingsSchema = z.strictObject({
 
 /** See {@link preprocessSettingsSchema}. */
 export interface PreprocessSettings {
-  readonly resize: number | null;
+  readonly resize: number | 'fit' | null;
   readonly crop: readonly [height: number, width: number];
   readonly interpolation: 'bicubic';
   readonly mean: readonly [number, number, number];
@@ -100,9 +104,22 @@ export function preprocessInto(
 export function cropPixels(image: RgbImage, settings: PreprocessSettings): Uint8Array {
   const raster = rasterOf(image);
   checkRaster(raster);
-  const size = settings.resize === null ? image : shorterSideSize(image, settings.resize);
+  const size = resizedSize(image, settings);
   const region = centreCropRegion(size, { height: settings.crop[0], width: settings.crop[1] });
-  return resizedPart(raster, size, region).data;
+  const outside = settings.resize === 'fit' ? meanColour(settings) : [];
+  return resizedPart(raster, size, region, resizeBicubic, outside).data;
+}
+
+/** The size that an image of this size has before its centre is cropped. */
+export function resizedSize(from: Size, { resize, crop }: Pick<PreprocessSettings, 'resize' | 'crop'>): Size {
+  if (resize === null) return from;
+  return resize === 'fit' ? fittingSize(from, { height: crop[0], width: crop[1] }) : shorterSideSize(from, resize);
+}
+
+/** The bytes of red, green and blue next to the mean: what becomes 0, or nearly so. */
+export function meanColour({ mean }: Pick<PreprocessSettings, 'mean'>): readonly [number, number, number] {
+  const byte = (value: number) => Math.min(Math.max(roundHalfEven(255 * value), 0), 255);
+  return [byte(mean[0]), byte(mean[1]), byte(mean[2])];
 }
 
 /** (v / 255 - mean) / std for every byte v, in float32 with a rounding after each operation. */

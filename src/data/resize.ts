@@ -55,17 +55,18 @@ export function resizeBilinear(image: Raster, size: Size, region: Region = whole
 }
 
 /**
- * The part `region` of `image` resized to `size`; it may reach beyond, where it is black. Only what lies inside is computed.
+ * The part `region` of `image` resized to `size`; it may reach beyond, where it is `outside`. Only what lies inside is computed.
  */
 export function resizedPart(
   image: Raster,
   size: Size,
   region: Region,
   resize: typeof resizeBicubic = resizeBicubic,
+  outside: readonly number[] = [],
 ): Raster {
   const inside = intersect(size, region);
   const part = resize(image, size, inside);
-  return cropWithBlack(part, { ...region, left: region.left - inside.left, top: region.top - inside.top });
+  return cropFilled(part, { ...region, left: region.left - inside.left, top: region.top - inside.top }, outside);
 }
 
 function resizeBy(filter: Filter, image: Raster, size: Size, region: Region): Raster {
@@ -91,6 +92,14 @@ export function shorterSideSize(size: Size, shorter: number): Size {
     : { width: Math.trunc((shorter * width) / height), height: shorter };
 }
 
+/** The largest size of the same proportions that `frame` has room for: one side is the frame's, the other is rounded. */
+export function fittingSize(size: Size, frame: Size): Size {
+  const side = (length: number, other: number, across: number) => Math.max(1, Math.round((length * across) / other));
+  return size.width * frame.height >= size.height * frame.width
+    ? { width: frame.width, height: side(size.height, size.width, frame.width) }
+    : { width: side(size.width, size.height, frame.height), height: frame.height };
+}
+
 /**
  * Where torchvision's `CenterCrop` cuts `crop` out of an image of `size`. `left` and `top` are negative where the image is
  * smaller than the crop and gets black borders; then the right and lower borders are the wider ones.
@@ -106,10 +115,17 @@ export function centreCropRegion(size: Size, crop: Size): Region {
 
 /** The part of `image` that `region` covers; pixels outside the image are 0. Throws ImageError on a broken image. */
 export function cropWithBlack(image: Raster, region: Region): Raster {
+  return cropFilled(image, region, []);
+}
+
+/** As {@link cropWithBlack}, with a byte for each channel for what lies outside; none is black. */
+export function cropFilled(image: Raster, region: Region, outside: readonly number[]): Raster {
   checkRaster(image);
   const { channels } = image;
   const data = new Uint8Array(region.width * region.height * channels);
   const inside = intersect(image, region);
+  const isWhole = inside.width === region.width && inside.height === region.height;
+  if (!isWhole && outside.length > 0) for (let i = 0; i < data.length; i++) data[i] = outside[i % channels]!;
   for (let y = inside.top; y < inside.top + inside.height; y++) {
     const from = (y * image.width + inside.left) * channels;
     const to = ((y - region.top) * region.width + inside.left - region.left) * channels;

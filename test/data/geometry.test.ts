@@ -97,6 +97,7 @@ function bright({ width, data }: RgbImage, least: number): [x: number, y: number
 const augmentations: readonly (readonly [string, AugmentationInput])[] = [
   ['a padded crop', { crop: { kind: 'padded', padding: 30 }, horizontalFlip: 0.5 }],
   ['a resized crop', { crop: { kind: 'resized', interpolation: 'bilinear' }, horizontalFlip: 0.5 }],
+  ['a scaled crop', { crop: { kind: 'scaled', interpolation: 'bilinear' }, horizontalFlip: 0.5 }],
   ['a centre crop', { horizontalFlip: 0.5 }],
   ['RandAugment', { randAugment: { layers: 4, probability: 1, interpolation: 'bilinear' }, horizontalFlip: 0.5 }],
 ];

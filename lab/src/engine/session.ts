@@ -144,7 +144,7 @@ export class Session {
       strides,
       layers: this.#layers,
       inputSize: crop,
-      field: resize === null ? 1 : Math.min(1, Math.max(...crop) / resize),
+      field: typeof resize === 'number' ? Math.min(1, Math.max(...crop) / resize) : 1,
       own: this.#own!,
       timeSteps,
       threshold,
@@ -175,7 +175,7 @@ export class Session {
     const [fullWidth, fullHeight] =
       'displayWidth' in frame ? [frame.displayWidth, frame.displayHeight] : [frame.width, frame.height];
     const { resize, crop } = this.#model!.preprocessing;
-    const enough = Math.min(longestFrameSide, frameSurplus * (resize ?? Math.max(...crop)));
+    const enough = Math.min(longestFrameSide, frameSurplus * (typeof resize === 'number' ? resize : Math.max(...crop)));
     const shrink = Math.max(1, Math.min(fullWidth, fullHeight) / enough);
     const width = Math.max(1, Math.round(fullWidth / shrink));
     const height = Math.max(1, Math.round(fullHeight / shrink));

@@ -1,12 +1,14 @@
 /**
  * Drawing of crops and mirror images, with the parameters and distributions of torchvision's RandomCrop, RandomResizedCrop (the crop of
- * Szegedy et al. 2015) and RandomHorizontalFlip. The random numbers are our own stream. Nothing is applied here.
+ * Szegedy et al. 2015) and RandomHorizontalFlip, and of the random scale with a crop that segmentation is trained with. The random numbers
+ * are our own stream. Nothing is applied here.
  */
 import type { Random } from '../../random.js';
 import { DataError } from '../errors.js';
-import type { PreprocessSettings } from '../preprocess.js';
-import { centreCropRegion, type Region, type Size, shorterSideSize } from '../resize.js';
-import type { CropSettings, PaddedCrop, ResizedCrop } from './settings.js';
+import { meanColour, type PreprocessSettings, resizedSize } from '../preprocess.js';
+import { centreCropRegion, type Region, type Size } from '../resize.js';
+import { roundHalfEven } from '../rounding.js';
+import type { CropSettings, PaddedCrop, ResizedCrop, ScaledCrop } from './settings.js';
 import type { GeometricStep, Mirror } from './transform.js';
 
 /** The part of an image of size `from` that becomes the input. Throws DataError when the settings do not fit the image. */
@@ -24,15 +26,48 @@ export function drawCrop(
       return drawPaddedCrop(from, settings, { width, height }, random);
     case 'resized':
       return drawResizedCrop(from, settings, { width, height }, random);
+    case 'scaled':
+      return drawScaledCrop(from, settings, preprocessing, random);
   }
 }
 
-/** As in evaluation: the shorter side is resized, the centre is kept. No chance. */
-export function centreCrop(from: Size, { resize, crop, interpolation }: PreprocessSettings): readonly GeometricStep[] {
+/** As in evaluation: the image is resized, the centre is kept. No chance. */
+export function centreCrop(from: Size, preprocessing: PreprocessSettings): readonly GeometricStep[] {
+  const { resize, crop, interpolation } = preprocessing;
   const [height, width] = crop;
-  const to = resize === null ? from : shorterSideSize(from, resize);
-  const cut = { kind: 'cut', from: to, region: centreCropRegion(to, { width, height }), border: 'zero' } as const;
+  const to = resizedSize(from, preprocessing);
+  const border = resize === 'fit' ? meanColour(preprocessing) : 'zero';
+  const cut = { kind: 'cut', from: to, region: centreCropRegion(to, { width, height }), border } as const;
   return resize === null ? [cut] : [{ kind: 'resize', from, to, interpolation }, cut];
+}
+
+/**
+ * The whole image as evaluation resizes it, times a random factor, and a part of the input's size at a random place of it. Of a side that is
+ * shorter than the input's all is kept, at a random place, and the mean colour around it. Three numbers are drawn in any case.
+ */
+export function drawScaledCrop(
+  from: Size,
+  { scale, interpolation }: ScaledCrop,
+  preprocessing: PreprocessSettings,
+  random: Random,
+): readonly GeometricStep[] {
+  const [height, width] = preprocessing.crop;
+  const base = resizedSize(from, preprocessing);
+  const factor = uniform(scale[0], scale[1], random);
+  const scaled = (side: number) => Math.max(1, Math.round(side * factor));
+  const to = { width: scaled(base.width), height: scaled(base.height) };
+  const top = drawOffset(to.height - height, random);
+  const left = drawOffset(to.width - width, random);
+  return [
+    { kind: 'resize', from, to, interpolation },
+    { kind: 'cut', from: to, region: { left, top, width, height }, border: meanColour(preprocessing) },
+  ];
+}
+
+/** From 0 to `room`, both included, or from `room` to 0 where it is negative. */
+function drawOffset(room: number, random: Random): number {
+  const drawn = random.integer(Math.abs(room) + 1);
+  return room < 0 ? -drawn : drawn;
 }
 
 /**
@@ -106,10 +141,4 @@ function centralRegion({ width, height }: Size, lowest: number, highest: number)
 /** Uniform between two numbers. */
 export function uniform(from: number, to: number, random: Random): number {
   return from + (to - from) * random.uniform();
-}
-
-/** Python's `round`. */
-export function roundHalfEven(value: number): number {
-  const nearest = Math.round(value);
-  return value - Math.floor(value) === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest;
 }

@@ -1,17 +1,18 @@
 /** A drawn transform applied to the bytes of an image, with the pixels of Pillow and torchvision. Nothing is drawn here. */
 import { type RgbImage, rasterOf } from '../image.js';
-import { cropWithBlack, type Region, resizeBicubic, resizeBilinear, resizedPart } from '../resize.js';
+import { cropFilled, type Region, resizeBicubic, resizeBilinear, resizedPart } from '../resize.js';
 import { transformAffine } from './affine.js';
-import type { Cut, GeometricStep, Interpolation, Transform } from './transform.js';
+import type { Colour, Cut, GeometricStep, Interpolation, Transform } from './transform.js';
 
 /** The image after all steps; the image itself when there are none. Its bytes are never written to. */
 export function transformImage(image: RgbImage, { steps }: Pick<Transform, 'steps'>): RgbImage {
   let result = image;
   for (let i = 0; i < steps.length; i++) {
     const [step, next] = [steps[i]!, steps[i + 1]];
-    if (step.kind === 'resize' && next?.kind === 'cut' && next.border === 'zero') {
+    if (step.kind === 'resize' && next?.kind === 'cut' && next.border !== 'reflect') {
       // Of a resized image only what is kept of it needs to be computed.
-      const part = resizedPart(rasterOf(result), step.to, next.region, resizeOf(step.interpolation));
+      const resize = resizeOf(step.interpolation);
+      const part = resizedPart(rasterOf(result), step.to, next.region, resize, colourOf(next.border));
       result = { width: part.width, height: part.height, data: part.data };
       i++;
     } else result = transformOnce(result, step);
@@ -38,7 +39,15 @@ function resizeOf(interpolation: Interpolation) {
 
 function cut(image: RgbImage, { region, border }: Cut): RgbImage {
   if (border === 'reflect') return cutReflected(image, region);
-  return { width: region.width, height: region.height, data: cropWithBlack(rasterOf(image), region).data };
+  return {
+    width: region.width,
+    height: region.height,
+    data: cropFilled(rasterOf(image), region, colourOf(border)).data,
+  };
+}
+
+function colourOf(border: 'zero' | Colour): readonly number[] {
+  return border === 'zero' ? [] : border;
 }
 
 function cutReflected({ width, height, data }: RgbImage, region: Region): RgbImage {

@@ -48,7 +48,7 @@ export function enlargement(step: GeometricStep): number {
 
 function uncut(step: Cut, x: number, y: number): Position | undefined {
   const position: Position = [x + step.region.left, y + step.region.top];
-  if (step.border === 'zero') return within(position, step);
+  if (step.border !== 'reflect') return within(position, step);
   return [reflected(position[0], step.from.width), reflected(position[1], step.from.height)];
 }
 

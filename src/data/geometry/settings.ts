@@ -25,9 +25,19 @@ export const cropSchema = z.discriminatedUnion('kind', [
     ratio: range(1e-2, 1e2).default([3 / 4, 4 / 3]),
     interpolation: interpolationSchema.default('bicubic'),
   }),
+  /**
+   * What segmentation is trained with: the whole image resized by a random factor of the size that evaluation gives it, then a crop anywhere;
+   * the mean colour, and no class, where the image does not reach.
+   */
+  z.strictObject({
+    kind: z.literal('scaled'),
+    scale: range(0.01, 16).default([0.5, 2]),
+    interpolation: interpolationSchema.default('bicubic'),
+  }),
 ]);
 
 /** See {@link cropSchema}. */
 export type CropSettings = z.output<typeof cropSchema>;
 export type PaddedCrop = Extract<CropSettings, { kind: 'padded' }>;
 export type ResizedCrop = Extract<CropSettings, { kind: 'resized' }>;
+export type ScaledCrop = Extract<CropSettings, { kind: 'scaled' }>;

@@ -20,12 +20,12 @@ export interface Sampling {
   readonly fill: Colour;
 }
 
-/** Keeps `region`, which may reach beyond the image: there it is black, or the image's reflection without its border pixels. */
+/** Keeps `region`, which may reach beyond the image: there it is black, of a colour, or the image's reflection without its border pixels. */
 export interface Cut {
   readonly kind: 'cut';
   readonly from: Size;
   readonly region: Region;
-  readonly border: 'zero' | 'reflect';
+  readonly border: 'zero' | 'reflect' | Colour;
 }
 
 /** Another number of pixels for the same picture. */

@@ -2,11 +2,11 @@
  * Everything that happens at random to the bytes of one image, in the order of timm's training transform: crop, mirror,
  * RandAugment. It is drawn as a value first and applied then. Erasing and mixing come later, on floats.
  */
-import { drawCrop, drawMirror, roundHalfEven } from '../../data/geometry/crop.js';
+import { drawCrop, drawMirror } from '../../data/geometry/crop.js';
 import { transformImage } from '../../data/geometry/image.js';
-import type { Colour, GeometricStep, Transform } from '../../data/geometry/transform.js';
+import type { GeometricStep, Transform } from '../../data/geometry/transform.js';
 import type { RgbImage } from '../../data/image.js';
-import type { PreprocessSettings } from '../../data/preprocess.js';
+import { meanColour, type PreprocessSettings } from '../../data/preprocess.js';
 import type { Size } from '../../data/resize.js';
 import type { Random } from '../../random.js';
 import { drawRandAugment } from './randAugment.js';
@@ -47,9 +47,4 @@ export function applySteps(image: RgbImage, steps: readonly ImageStep[]): RgbIma
     } else moves.push(step);
   }
   return transformImage(result, { steps: moves });
-}
-
-function meanColour({ mean }: PreprocessSettings): Colour {
-  const byte = (value: number) => Math.min(Math.max(roundHalfEven(255 * value), 0), 255);
-  return [byte(mean[0]), byte(mean[1]), byte(mean[2])];
 }

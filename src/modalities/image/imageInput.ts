@@ -21,7 +21,10 @@ export const imageInput: InputKind<RgbImage, PreprocessSettings, AugmentationSet
   parse: parsePreprocessSettings,
   shapeOf: ({ crop }) => ({ channels: 3, places: crop }),
   sizeOf: ({ crop }) => crop,
-  resized: ({ mean, std }, side) => plainPreprocessing(side, { mean, std }),
+  resized: (preprocessing, side) => {
+    const { resize, mean, std } = preprocessing;
+    return resize === 'fit' ? { ...preprocessing, crop: [side, side] } : plainPreprocessing(side, { mean, std });
+  },
   withTimeSteps: (preprocessing) => preprocessing,
   normalisation: ({ mean, std }) => ({ mean, std }),
   isSample: (value) => 'width' in value && 'height' in value && 'data' in value,

@@ -2,7 +2,8 @@
  * Random erasing (Zhong et al. 2017) on normalised floats, with timm's parameters: rectangles of random area and aspect ratio
  * are overwritten with normal random numbers, a random colour or zero.
  */
-import { roundHalfEven, uniform } from '../../data/geometry/crop.js';
+import { uniform } from '../../data/geometry/crop.js';
+import { roundHalfEven } from '../../data/rounding.js';
 import type { Random } from '../../random.js';
 import { type ImageLayout, stridesOf } from './layout.js';
 import type { RandomErasingSettings } from './settings.js';
