@@ -60,8 +60,19 @@ const nmnist: TrainedModel = {
   description: 'a small Meta-SpikeFormer for handwritten digits before an event camera, as in N-MNIST',
 };
 
+/** Trained here by the recipe of the same name; docs/skeletons.md has its figures. */
+const nwUcla: TrainedModel = {
+  kind: 'trained',
+  name: 'nw-ucla',
+  address: () => new URL('../../models/nw-ucla.safetensors', import.meta.url),
+  description: 'a small Meta-SpikeFormer over joints for ten actions, as in NW-UCLA',
+};
+
 const models = new Map<string, RegisteredModel>(
-  [cifar10, nmnist, randomModel('15M'), randomModel('31M'), randomModel('55M')].map((model) => [model.name, model]),
+  [cifar10, nmnist, nwUcla, randomModel('15M'), randomModel('31M'), randomModel('55M')].map((model) => [
+    model.name,
+    model,
+  ]),
 );
 
 /** What is used when neither a model nor a checkpoint is named. */

@@ -25,8 +25,15 @@ export interface EnergySubject {
   readonly trainedTimeSteps?: number;
 }
 
-/** Where rates come from: images that flowed, or a file. */
-export type EnergySource = { readonly source: string; readonly images: number } | { readonly rates: string };
+/** Where rates come from: images that flowed, or a file. `noun`: what the samples are; images where nothing is said. */
+export type EnergySource =
+  | { readonly source: string; readonly images: number; readonly noun?: string }
+  | { readonly rates: string };
+
+/** How many samples flowed, in words. */
+export function samplesIn({ images, noun = 'image' }: Extract<EnergySource, { readonly images: number }>): string {
+  return `${images} ${noun}${images === 1 ? '' : 's'}`;
+}
 
 export interface EnergyDocument {
   readonly command: 'energy';

@@ -4,7 +4,7 @@
  */
 
 import { warningsOf } from '../interop/warnings.js';
-import { countsOf, type EnergyDocument } from './document.js';
+import { countsOf, type EnergyDocument, samplesIn } from './document.js';
 import { type FormProof, formNames } from './edges.js';
 import { citation, originSection, type ReportOrigin } from './reportOrigin.js';
 import { style } from './reportStyle.js';
@@ -57,7 +57,7 @@ ${citation(document, version, origin)}
 
 function subtitle({ model, data, constants }: EnergyDocument): string {
   const seen =
-    'images' in data ? `${data.images} images of ${baseName(data.source)}` : `firing rates of ${baseName(data.rates)}`;
+    'images' in data ? `${samplesIn(data)} of ${baseName(data.source)}` : `firing rates of ${baseName(data.rates)}`;
   return `T = ${model.timeSteps}, ${model.imageSize.join(' × ')} pixels, ${seen}; ${constants.name}`;
 }
 
@@ -208,7 +208,7 @@ function layerTable(document: EnergyDocument): string {
     const cells = [
       fedBy,
       operations(paper.operations),
-      paper.firingRate === null ? numbersFed(index) : percent(paper.firingRate),
+      paper.firingRate === null ? numbersFed(index, document.data) : percent(paper.firingRate),
       joules(paper.millijoules),
     ];
     if (counts)

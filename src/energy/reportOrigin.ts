@@ -1,5 +1,5 @@
 /** Where an energy report comes from: what a reader needs to make it again, and how to cite it. Dates and machines are the caller's to tell; without them the section says less. */
-import type { EnergyDocument } from './document.js';
+import { type EnergyDocument, samplesIn } from './document.js';
 import { baseName, definitionList, escaped } from './reportText.js';
 
 export interface ReportOrigin {
@@ -21,7 +21,7 @@ export interface ReportOrigin {
 
 export function originSection({ data, constants }: EnergyDocument, version: string, origin?: ReportOrigin): string {
   const source =
-    'images' in data ? `${data.images} images of ${baseName(data.source)}` : `rates of ${baseName(data.rates)}`;
+    'images' in data ? `${samplesIn(data)} of ${baseName(data.source)}` : `rates of ${baseName(data.rates)}`;
   const entries: [string, string][] = [
     ['Program', `meta-spikeformer ${version}`],
     ['Data', source],
@@ -50,7 +50,7 @@ export function citation(document: EnergyDocument, version: string, origin?: Rep
 
 function bibTeX({ model, data }: EnergyDocument, version: string, origin?: ReportOrigin): string {
   const name = bibTeXText(baseName(model.name));
-  const seen = 'images' in data ? `, ${data.images} images` : '';
+  const seen = 'images' in data ? `, ${samplesIn(data)}` : '';
   const made = origin ? [`  year    = {${origin.date.getUTCFullYear()}},`] : [];
   const print = origin?.fingerprint === undefined ? '' : `, model ${origin.fingerprint.slice(0, 19)}`;
   return [

@@ -36,7 +36,8 @@ export function baseName(path: string): string {
   return parts.at(-1) ?? path;
 }
 
-/** What stands in place of a firing rate where a layer is fed by numbers: the first by pixels, others by neurons that give numbers out. */
-export function numbersFed(index: number): string {
-  return index === 0 ? 'pixels' : 'numbers';
+/** What stands in place of a firing rate where a layer is fed by numbers: the first by pixels or what else the samples are, others by neurons that give numbers out. */
+export function numbersFed(index: number, data: object): string {
+  if (index > 0) return 'numbers';
+  return 'noun' in data && data.noun !== 'image' ? `${String(data.noun)}s` : 'pixels';
 }

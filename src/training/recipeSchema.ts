@@ -38,11 +38,13 @@ const optimizerSchema = z.discriminatedUnion('name', [
 ]);
 
 const scheduleSchema = z.strictObject({
-  kind: z.enum(['cosine', 'oneCycle', 'constant']).default('cosine'),
+  kind: z.enum(['cosine', 'oneCycle', 'constant', 'polynomial']).default('cosine'),
   /** The highest rate, for the recipe's whole batch (batchSize · accumulate). */
   learningRate: positive,
   minimum: z.number().min(0).default(1e-6),
   warmUpEpochs: z.number().min(0).default(0),
+  /** Of `polynomial`: 1, where nothing is said, is a straight line to the minimum. */
+  power: positive.max(100).optional(),
 });
 
 /** What every task's `loss` has; the rest is the task's. */

@@ -31,6 +31,15 @@ export interface CosineSchedule extends LinearWarmUp {
   readonly cosineFrom?: 'afterWarmUp' | 'start';
 }
 
+export interface PolynomialSchedule extends LinearWarmUp {
+  readonly kind: 'polynomial';
+  readonly learningRate: number;
+  /** The rate at the end. Default 0. */
+  readonly minimum?: number;
+  /** 1, the default, is a straight line. */
+  readonly power?: number;
+}
+
 export interface OneCycleSchedule {
   readonly kind: 'oneCycle';
   /** The highest rate. */
@@ -47,13 +56,14 @@ export interface OneCycleSchedule {
   readonly fall?: 'linear' | 'cosine';
 }
 
-export type Schedule = ConstantSchedule | CosineSchedule | OneCycleSchedule;
+export type Schedule = ConstantSchedule | CosineSchedule | PolynomialSchedule | OneCycleSchedule;
 
 /**
  * The learning rate η(t) for step t (0 ≤ t < totalSteps; may be a fraction). With W warm-up steps from η₀ to η₁ and N steps in all:
  *
  * - constant: η₁;  cosine: η_min + ½ (η₁ − η_min)(1 + cos π s), s = (t − W)/(N − W), or t/N with `cosineFrom: 'start'`;
- *   in both, η₀ + (η₁ − η₀) t/W while t < W;
+ * - polynomial: η_min + (η₁ − η_min)(1 − s)^power, s = (t − W)/(N − W);
+ *   in all three, η₀ + (η₁ − η₀) t/W while t < W;
  * - one-cycle: from η₁/startDivisor at step 0 to η₁ at step riseShare·N − 1, then to the minimum at step N − 1.
  *
  * After the last step the rate stays at the end's.
@@ -69,12 +79,18 @@ export function learningRateAt(step: number, totalSteps: number, schedule: Sched
       return warmingUp(step, totalSteps, schedule) ?? schedule.learningRate;
     case 'cosine':
       return warmingUp(step, totalSteps, schedule) ?? cosineRate(step, totalSteps, schedule);
+    case 'polynomial':
+      return warmingUp(step, totalSteps, schedule) ?? polynomialRate(step, totalSteps, schedule);
     case 'oneCycle':
       return oneCycleRate(step, totalSteps, schedule);
   }
 }
 
-function warmingUp(step: number, totalSteps: number, schedule: ConstantSchedule | CosineSchedule): number | undefined {
+function warmingUp(
+  step: number,
+  totalSteps: number,
+  schedule: ConstantSchedule | CosineSchedule | PolynomialSchedule,
+): number | undefined {
   const { warmUpSteps = 0, warmUpStart = 0, learningRate } = schedule;
   requireRange('schedule warmUpSteps', warmUpSteps, 0, totalSteps);
   requireRange('schedule warmUpStart', warmUpStart, 0, Number.MAX_VALUE);
@@ -88,6 +104,14 @@ function cosineRate(step: number, totalSteps: number, schedule: CosineSchedule):
   if (step >= totalSteps) return minimum;
   const start = cosineFrom === 'start' ? 0 : warmUpSteps;
   return between(learningRate, minimum, (step - start) / (totalSteps - start), 'cosine');
+}
+
+function polynomialRate(step: number, totalSteps: number, schedule: PolynomialSchedule): number {
+  const { minimum = 0, power = 1, warmUpSteps = 0, learningRate } = schedule;
+  requireRange('schedule minimum', minimum, 0, learningRate);
+  requireRange('schedule power', power, Number.MIN_VALUE, 100);
+  if (step >= totalSteps) return minimum;
+  return minimum + (learningRate - minimum) * (1 - (step - warmUpSteps) / (totalSteps - warmUpSteps)) ** power;
 }
 
 function oneCycleRate(step: number, totalSteps: number, schedule: OneCycleSchedule): number {
@@ -120,12 +144,13 @@ export function validateSchedule(totalSteps: number, schedule: Schedule): void {
 
 /** A recipe's schedule, whose warm-up is in epochs, over a run of so many steps. */
 export function scheduleOf(
-  { kind, learningRate, minimum, warmUpEpochs }: Recipe['schedule'],
+  { kind, learningRate, minimum, warmUpEpochs, power }: Recipe['schedule'],
   stepsPerEpoch: number,
   totalSteps: number,
 ): Schedule {
   const warmUpSteps = Math.min(Math.round(warmUpEpochs * stepsPerEpoch), totalSteps);
   if (kind === 'oneCycle') return { kind, learningRate, minimum, riseShare: Math.max(warmUpSteps / totalSteps, 1e-9) };
   const warmUp = { learningRate, warmUpSteps, warmUpStart: learningRate / 1000 };
+  if (kind === 'polynomial') return { kind, ...warmUp, minimum, power: power ?? 1 };
   return kind === 'cosine' ? { kind, ...warmUp, minimum } : { kind, ...warmUp };
 }

@@ -153,10 +153,10 @@ async function run(session: Session, options: Options): Promise<void> {
       ...(trainedTimeSteps === undefined ? {} : { trainedTimeSteps }),
     };
     if (options.rates !== undefined || options.proof) return await withoutImages(session, subject, options, constants);
-    const { measured, data, correct } = await measure(session.io, model, options, constants);
+    const { measured, data, noun, correct } = await measure(session.io, model, options, constants);
     const accuracy = correct === undefined ? {} : { accuracy: correct / measured.images };
     const { paper } = measured;
-    const source = { source: data, images: measured.images };
+    const source = { source: data, images: measured.images, ...(noun === 'image' ? {} : { noun }) };
     await publish(
       session.io,
       subject,
@@ -239,6 +239,7 @@ async function readJson(path: string, shape: string): Promise<unknown> {
 interface Measured {
   readonly measured: EnergyMeasurement;
   readonly data: string;
+  readonly noun: string;
   /** Undefined without labels. */
   readonly correct: number | undefined;
 }
@@ -250,7 +251,7 @@ async function measure(io: Io, model: Model, options: Options, constants: Energy
     const chosen = paths.slice(0, options.images);
     for (let first = 0; first < chosen.length; first += options.batch)
       await meter.run(await model.inputOf(chosen.slice(first, first + options.batch)));
-    return { measured: meter.result(), data: 'the bundled photographs', correct: undefined };
+    return { measured: meter.result(), data: 'the bundled photographs', noun: 'image', correct: undefined };
   }
   const { modality, input: shape } = model;
   const asked = { modality, reading: shape.reading };
@@ -265,8 +266,10 @@ async function measure(io: Io, model: Model, options: Options, constants: Energy
       const { input }: { readonly input: Float32Array } = drawn;
       const batch = Math.min(input.length / sampleLength(shape), total - done);
       const logits = await meter.run(firstOf(input, shape, batch));
-      const targets = classNumbers(drawn)?.slice(0, batch);
-      named &&= targets !== undefined;
+      const labels = classNumbers(drawn);
+      // Of tasks that ask about every pixel there is not one a sample.
+      named &&= labels?.length === input.length / sampleLength(shape);
+      const targets = labels?.slice(0, batch);
       if (named)
         correct += countCorrect(
           logits.data,
@@ -280,7 +283,7 @@ async function measure(io: Io, model: Model, options: Options, constants: Energy
   } finally {
     progress.stop();
   }
-  return { measured: meter.result(), data: options.data, correct: named ? correct : undefined };
+  return { measured: meter.result(), data: options.data, noun: data.noun, correct: named ? correct : undefined };
 }
 
 /** Undefined for targets that are no classes. */
@@ -291,7 +294,8 @@ function classNumbers(batch: object): readonly number[] | undefined {
 function print(io: Io, document: EnergyDocument): void {
   const { model, data, constants, paper, exact, neuroBench, memory, accuracy } = document;
   const { bold, dim } = io.colours;
-  const source = 'images' in data ? `${counted(data.images, 'image')} of ${data.source}` : `rates of ${data.rates}`;
+  const source =
+    'images' in data ? `${counted(data.images, data.noun ?? 'image')} of ${data.source}` : `rates of ${data.rates}`;
   io.stdout.write(
     `${bold(oneLine(model.name))} ${dim(`T = ${model.timeSteps}, ${oneLine(source)}, ${oneLine(constants.name)}`)}\n`,
   );
@@ -301,7 +305,7 @@ function print(io: Io, document: EnergyDocument): void {
     return [
       name,
       giga(dense),
-      firingRate === null ? numbersFed(index) : `${(100 * firingRate).toFixed(1)} %`,
+      firingRate === null ? numbersFed(index, data) : `${(100 * firingRate).toFixed(1)} %`,
       `${(1000 * millijoules).toFixed(2)} µJ`,
       ...(counts ? [mean(counts.additions), mean(counts.multiplications)] : []),
     ];
