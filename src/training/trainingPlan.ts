@@ -218,8 +218,10 @@ class TrainingRecorder {
       if (index === 0 && normalised) return this.#available(normalised.inputs[0]!);
       return rules.needsInputs.includes(index) ? this.#available(value) : value;
     });
-    const targets = node.inputs.map((value) =>
-      this.#wantsGradient(value) ? this.#target(node, value, rules) : undefined,
+    const targets = node.inputs.map((value, index) =>
+      this.#wantsGradient(value) && (rules.gradientTo?.includes(index) ?? true)
+        ? this.#target(node, value, rules)
+        : undefined,
     );
     this.#backward.push({
       touches: [

@@ -6,6 +6,7 @@ import { type ConvolutionGeometry, type Storage, spikeWords } from '../../../src
 import { SeededNumbers } from '../support.js';
 import { type Completion, declaredCases, largeDeclaredCase } from './declared.js';
 import { anyLayer, type Layer, layers } from './geometries.js';
+import { mapCases } from './maps.js';
 import { adamWCases, crossEntropyCases, sumOfSquaresCases } from './segments.js';
 import { type CallSpec, type Case, CountersSpec, positive, real, result, spikes, TensorSpec } from './specs.js';
 
@@ -355,6 +356,7 @@ const written: Readonly<Record<string, () => Case[]>> = {
   weighSpikes: weighSpikesCases,
   countCoincidences: countCoincidencesCases,
   reach: reachCases,
+  ...mapCases,
 };
 
 /** Settings, and sizes that depend on others. */
