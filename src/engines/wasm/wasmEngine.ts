@@ -172,7 +172,7 @@ export async function createEngineWith(
   const threads = await chooseThreads(options.threads, shared);
   const memory = new WasmMemory(shared, options.maximumMemoryBytes);
   const fused = (options.fusedMultiplyAdd ?? true) && (await canFuseMultiplyAdd());
-  const module = await compile(kernelsFor(shared, fused));
+  const module = await compiledOnce(kernelsFor(shared, fused));
   const instance = await WebAssembly.instantiate(module, { env: { memory: memory.memory } });
   const constants = new Constants(memory, options.tableBudgetBytes ?? defaultTableBudgetBytes);
   const exports = instance.exports as unknown as Exports;
@@ -198,6 +198,15 @@ async function chooseThreads(wanted: number | undefined, shared: boolean): Promi
     );
   }
   return wanted;
+}
+
+/** By their text: a second engine of the same kernels need not decode and compile them again. */
+const compiled = new Map<string, Promise<WebAssembly.Module>>();
+
+function compiledOnce(base64: string): Promise<WebAssembly.Module> {
+  const module = compiled.get(base64) ?? compile(base64);
+  compiled.set(base64, module);
+  return module;
 }
 
 async function compile(base64: string): Promise<WebAssembly.Module> {
