@@ -4,6 +4,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { expect } from 'vitest';
 import { loopback, serveLab } from '../../src/cli/labServer.js';
 import { repository } from '../cli/support.js';
 
@@ -59,6 +60,15 @@ export async function openLab(
   await page.goto(`${address}${fragment && `#${fragment}`}`);
   await settled(page);
   return { page, complaints };
+}
+
+/** The page as it is for another system and another window, without loading it again; fails when something sticks out of the window. */
+export async function showIn(page: Page, colorScheme: 'light' | 'dark', width: number): Promise<void> {
+  await page.emulateMedia({ colorScheme });
+  await page.setViewportSize({ width, height: 800 });
+  const shown = () =>
+    page.evaluate(() => [document.documentElement.dataset.theme, document.documentElement.scrollWidth]);
+  await expect.poll(shown).toEqual([colorScheme, width]);
 }
 
 export async function serveBuiltLab(): Promise<{ readonly address: string; readonly server: Server }> {

@@ -3,13 +3,22 @@ import { spawnSync } from 'node:child_process';
 import { copyFile, cp, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkpoint, fixture, json, spikeformer, temporaryFolder, writeLabelled } from './support.js';
+import {
+  checkpoint,
+  fixture,
+  json,
+  spikeformer,
+  temporaryFolder,
+  writeLabelled,
+  writeSmallNetwork,
+} from './support.js';
 
 const classes = ['ant', 'bee', 'cat'];
 const labels = ['cat', 'zebu', 'ant', 'yak', 'bee', 'fox', 'gnu', 'hen', 'ibis', 'jay'];
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let data: string;
+let settings: string[];
 let paths: string[];
 const at = (...parts: string[]) => join(folder.path, ...parts);
 
@@ -17,6 +26,8 @@ const at = (...parts: string[]) => join(folder.path, ...parts);
 beforeAll(async () => {
   folder = await temporaryFolder();
   data = at('data');
+  await writeSmallNetwork(at('small.safetensors'));
+  settings = ['--checkpoint', at('small.safetensors'), '--image-size', '32', '--threads', '1'];
   const source = fixture('preprocess', 'images');
   const names = (await readdir(source)).filter((name) => /\.(png|jpg|webp)$/.test(name)).sort();
   paths = [];
@@ -29,7 +40,6 @@ beforeAll(async () => {
 });
 afterAll(() => folder.remove());
 
-const settings = ['--checkpoint', checkpoint, '--image-size', '32', '--threads', '1'];
 const evaluate = (...more: string[]) => json(['eval', '--data', data, ...settings, ...more]);
 
 interface Counts {
@@ -127,7 +137,8 @@ describe('eval', () => {
   });
 
   it('tells people what it found', async () => {
-    const { stdout, stderr, code } = await spikeformer(['eval', '--data', data, ...settings]);
+    const whole = ['--checkpoint', checkpoint, '--image-size', '32'];
+    const { stdout, stderr, code } = await spikeformer(['eval', '--data', data, ...whole]);
     expect(stdout).toMatch(/top-1 {2}\d+\.\d\d %/);
     expect(stdout).toMatch(/top-5 {2}\d+\.\d\d %/);
     expect(stdout).toMatch(/images\/s/);

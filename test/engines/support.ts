@@ -314,22 +314,30 @@ export function bruteForceConvolution(
   if (bias) for (let i = 0; i < output.length; i++) output[i] = bias[Math.floor(i / outputSize) % g.outputChannels]!;
   const groupInputs = g.inputChannels / g.groups;
   const groupOutputs = g.outputChannels / g.groups;
+  const taps = g.kernelHeight * g.kernelWidth;
+  // Of one type, whatever was given, so that the innermost loop is compiled once.
+  const weights = Float64Array.from(weight);
   for (let i = 0; i < input.length; i++) {
+    const value = input[i]!;
+    // Adds nothing; of spikes most are.
+    if (value === 0) continue;
     const column = i % g.inputWidth;
     const row = Math.floor(i / g.inputWidth) % g.inputHeight;
     const channel = Math.floor(i / (g.inputWidth * g.inputHeight)) % g.inputChannels;
     const image = Math.floor(i / (g.inputWidth * g.inputHeight * g.inputChannels));
-    const group = Math.floor(channel / groupInputs);
+    const firstOutput = Math.floor(channel / groupInputs) * groupOutputs;
     for (let ky = 0; ky < g.kernelHeight; ky++) {
       const y = (row + g.paddingHeight - ky) / g.strideHeight;
       if (!Number.isInteger(y) || y < 0 || y >= g.outputHeight) continue;
       for (let kx = 0; kx < g.kernelWidth; kx++) {
         const x = (column + g.paddingWidth - kx) / g.strideWidth;
         if (!Number.isInteger(x) || x < 0 || x >= g.outputWidth) continue;
-        for (let o = group * groupOutputs; o < (group + 1) * groupOutputs; o++) {
-          const tap = ((o * groupInputs + (channel % groupInputs)) * g.kernelHeight + ky) * g.kernelWidth + kx;
-          const index = (image * g.outputChannels + o) * outputSize + y * g.outputWidth + x;
-          output[index] = output[index]! + input[i]! * weight[tap]!;
+        let tap = (firstOutput * groupInputs + (channel % groupInputs)) * taps + ky * g.kernelWidth + kx;
+        let index = (image * g.outputChannels + firstOutput) * outputSize + y * g.outputWidth + x;
+        for (let o = 0; o < groupOutputs; o++) {
+          output[index] = output[index]! + value * weights[tap]!;
+          tap += groupInputs * taps;
+          index += outputSize;
         }
       }
     }
