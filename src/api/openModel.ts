@@ -13,7 +13,7 @@ import { checkNames, checkOptionNames, described } from '../optionNames.js';
 import { createEngine, type EngineOptions, engineOptionNames } from '../runtime/engines.js';
 import { repConvForms } from '../runtime/passes/mergeRepConv.js';
 import type { PrepareOptions } from '../runtime/prepare.js';
-import { headOf, taskOfCheckpoint } from '../tasks/registry.js';
+import { knownTasks, taskOfCheckpoint } from '../tasks/registry.js';
 import { Model, type ModelParts, type SampleReaders } from './model.js';
 import { defaultModelName, movedWeightsHint, registeredModel, weightsAddress } from './shippedModels.js';
 
@@ -146,7 +146,7 @@ async function modelFromCheckpoint(
   platform: Platform,
   name = checkpoint.name,
 ): Promise<Model> {
-  const loaded = await loadParameters(checkpoint, { ...unseenOf(options), ...expectationOf(options) }, headOf);
+  const loaded = await loadParameters(checkpoint, { ...unseenOf(options), ...expectationOf(options) }, knownTasks);
   const { architecture, configuration, task, modality, parameters, description, weights, notes } = loaded;
   return assemble(options, platform, {
     architecture,

@@ -6,7 +6,7 @@ import { openCheckpointFile } from '../interop/checkpointFiles.js';
 import { type LoadedParameters, loadParameters } from '../interop/loadParameters.js';
 import { architectureOf } from '../models/registry.js';
 import { parametersOf } from '../operators/registry.js';
-import { type AskedNetwork, askedGraph, headOf } from '../tasks/registry.js';
+import { type AskedNetwork, askedGraph, knownTasks } from '../tasks/registry.js';
 import { type Recipe, recipeNetwork } from '../training/recipe.js';
 
 export interface StartingWeights {
@@ -26,7 +26,7 @@ export async function startingWeights(path: string, recipe: Recipe): Promise<Sta
     const unseen = architectureOf(network).unseen.map((name) => [name, configuration[name]]);
     return fitted(
       path,
-      await loadParameters(checkpoint, { architecture, ...Object.fromEntries(unseen) }, headOf),
+      await loadParameters(checkpoint, { architecture, ...Object.fromEntries(unseen) }, knownTasks),
       network,
     );
   } finally {

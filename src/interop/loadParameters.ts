@@ -4,7 +4,7 @@
  */
 import { MetaSpikeformerError } from '../errors.js';
 import type { Graph, Parameters } from '../graph/graph.js';
-import type { NetworkConfiguration } from '../models/architecture.js';
+import type { NetworkConfiguration, ParameterShapes } from '../models/architecture.js';
 import type { ExpectedArchitecture, UnseenOptions } from '../models/configurations.js';
 import { unseenOptionNames } from '../models/configurations.js';
 import type { Head } from '../models/head.js';
@@ -67,8 +67,16 @@ export interface LoadedParameters extends CheckpointNetwork {
   readonly parameters: Parameters;
 }
 
-/** What stands behind the backbone for the task that a file names; undefined: the architecture's own classifier. */
-export type HeadOf = (task: string | undefined, network: NetworkConfiguration) => Head | undefined;
+/** What whoever knows the tasks says of them. */
+export interface KnownTasks {
+  /** What stands behind the backbone for a task; undefined: the architecture's own classifier. */
+  headOf(task: string | undefined, network: NetworkConfiguration): Head | undefined;
+  /** The task of which a head's parameters are among these, for files that name none. */
+  taskOf(shapes: ParameterShapes): string | undefined;
+}
+
+/** Nothing but the architectures' own classifiers. */
+const noTasks: KnownTasks = { headOf: () => undefined, taskOf: () => undefined };
 
 /** What can be told of a checkpoint from its names and shapes, without reading weights. */
 export interface RecognisedCheckpoint extends CheckpointNetwork {
@@ -78,15 +86,15 @@ export interface RecognisedCheckpoint extends CheckpointNetwork {
 
 /**
  * @param options Settings that leave no trace in shapes win over what the checkpoint says of itself.
- * @param headOf By whoever knows tasks.
+ * @param tasks By whoever knows them.
  * @throws CheckpointError when this is no network that is known, or parameters are missing, extra, of the wrong shape or not finite.
  */
 export async function loadParameters(
   checkpoint: Checkpoint,
   options: CheckpointOptions = {},
-  headOf: HeadOf = () => undefined,
+  tasks: KnownTasks = noTasks,
 ): Promise<LoadedParameters> {
-  const { matched, ...network } = recogniseCheckpoint(checkpoint, options, headOf);
+  const { matched, ...network } = recogniseCheckpoint(checkpoint, options, tasks);
   const parameters = new Map<string, Float32Array>();
   for (const spec of parametersOf(network.graph)) {
     if (spec.role === 'batchCount') continue;
@@ -109,13 +117,13 @@ interface Expected {
  * Which network a checkpoint is of: compares every name and shape, reads no weights.
  *
  * @param options As for `loadParameters`.
- * @param headOf As for `loadParameters`.
+ * @param tasks As for `loadParameters`.
  * @throws CheckpointError when this is no network that is known, or parameters are missing, extra or of the wrong shape.
  */
 export function recogniseCheckpoint(
   checkpoint: Checkpoint,
   options: CheckpointOptions = {},
-  headOf: HeadOf = () => undefined,
+  tasks: KnownTasks = noTasks,
 ): RecognisedCheckpoint {
   const { weights: wanted } = options;
   const description = descriptionOf(checkpoint);
@@ -124,7 +132,7 @@ export function recogniseCheckpoint(
   const all = weightSetsOf(checkpoint, names);
   if (all.length === 0) throw noWeights(checkpoint, names, new Map());
   const candidates = wanted === undefined ? all : [askedFor(checkpoint, all, wanted)];
-  const fitting = (candidate: WeightSet) => fitOf(checkpoint, candidate, expected, headOf);
+  const fitting = (candidate: WeightSet) => fitOf(checkpoint, candidate, expected, tasks);
   const { taken, matched, ...network } = firstThatFits(candidates, fitting);
   const others = all.filter((set) => set !== taken).map(({ name }) => name);
   const known = description.configuration !== undefined || options.size !== undefined || options.depths !== undefined;
@@ -134,10 +142,9 @@ export function recogniseCheckpoint(
     ...((known ? undefined : architectureOf(network).notes?.(network.configuration)) ?? []),
   ].map((note) => `${checkpoint.name}: ${note}`);
   const tensors = [...matched].map(([name, place]) => [name, taken.set.tensor(place, name)] as const);
-  const { task, modality } = description;
+  const { modality } = description;
   return {
     ...network,
-    task,
     modality,
     description,
     matched: new Map(tensors),
@@ -162,7 +169,7 @@ function expectedOf(
   return { description, architecture: wanted ?? said, settings };
 }
 
-interface Fit extends Pick<CheckpointNetwork, 'architecture' | 'configuration' | 'graph'> {
+interface Fit extends Pick<CheckpointNetwork, 'architecture' | 'configuration' | 'graph' | 'task'> {
   /** From the parameter's name to its name in the set. */
   readonly matched: ReadonlyMap<string, string>;
 }
@@ -189,7 +196,7 @@ function fitOf(
   checkpoint: Checkpoint,
   { architecture, shapes, unreadable, places }: WeightSet,
   { description, settings }: Expected,
-  headOf: HeadOf,
+  tasks: KnownTasks,
 ): Fit {
   const network = named(checkpoint, () =>
     description.configuration
@@ -211,13 +218,14 @@ function fitOf(
       `${checkpoint.name}: it names ${classes} classes, but its network has ${configuration.classes}; save the model again with one label per class`,
     );
   }
-  const head = named(checkpoint, () => headOf(description.task, configuration));
+  const task = description.task ?? tasks.taskOf(shapes);
+  const head = named(checkpoint, () => tasks.headOf(task, configuration));
   const graph = graphOf(network, head);
   const parameters = parametersOf(graph);
   for (const { name } of parameters) unread(name);
   const tensors = new Map([...shapes].map(([name, shape]) => [name, { shape, place: places.get(name)! }]));
   const matched = matchParameters({ name: checkpoint.name, tensors }, parameters);
-  return { ...network, graph, matched: new Map([...matched].map(([name, { place }]) => [name, place])) };
+  return { ...network, task, graph, matched: new Map([...matched].map(([name, { place }]) => [name, place])) };
 }
 
 /**

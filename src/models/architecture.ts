@@ -28,6 +28,8 @@ export interface NetworkConfiguration {
   readonly tau?: number;
   readonly threshold?: number;
   readonly attentionThreshold?: number;
+  /** Channels of the feature pyramid of dense tasks. */
+  readonly pyramidChannels?: number | undefined;
 }
 
 /** A schema of options by name. */

@@ -98,16 +98,24 @@ export function recogniseWith(
   if ((!hasStem && settings.embedDim === undefined) || outputs.some((channels) => channels === undefined))
     return undefined;
   const embedDim = outputs as [number, number, number, number];
-  const classes = shapes.get('head.weight')?.[0] ?? shapes.get('head.bias')?.[0];
+  const classes = classesOf(shapes);
+  const pyramidChannels = shapes.get('neck.lateral_convs.0.1.0.conv.weight')?.[0];
   return resolveConfiguration({
     embedDim,
     ...(hasStem ? { stemKernel: stem[2]!, inputChannels: stem[1]! } : {}),
     depths: depthsOf(shapes.keys()),
     mlpRatio: mlpRatioOf(shapes, embedDim),
     ...(classes === undefined ? {} : { classes }),
+    ...(pyramidChannels === undefined ? {} : { pyramidChannels }),
     distillation: shapes.has('head_kd.weight'),
     ...settings,
   });
+}
+
+/** Of whatever head there is. */
+function classesOf(shapes: ParameterShapes): number | undefined {
+  const names = ['head.weight', 'head.bias', 'decode_head.conv_seg.weight', 'decode_head.conv_seg.bias'];
+  return names.map((name) => shapes.get(name)?.[0]).find((count) => count !== undefined);
 }
 
 /** A block's name: its stage and its number, which stage 2 counts from 1 and has in the stage's name. */

@@ -56,6 +56,8 @@ export const metaSpikeformerConfigurationSchema = z
     threshold: z.number().positive().default(1),
     /** Threshold of the neurons behind the products, or the counts, of attention. */
     attentionThreshold: z.number().positive().default(0.5),
+    /** Channels of the feature pyramid, where the task has one; left out, 128. */
+    pyramidChannels: channelCount.optional(),
   })
   .refine((c) => c.embedDim[0] % 2 === 0, {
     path: ['embedDim'],

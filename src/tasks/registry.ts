@@ -3,6 +3,7 @@ import type { ZodRawShape } from 'zod';
 import type { TargetStore } from '../data/targets/registry.js';
 import { UsageError, withoutControls } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
+import type { ParameterShapes } from '../models/architecture.js';
 import type { Head } from '../models/head.js';
 import { graphOf, type NetworkDescription } from '../models/registry.js';
 import { classification } from './classification/classification.js';
@@ -63,6 +64,12 @@ export interface AskedNetwork extends NetworkDescription {
 export function headOf(task: string | undefined, network: AnsweringNetwork): Head | undefined {
   return taskNamed(task ?? defaultTask).head(network);
 }
+
+/** What readers of checkpoints ask. */
+export const knownTasks = {
+  headOf,
+  taskOf: (shapes: ParameterShapes) => [...tasks.values()].find((task) => task.recognises?.(shapes))?.name,
+};
 
 /** The graph of a network with the head of its task. @throws UsageError for an architecture or a task that is not known. */
 export function askedGraph({ task, ...network }: AskedNetwork): Graph {

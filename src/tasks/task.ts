@@ -18,6 +18,8 @@ export interface AnsweringNetwork {
   readonly timeSteps: number;
   /** Whether it has a second head that learns from a teacher. */
   readonly distillation?: boolean;
+  /** Channels of its feature pyramid, where it has one. */
+  readonly pyramidChannels?: number | undefined;
 }
 
 /** Image files and what lies beside them. */
@@ -109,8 +111,14 @@ export interface Objective<Batch> {
    * @param outputs As the engine lays them out: channels last, the samples of a batch one after the other, and its time steps around them
    *   where `prepare` asked for an output before its mean over time.
    * @param share Weight of this batch where several make one update.
+   * @param shapes Of the outputs, as they are laid out.
    */
-  judge(outputs: ReadonlyMap<string, Float32Array>, batch: Batch, share: number): Judgement;
+  judge(
+    outputs: ReadonlyMap<string, Float32Array>,
+    batch: Batch,
+    share: number,
+    shapes: ReadonlyMap<string, readonly number[]>,
+  ): Judgement;
 }
 
 /** What a network gave out for a batch, by the output's name, in the field's layout `[B, ...]`. */
@@ -248,6 +256,8 @@ export interface Task<
   readonly name: string;
   /** What stands behind the backbone; undefined: the architecture's own classifier. */
   head(network: AnsweringNetwork): Head | undefined;
+  /** Whether parameters of its head are among these, so that a file that names no task is known by them. */
+  recognises?(shapes: ReadonlyMap<string, readonly number[]>): boolean;
   /** How targets are read; a batch of them is `data/targets`' business, and so is how they move with a picture. */
   readonly targets: {
     readonly reading: TargetReading<Store>;

@@ -136,9 +136,12 @@ export class TrainedNetwork {
   async #judge(compared: object, share: number): Promise<StepResult> {
     const { program, outputs, observed } = this.plan;
     const scores = new Map<string, Float32Array>();
-    for (const [name, { value }] of outputs) scores.set(name, await program.read(value));
-    for (const [name, value] of observed) scores.set(name, await program.read(value));
-    const { loss, sums, gradients } = this.#objective.judge(scores, compared, share);
+    const shapes = new Map<string, readonly number[]>();
+    for (const [name, value] of [...[...outputs].map(([name, { value }]) => [name, value] as const), ...observed]) {
+      scores.set(name, await program.read(value));
+      shapes.set(name, value.shape);
+    }
+    const { loss, sums, gradients } = this.#objective.judge(scores, compared, share, shapes);
     for (const [name, gradient] of gradients) await program.write(outputs.get(name)!.gradient, gradient);
     return { loss, sums };
   }

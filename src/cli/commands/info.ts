@@ -20,7 +20,7 @@ import {
 } from '../../models/registry.js';
 import { chooseEngine, type EngineChoice } from '../../runtime/engines.js';
 import { repConvNames } from '../../runtime/prepare.js';
-import { askedGraph, defaultTask, headOf, taskOfCheckpoint } from '../../tasks/registry.js';
+import { askedGraph, defaultTask, knownTasks, taskOfCheckpoint } from '../../tasks/registry.js';
 import type { Io } from '../io.js';
 import {
   addNetworkOptions,
@@ -139,7 +139,7 @@ async function describeNamed({ model, size, depths }: Options, unseen: UnseenOpt
 async function describeCheckpoint(path: string, options: CheckpointOptions): Promise<Described> {
   const checkpoint = await openCheckpointFile(path);
   try {
-    const recognised = recogniseCheckpoint(checkpoint, options, headOf);
+    const recognised = recogniseCheckpoint(checkpoint, options, knownTasks);
     const { architecture, configuration, task, modality, description, weights, notes } = recognised;
     return {
       name: path,

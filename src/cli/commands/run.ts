@@ -13,7 +13,7 @@ import { CheckpointError } from '../../interop/errors.js';
 import { recogniseCheckpoint } from '../../interop/loadParameters.js';
 import type { TensorData } from '../../interop/tensorData.js';
 import type { UnseenOptions } from '../../models/configurations.js';
-import { headOf } from '../../tasks/registry.js';
+import { knownTasks } from '../../tasks/registry.js';
 import type { Io } from '../io.js';
 import { printWarnings } from '../modelNote.js';
 import {
@@ -121,7 +121,7 @@ async function isFrames(options: Options, unseen: UnseenOptions, shape: readonly
   if (shape.length !== 4) return shape.length === 5;
   const checkpoint = await openCheckpointFile(options.checkpoint);
   try {
-    const { graph } = recogniseCheckpoint(checkpoint, { ...unseen, ...loadingOptions(options) }, headOf);
+    const { graph } = recogniseCheckpoint(checkpoint, { ...unseen, ...loadingOptions(options) }, knownTasks);
     return shape.length === spaceAxes(graph) + 3;
   } finally {
     await checkpoint.close();

@@ -9,14 +9,20 @@ import { type Pass, renameValues, rewriteNodes } from './pass.js';
 export const hoistTime: Pass = ({ graph, parameters }) => {
   const renamed = new Map<string, string>();
   let timeSteps = 0;
+  // Behind a mean over time there is one step, whatever comes.
+  const behindMean = new Set<string>();
   const hoisted = rewriteNodes(graph, (node) => {
-    const { timeRepetition, neuron } = operatorOf(node);
+    const { timeRepetition, neuron, meanOver } = operatorOf(node);
+    const isBehind = meanOver === 'time' || node.inputs.some((input) => behindMean.has(input));
+    if (isBehind) behindMean.add(node.name);
     if (timeRepetition) {
       timeSteps = timeRepetition.timeSteps(node.attributes);
       renamed.set(node.name, node.inputs[0]!);
       return [];
     }
-    return [neuron && timeSteps > 0 ? { ...node, attributes: neuron.showFor(node.attributes, timeSteps) } : node];
+    return [
+      neuron && timeSteps > 0 && !isBehind ? { ...node, attributes: neuron.showFor(node.attributes, timeSteps) } : node,
+    ];
   });
   return { graph: renameValues(hoisted, renamed), parameters };
 };
