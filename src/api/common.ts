@@ -18,6 +18,7 @@ export {
   preprocess,
   preprocessSettingsSchema,
 } from '../data/preprocess.js';
+export { type Skeleton, type SkeletonName, skeletons } from '../data/skeletons/skeletonSequence.js';
 export {
   defaultEnergyConstants,
   type EnergyConstants,
@@ -39,6 +40,9 @@ export type { RepConvChoice, TuneOptions, Tuning } from '../inference/tune.js';
 export { type AttentionHead, type AttentionSpikes, attentionHeads } from '../insight/attention.js';
 export { type MembraneTrace, membraneTrace, type NeuronPlace } from '../insight/membrane.js';
 export { type NeuronLayer, neuronLayers } from '../insight/neuronLayers.js';
+export { skeletonAnimation } from '../insight/skeletons/animation.js';
+export type { SkeletonDecision, SkeletonPicture } from '../insight/skeletons/page.js';
+export { skeletonStrip } from '../insight/skeletons/strip.js';
 export { type NetworkSummary, type StageSummary, summarise } from '../insight/summary.js';
 export type { Checkpoint, CheckpointTensor, TensorSet } from '../interop/checkpoint.js';
 export type { CheckpointOptions, ChosenWeights } from '../interop/loadParameters.js';
@@ -54,6 +58,7 @@ export {
   type EventPreprocessingInput,
   parseEventPreprocessing,
 } from '../modalities/events/settings.js';
+export { stepFrames } from '../modalities/skeletons/stepFrames.js';
 export { metaSpikeformerSizes, recogniseConfiguration, resolveConfiguration } from '../models/configurations.js';
 export {
   type MetaSpikeformerConfiguration,

@@ -3,11 +3,13 @@ import type { RecordedPictures } from '../data/events/recordedPictures.js';
 import type { RgbImage } from '../data/image.js';
 import { isRecording, type SkeletonSample } from '../data/skeletons/preparations.js';
 import type { RecordedEvents } from '../modalities/events/eventsInput.js';
+import type { AnyPreprocessing } from '../modalities/inputs.js';
 import type { ModalityName } from '../modalities/names.js';
 import type { Io } from './io.js';
 import { pictureFoldersOf, readPictureRecording } from './pictureFolders.js';
 import { picturesOf, readPicture } from './pictures.js';
 import { readRecordingFile, recordingsOf } from './recordings.js';
+import { drawSequence, type Shown } from './sequenceDrawings.js';
 import { readSkeletons, sequencesOf } from './sequences.js';
 import { counted } from './text.js';
 
@@ -20,6 +22,8 @@ interface SampleReading<Sample> {
   facts(sample: Sample): Readonly<Record<string, unknown>>;
   /** The same in words. */
   words(sample: Sample): string;
+  /** SVG of a sample that moves, with what was decided after each time step; of others the answers are laid over a still picture. */
+  drawn?(sample: Sample, shown: Shown<AnyPreprocessing>): string;
 }
 
 const image: SampleReading<RgbImage> = {
@@ -52,6 +56,7 @@ const skeletons: SampleReading<SkeletonSample> = {
     const { frames, bodies, joints } = sizesOf(sample);
     return `${counted(frames, 'frame')} of ${bodies === 1 ? 'one body' : `${bodies} bodies`} with ${joints} joints`;
   },
+  drawn: drawSequence,
 };
 
 /** Of a recording: the most bodies that are tracked at once. */

@@ -197,6 +197,8 @@ export interface Telling<Answer> {
   json(answer: Answer): object;
   /** Lines for a terminal. */
   print(answer: Answer, style: TextStyle): readonly string[];
+  /** The class that leads and how probable it is, for pictures of decisions over time; absent where answers are no classes. */
+  leading?(answer: Answer): { readonly className: string; readonly probability: number };
   /** SVG elements to be laid over the sample, in its pixels. */
   draw(answer: Answer, original: Original): string;
 }

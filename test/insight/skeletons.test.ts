@@ -75,6 +75,8 @@ describe('limbs', () => {
       return parent === joint ? [] : [{ joint, parent, side: word === 'left' || word === 'right' ? word : 'middle' }];
     });
     expect(bones.sort((a, b) => a.joint - b.joint)).toEqual(expected);
+    // An arm and a leg; below and above the root.
+    expect(sides.map((side) => limbs[side].length)).toEqual([2, 2, 2]);
   });
 });
 

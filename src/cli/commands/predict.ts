@@ -10,7 +10,7 @@ import { inputOf } from '../../modalities/inputs.js';
 import { modalityNamed } from '../../modalities/registry.js';
 import { type AnyTask, taskNamed } from '../../tasks/registry.js';
 import type { Reading, TextStyle } from '../../tasks/task.js';
-import { Drawings } from '../drawing.js';
+import { Drawings, overImage } from '../drawing.js';
 import type { Io } from '../io.js';
 import { type ClassNames, classNames, imagenet } from '../labels.js';
 import { type ModelNote, modelNote, printModelNote, printWarnings } from '../modelNote.js';
@@ -23,6 +23,7 @@ import {
   imageSizeOption,
   needsCheckpoint,
   OptionError,
+  oneOf,
   onlyWithCheckpoint,
   parseOptions,
   runningOptions,
@@ -39,6 +40,7 @@ import {
   reportDamaged,
 } from '../readingOptions.js';
 import { samplesOf } from '../samples.js';
+import { type DrawingForm, drawingForms } from '../sequenceDrawings.js';
 import { exitCodes, type Session } from '../session.js';
 import { bar, milliseconds, oneLine, percent, saidOnce, table } from '../text.js';
 import { applyChoices } from '../tunedModel.js';
@@ -53,11 +55,16 @@ const schema = z
     threshold: share().optional(),
     labels: z.string().optional(),
     draw: z.string().min(1).optional(),
+    drawAs: oneOf(drawingForms).optional(),
     details: z.boolean(),
     json: z.boolean().default(false),
   })
   .refine(atMostOne('model', 'checkpoint'), 'give either --model or --checkpoint, not both')
-  .refine(onlyWithCheckpoint('weights', 'size', 'depths'), needsCheckpoint);
+  .refine(onlyWithCheckpoint('weights', 'size', 'depths'), needsCheckpoint)
+  .refine(
+    ({ draw, drawAs }) => draw !== undefined || drawAs === undefined,
+    '--draw-as: says how --draw draws; give both',
+  );
 
 type Options = z.output<typeof schema>;
 
@@ -108,6 +115,10 @@ export function registerPredict(program: Command, session: Session): void {
       `names of the classes: a text file with one a line, a JSON file, or ${imagenet} (default: what the model says, else ImageNet's for 1,000 classes)`,
     )
     .option('--draw <DIR>', 'write each image with its answers over it to a folder, as SVG')
+    .option(
+      '--draw-as <FORM>',
+      `how sequences of skeletons are drawn: ${drawingForms.join(' or ')} (default: ${drawingForms[0]})`,
+    )
     .option('--no-details', 'leave out stages, firing rates and times of the first image')
     .option('--json', 'print one JSON document')
     .action((images: string[], typed: Record<string, unknown>) =>
@@ -123,6 +134,7 @@ async function predict(session: Session, images: readonly string[], options: Opt
     threshold,
     labels,
     draw,
+    drawAs,
     details,
     json,
     ...settings
@@ -136,12 +148,13 @@ async function predict(session: Session, images: readonly string[], options: Opt
     await applyChoices(session.io, model);
     const task = taskNamed(model.task);
     checkReading(task, { top: wanted, threshold });
+    checkDrawing(model, drawAs);
     const names = await classNames(model, labels);
     const reading = { labels: names.labels, top: topOf(wanted, model), threshold: threshold ?? 0 };
     const drawings = draw === undefined ? undefined : await Drawings.in(draw);
     const { noun } = inputOf(model.modality);
     const loadMilliseconds = performance.now() - start;
-    const asked = { model, noun, task, names, reading, drawings, details, loadMilliseconds, steps: json };
+    const asked = { model, noun, task, names, reading, drawings, drawAs, details, loadMilliseconds, steps: json };
     const { results, ...rest } = await answer(session.io, asked, images, json);
     if (rest.errors.length > 0) session.exitCode = exitCodes.refused;
     const { model: note, errors, details: doings } = rest;
@@ -164,6 +177,8 @@ interface Asked {
   readonly names: ClassNames;
   readonly reading: Reading;
   readonly drawings: Drawings | undefined;
+  /** Of samples that move; undefined: the first there is. */
+  readonly drawAs: DrawingForm | undefined;
   readonly details: boolean;
   readonly loadMilliseconds: number;
 }
@@ -174,6 +189,12 @@ function checkReading({ name, telling }: AnyTask, options: Readonly<Record<'top'
     if (options[option] !== undefined && !telling.takes.includes(option))
       throw new OptionError(`--${option}: says nothing to a model for ${name}; leave it out`);
   }
+}
+
+/** @throws OptionError when samples are not drawn in one form or another. */
+function checkDrawing({ modality }: Model, drawAs: DrawingForm | undefined): void {
+  if (drawAs !== undefined && samplesOf(modality).drawn === undefined)
+    throw new OptionError(`--draw-as: says nothing to a model of ${inputOf(modality).noun}s; leave it out`);
 }
 
 function topOf(wanted: number | undefined, model: Model): number {
@@ -234,7 +255,7 @@ interface Answered {
 
 async function answerOne(
   io: Io,
-  { model, noun, task, reading, drawings, details, loadMilliseconds, steps }: Asked,
+  { model, noun, task, reading, drawings, drawAs, details, loadMilliseconds, steps }: Asked,
   path: string,
   first: boolean,
 ): Promise<Answered> {
@@ -250,21 +271,26 @@ async function answerOne(
   const { telling } = task;
   const picture = modalityNamed(model.modality).picture(sample);
   const [answer] = telling.decode(recorded.outputs, [picture], reading);
-  const decisions = steps && model.input.frames !== undefined ? await decisionsOf(model, input) : [];
+  const moves = drawings !== undefined && samples.drawn !== undefined;
+  const decided = (steps || moves) && model.input.frames !== undefined ? await decisionsOf(model, input) : [];
+  const decisions = decided.map((outputs) => telling.decode(outputs, [picture], reading)[0]);
   const result = {
     [noun]: path,
     ...samples.facts(sample),
     ...telling.json(answer),
-    ...(decisions.length === 0
-      ? {}
-      : { steps: decisions.map((outputs) => telling.json(telling.decode(outputs, [picture], reading)[0])) }),
+    ...(steps && decisions.length > 0 ? { steps: decisions.map((decision) => telling.json(decision)) } : {}),
     milliseconds: {
       decode: decoded - start,
       preprocess: preprocessed - decoded,
       network: recorded.milliseconds,
     },
   };
-  await drawings?.write(path, picture, telling.draw(answer, picture));
+  if (drawings !== undefined) {
+    const leading = telling.leading === undefined ? [] : decisions.map((decision) => telling.leading!(decision));
+    const shown = { form: drawAs ?? drawingForms[0], preprocessing: model.input.preprocessing, leading };
+    const svg = samples.drawn?.(sample, shown) ?? (await overImage(picture, telling.draw(answer, picture)));
+    await drawings.write(path, svg);
+  }
   const lines = telling.print(answer, textStyle(io));
   const answered = { path, facts: samples.words(sample), result, lines };
   if (!first) return { ...answered, details: null };

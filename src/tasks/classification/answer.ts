@@ -27,6 +27,7 @@ export const classAnswers: Telling<ClassAnswer> = {
   },
   json: ({ predictions }) => ({ predictions }),
   print,
+  leading: ({ best: { label, probability } }) => ({ className: label, probability }),
   draw,
 };
 
