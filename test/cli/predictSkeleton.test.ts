@@ -71,6 +71,20 @@ interface Named {
 
 const drawn = async (...parts: string[]) => parseXml(await readFile(at(...parts), 'utf8'));
 
+describe('predict of a sequence of skeletons', () => {
+  it('says what the network did: joints are places in a row', async () => {
+    const args = ['predict', at('moment.json'), '--checkpoint', checkpoint];
+    const details: { input: number[]; stages: { neurons: number; shape: number[] }[] } = JSON.parse(
+      (await spikeformer([...args, '--json'])).stdout,
+    ).details;
+    expect(details.input).toEqual([4, 1, 35, 20]);
+    expect(details.stages.at(-2)!.shape).toEqual([4, 1, 16, 1, 20]);
+    // For each of 20 joints in the one block of 16 channels those before and in the attention (5 · 16) and in the MLP (16 + 32), and 16 before the classifier.
+    expect(details.stages.reduce((sum, { neurons }) => sum + neurons, 0)).toBe(20 * (5 * 16 + 48) + 16);
+    expect((await spikeformer(args)).stdout).toMatch(/^input +\[4, 1, 35, 1, 20\] +frames/m);
+  });
+});
+
 describe('predict --draw of a sequence of skeletons', () => {
   it('writes it moving, with what --json says of each step, which stays as it is', async () => {
     const file = at('walk & wave.json');

@@ -75,7 +75,7 @@ interface SampleResult {
 
 /** The network's doings on the first sample, whose name is under the modality's noun. */
 interface Details {
-  /** `[B, C, H, W]`, or `[T, B, C, H, W]` for frames. */
+  /** `[B, C, H, W]`, or `[T, B, C, H, W]` for frames, `[T, B, C, V]` for rows. */
   readonly input: Shape;
   readonly stages: readonly StageActivity[];
   readonly milliseconds: { readonly load: number; readonly compile: number };
@@ -235,7 +235,7 @@ async function answer(io: Io, asked: Asked, named: readonly string[], quiet: boo
       }
     }
   }
-  if (!quiet && details) printDetails(io, details, results[0]!, noun);
+  if (!quiet && details) printDetails(io, details, results[0]!, asked);
   return {
     model: { ...modelNote(asked.model), threads: asked.model.engine.threads },
     results,
@@ -328,7 +328,7 @@ function printResult(io: Io, { path, facts, result, lines }: Answered): void {
   for (const line of lines) io.stdout.write(`  ${line}\n`);
 }
 
-function printDetails(io: Io, details: Details, result: SampleResult, noun: string): void {
+function printDetails(io: Io, details: Details, result: SampleResult, { model, noun }: Asked): void {
   const { bold, dim } = io.colours;
   const { stages, milliseconds: times } = details;
   const timed = stages.some((stage) => stage.milliseconds !== undefined);
@@ -338,10 +338,13 @@ function printDetails(io: Io, details: Details, result: SampleResult, noun: stri
     firingRate === undefined ? 'no neurons' : percent(firingRate),
     ...(timed ? [milliseconds(time ?? 0)] : []),
   ]);
-  const shown = details.input.length === 4 ? [1, ...details.input] : details.input;
+  const { frames, places } = model.input;
+  const [samples, space] = [details.input.slice(0, -places.length), details.input.slice(-places.length)];
+  // Images are shown at every time step; rows are maps of height 1.
+  const shown = [...(frames === undefined ? [1] : []), ...samples, ...(places.length === 1 ? [1] : []), ...space];
   const [head, ...body] = table([
     ['stage', 'output [T, B, C, H, W]', 'firing rate (%)', ...(timed ? ['time (ms)'] : [])],
-    ['input', formatShape(shown), details.input.length === 4 ? 'pixels' : 'frames', ...(timed ? [''] : [])],
+    ['input', formatShape(shown), frames === undefined ? 'pixels' : 'frames', ...(timed ? [''] : [])],
     ...rows,
   ]);
   io.stdout.write(`\nwhat the network did on ${oneLine(String(Reflect.get(details, noun)))}\n`);
