@@ -54,3 +54,27 @@ function poseAt(time: number, body: number): readonly Place[] {
   const trunk = [at(0, 0.05), at(0, 0.3), at(0, 0.55), at(0, 0.75)];
   return [...trunk, ...arm(-1, 0.15), ...arm(1, 0.15 + wave), ...leg(-1), ...leg(1)];
 }
+
+/** The same people in the text of NTU RGB+D's recordings, whose sensor has 25 joints: hands end in tips and thumbs. Bodies are listed in the frames in which they are there. */
+export function walkAsNtu({ frames, bodies, joints, positions }: SkeletonSequence): string {
+  const lines = [String(frames)];
+  for (let frame = 0; frame < frames; frame++) {
+    const people = Array.from({ length: bodies }, (_, body) => {
+      const start = (frame * bodies + body) * joints * axes;
+      return positions.subarray(start, start + joints * axes);
+    });
+    const there = [...people.entries()].filter(([, person]) => person.some((value) => value !== 0));
+    lines.push(String(there.length));
+    for (const [body, person] of there) {
+      lines.push(`7205759403792${7000 + body} 0 1 1 1 1 0 0.1 -0.2 2`, '25');
+      for (const joint of inKinect25) {
+        const place = [...person.subarray(joint * axes, (joint + 1) * axes)].map((value) => value.toFixed(7));
+        lines.push(`${place.join(' ')} 250.1 200.2 900.3 500.4 0 0 0 1 2`);
+      }
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** For each joint of a Kinect v2 the nearest of a Kinect v1. */
+const inKinect25 = [...Array.from({ length: 20 }, (_, joint) => joint), 2, 7, 7, 11, 11];
