@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drawSequence } from '../../src/cli/sequenceDrawings.js';
 import { parseNtuText } from '../../src/data/skeletons/ntuText.js';
 import { preparationNames } from '../../src/data/skeletons/preparations.js';
+import { prepareCtrgcn } from '../../src/data/skeletons/prepareCtrgcn.js';
+import { modalityNamed } from '../../src/modalities/registry.js';
 import { parseSkeletonPreprocessing } from '../../src/modalities/skeletons/settings.js';
 import { madeUpWalk, walkAsNtu } from '../support/madeUpWalk.js';
 import { type Element, elementsOf, parseXml } from '../support/xml.js';
@@ -101,6 +103,16 @@ describe('predict on a recording of several bodies', () => {
       // Of 312 units for 1.7 m.
       expect(Math.max(...heights) - Number(head[2])).toBeGreaterThan(200);
     }
+  });
+});
+
+describe('the still picture of a recording', () => {
+  it('is there for bodies that one preparation takes for noise and another does not', () => {
+    const brief = madeUpWalk({ frames: 8, bodies: 2 });
+    const recording = parseNtuText(new TextEncoder().encode(walkAsNtu(brief)), 'brief');
+    expect(() => prepareCtrgcn(recording)).toThrow('prepare it as agcn does');
+    const { data } = modalityNamed('skeletons').picture(recording);
+    expect(data.filter((value) => value < 128).length).toBeGreaterThan(100);
   });
 });
 

@@ -2,7 +2,8 @@
 
 import { DataError } from '../../data/errors.js';
 import { openSkeletons } from '../../data/skeletons/openSkeletons.js';
-import { type SkeletonSample, sequenceOf } from '../../data/skeletons/preparations.js';
+import { isRecording, type SkeletonSample } from '../../data/skeletons/preparations.js';
+import { chooseAgcnBodies } from '../../data/skeletons/prepareAgcn.js';
 import { readSequence, type SequenceStore, sequenceBytes, sequenceSize } from '../../data/skeletons/sequenceStore.js';
 import { skeletons } from '../../data/skeletons/skeletonSequence.js';
 import { checkOptionNames } from '../../optionNames.js';
@@ -42,7 +43,8 @@ export const skeletonsModality: Modality<SkeletonSample, SequenceStore, Skeleton
   open: readSequence,
   waits: () => true,
   prepare,
-  picture: (sample) => skeletonPicture(sequenceOf(sample)),
+  // As recorded, by the choice that refuses no recording that has a body: the network's preparation is not known here.
+  picture: (sample) => skeletonPicture(isRecording(sample) ? chooseAgcnBodies(sample) : sample),
   openLabelled: openSkeletons,
   contentOf: (store) => ({
     what: 'files',
