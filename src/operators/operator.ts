@@ -79,8 +79,6 @@ export interface GradientTarget {
 export interface TrainingRules<A extends Attributes = Attributes> {
   /** Inputs whose gradient is simply the output's (sums, views); such operators have no `backward`. */
   readonly passesGradient?: readonly number[];
-  /** Inputs that get a gradient; all of them unless said. Others only lend their shape. */
-  readonly gradientTo?: readonly number[];
   /** Inputs that `backward` reads. */
   readonly needsInputs: readonly number[];
   /** With one time step `forward` and `backward` can read the input of a batch normalisation in place of its output. */

@@ -26,6 +26,7 @@ export const tokensToMapOperator: Operator = {
   name: 'tokensToMap',
   isView: true,
   viewedBackBy: 'mapToTokens',
+  lendShape: [1],
   toOnnx: (_builder, { inputs }) => inputs[0]!,
   infer: (node, inputs) => {
     const [tokens, like] = inputs;

@@ -48,8 +48,6 @@ function forward(
 
 const training: TrainingRules<ResizeLikeAttributes> = {
   needsInputs: [],
-  // The other map only says how large.
-  gradientTo: [0],
   accumulates: true,
   forward,
   backward: (kernels, call) => {
@@ -91,6 +89,7 @@ const common = {
 export const resizeLikeOperator: Operator<ResizeLikeAttributes> = {
   ...common,
   name: 'resizeLike',
+  lendShape: [1],
   infer: (node, inputs) => {
     const [input, like] = inputs;
     if (input?.length !== 5 || like?.length !== 5)

@@ -100,6 +100,8 @@ export interface OperatorTraits<A extends Attributes = Attributes> {
   readonly isView?: boolean;
   /** The name of the view that needs nothing but this one's result to give its first input's shape back. */
   readonly viewedBackBy?: string;
+  /** Inputs that lend their height and width and nothing else: no number of theirs is read, their time steps do not count, and they get no gradient. */
+  readonly lendShape?: readonly number[];
   readonly neuron?: NeuronTraits<A>;
   readonly affine?: AffineTraits<A>;
   /** A second input is a residual that is added to the result. */
@@ -110,7 +112,7 @@ export interface OperatorTraits<A extends Attributes = Attributes> {
   convolution?(attributes: A): ConvolutionWindow;
   /** The sum of its inputs, element by element. */
   readonly isSum?: boolean;
-  /** The axes that it takes the mean over. */
+  /** The axes that it takes the mean over. Behind a mean over time there is one time step, or no such axis. */
   readonly meanOver?: 'space' | 'time';
   readonly timeRepetition?: TimeRepetitionTraits<A>;
   attention?(attributes: A): AttentionProduct;

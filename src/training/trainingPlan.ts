@@ -219,7 +219,7 @@ class TrainingRecorder {
       return rules.needsInputs.includes(index) ? this.#available(value) : value;
     });
     const targets = node.inputs.map((value, index) =>
-      this.#wantsGradient(value) && (rules.gradientTo?.includes(index) ?? true)
+      this.#wantsGradient(value) && !operatorOf(node).lendShape?.includes(index)
         ? this.#target(node, value, rules)
         : undefined,
     );

@@ -101,7 +101,7 @@ class Exporter {
     for (const node of this.#graph.nodes) {
       const { name } = node;
       if (this.options.spikes && spiking.has(name))
-        this.#file.output(this.#names.get(name)!, this.#axesOf(name, this.timeSteps));
+        this.#file.output(this.#names.get(name)!, this.#axesOf(name, this.#shapes.get(name)![0]!));
       if (this.options.step && operatorOf(node).neuron?.hasState)
         this.#file.output(`${name}.membrane_next`, this.#axesOf(name, 1));
     }
