@@ -4,6 +4,7 @@
  * and `npm test` run the same list.
  */
 import { statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { collect } from './processes.mjs';
 import { root, secondsSince } from './setup.mjs';
@@ -44,19 +45,26 @@ export const checks = [
   },
 ];
 
+/** Most checks are one thread. More at a time would wait for memory rather than processors. */
+const checksAtATime = Math.min(2, availableParallelism());
+
 /**
- * Runs every check, also after one failed, and prints a line for each; what a failing check has to say comes before.
+ * Runs every check, also after one failed, and prints a line for each as it ends; what a failing check has to say comes before.
  *
  * @returns {Promise<{ passed: number, failed: number }>}
  */
 export async function runChecks() {
   let failed = 0;
-  for (const check of checks) {
-    const started = performance.now();
-    const { code, output } = await collect(root, check.command());
-    if (code !== 0) process.stdout.write(`${output.trimEnd()}\n`);
-    process.stdout.write(`${check.title}: ${code === 0 ? 'passed' : 'FAILED'}, ${secondsSince(started)}\n`);
-    if (code !== 0) failed += 1;
-  }
+  const waiting = [...checks];
+  const work = async () => {
+    for (let check = waiting.shift(); check !== undefined; check = waiting.shift()) {
+      const started = performance.now();
+      const { code, output } = await collect(root, check.command());
+      const said = code === 0 ? '' : `${output.trimEnd()}\n`;
+      process.stdout.write(`${said}${check.title}: ${code === 0 ? 'passed' : 'FAILED'}, ${secondsSince(started)}\n`);
+      if (code !== 0) failed += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: checksAtATime }, work));
   return { passed: checks.length - failed, failed };
 }
