@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, relative, sep } from 'node:path';
 import { openArchive } from '../data/datasets/archive.js';
-import type { AnyDataset, Dataset } from '../data/datasets/dataset.js';
+import { type AnyDataset, type Dataset, identityOf } from '../data/datasets/dataset.js';
 import type { LabelledImages } from '../data/datasets/images.js';
 import { ignoredNote } from '../data/datasets/layout.js';
 import { openDataset } from '../data/datasets/openDataset.js';
@@ -130,11 +130,14 @@ function batchesOf<Targets extends TargetStore>(dataset: Dataset<unknown, Target
 
 /** Of names, sizes and targets of the samples, and of decoded values where they are in memory. */
 async function contentFingerprint(dataset: AnyDataset): Promise<string> {
-  const { modality, store, size, sampleName, target, position } = dataset;
+  const { modality, store, size, sampleName, position } = dataset;
   const hash = createHash('sha256');
   const content = modalityNamed(modality).contentOf(store);
   for (let i = 0; i < size; i++) {
-    hash.update(`${JSON.stringify([basename(sampleName(i)), target(i)])}\n`);
+    hash
+      .update(`[${JSON.stringify(basename(sampleName(i)))},`)
+      .update(identityOf(dataset, i))
+      .update(']\n');
     if (content.what === 'files') hash.update(`${await content.sizeOf(position(i))}\n`);
     else for await (const part of content.bytesOf(position(i))) hash.update(part);
   }

@@ -16,6 +16,7 @@ import { isHarmless, type JpegStructure, walkJpeg, withoutStrays } from './jpegM
 import { memoryBudget } from './memoryBudget.js';
 import { decodeAs, type PixelKind } from './pixels.js';
 import { completePng, filledPng } from './pngTail.js';
+import type { Size } from './resize.js';
 import { checkTiffPixels, isGrey16, orient, readTiffHeader, type TiffHeader } from './tiff.js';
 
 /** Larger files are refused unread. */
@@ -40,6 +41,17 @@ export async function decodeImage(pathOrBytes: string | Uint8Array, name?: strin
   checkDimensions(image, label);
   const free = await memoryBudget().reserve(bytesNeeded(image), label);
   return withinTime(label, () => decodeInspected(image), free);
+}
+
+/**
+ * Width and height of an image as its header says, undecoded; `name` stands for the bytes in messages. What stands in them is the file's, as
+ * {@link decodeImage} gives it, but for TIFF's orientation. Throws ImageError as {@link decodeImage} does before it decodes.
+ */
+export async function imageSize(bytes: Uint8Array, name: string): Promise<Size> {
+  checkByteCount(bytes.length, name);
+  const image = await inspect(toBuffer(bytes), formatOf(bytes, name), name);
+  checkDimensions(image, name);
+  return { width: image.width, height: image.height };
 }
 
 /** What is known of an image before its pixels are decoded. */

@@ -74,6 +74,20 @@ export class MemoryBudget {
     return this.#release(bytes, true);
   }
 
+  /**
+   * Runs work that cannot wait for others and is over when it returns: it is counted where there is room, and refused only when the budget
+   * would not do with nothing else under way. Throws DataError, naming `what` and the option.
+   */
+  during<Result>(bytes: number, what: string, work: () => Result): Result {
+    if (this.#staying + bytes > this.bytes) throw this.#refusal(bytes, what);
+    const free = this.#add(bytes) ? this.#release(bytes, false) : () => {};
+    try {
+      return work();
+    } finally {
+      free();
+    }
+  }
+
   /** What a new thread needs to join, and what frees the thread's part when it is gone, however it ended. */
   share(): { readonly budget: SharedMemoryBudget; readonly free: () => void } {
     // Never 0, this thread's own: what frees the other's part would free this one's too.

@@ -82,7 +82,7 @@ function dataOf(bytes: Buffer, place: number): Buffer {
 const samplesOfColourType: Readonly<Record<number, number>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 
 /** First column and row and the steps of the seven passes of an interlaced picture. */
-const passes = [
+export const passes = [
   [0, 0, 8, 8],
   [4, 0, 8, 8],
   [0, 4, 4, 8],
@@ -92,8 +92,8 @@ const passes = [
   [0, 1, 1, 2],
 ] as const;
 
-/** Bytes of all rows, each with its filter's. */
-function inflatedBytes(header: Buffer): number {
+/** Bytes of all rows, each with its filter's, out of the 13 bytes of the chunk IHDR. */
+export function inflatedBytes(header: Buffer): number {
   const [width, height] = [header.readUInt32BE(0), header.readUInt32BE(4)];
   const bitsPerPixel = header[8]! * (samplesOfColourType[header[9]!] ?? 4);
   const rows = (columns: number, count: number) =>

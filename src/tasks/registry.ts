@@ -1,6 +1,6 @@
 /** The tasks by name, which is what recipes and checkpoints say. */
 import type { ZodRawShape } from 'zod';
-import type { TargetStore } from '../data/targets/registry.js';
+import type { TargetStore } from '../data/targets/stores.js';
 import { UsageError, withoutControls } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
 import type { ParameterShapes } from '../models/architecture.js';

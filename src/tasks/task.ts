@@ -4,7 +4,7 @@
  * interface only.
  */
 import type { ZodObject, ZodRawShape, ZodType, z } from 'zod';
-import type { TargetStore } from '../data/targets/registry.js';
+import type { TargetStore } from '../data/targets/stores.js';
 import type { Graph } from '../graph/graph.js';
 import type { Head } from '../models/head.js';
 

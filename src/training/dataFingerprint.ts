@@ -5,7 +5,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { z } from 'zod';
-import type { AnyDataset } from '../data/datasets/dataset.js';
+import { type AnyDataset, identityOf } from '../data/datasets/dataset.js';
 import type { StoredContent } from '../modalities/modality.js';
 import { modalityNamed } from '../modalities/registry.js';
 import { clipped } from './plainData.js';
@@ -54,8 +54,8 @@ export async function fingerprintOf(dataset: AnyDataset, like?: DataFingerprint)
 }
 
 /** A class stands in the name of its sample. */
-function withTarget(hash: Hash, { targets, target }: AnyDataset, i: number): Hash {
-  return targets.kind === 'classes' ? hash : hash.update(`\n${JSON.stringify(target(i))}`);
+function withTarget(hash: Hash, dataset: AnyDataset, i: number): Hash {
+  return dataset.targets.kind === 'classes' ? hash : hash.update('\n').update(identityOf(dataset, i));
 }
 
 /** Class, if there are classes, and place below the class's folder; what has no file is named by its number. */

@@ -87,6 +87,12 @@ function positionOf(positions: Int32Array, i: number, name: string, noun: string
   return position;
 }
 
+/** What tells the target of sample i from others. */
+export function identityOf({ targets, target, position }: AnyDataset, i: number): Uint8Array | string {
+  const { identity } = targetKindOf(targets);
+  return identity === undefined ? JSON.stringify(target(i)) : identity(targets, position(i));
+}
+
 /** The samples with these numbers, in this order. Throws UsageError for a number that does not exist. */
 export function subset<Whole extends AnyDataset>(dataset: Whole, indices: ArrayLike<number>, name: string): Whole {
   return dataset.part(indices, name);

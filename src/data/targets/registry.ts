@@ -1,13 +1,14 @@
-/** The kinds of targets by name, which is what a data set says and a loader's threads are told. */
-import { type BoxTargets, boxTargets } from './boxes.js';
-import { type ClassTargets, classTargets } from './classes.js';
+/** The kinds of targets by name, which is what a data set says and a loader's threads are told. For Node, since some are files. */
+import { boxTargets } from './boxes.js';
+import { classTargets } from './classes.js';
+import { maskFiles } from './maskFiles.js';
+import type { TargetStore } from './stores.js';
 import type { TargetKind } from './targetKind.js';
-import { type ValueTargets, valueTargets } from './values.js';
+import { valueTargets } from './values.js';
 
-const targetKinds = { classes: classTargets, values: valueTargets, boxes: boxTargets };
+export type { TargetStore } from './stores.js';
 
-/** Targets of any kind that there is. Plain data. */
-export type TargetStore = ClassTargets | ValueTargets | BoxTargets;
+const targetKinds = { classes: classTargets, values: valueTargets, boxes: boxTargets, masks: maskFiles };
 
 /** One target out of such a store. */
 export type TargetOf<Store extends TargetStore> = ReturnType<(typeof targetKinds)[Store['kind']]['read']>;

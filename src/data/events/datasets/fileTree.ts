@@ -1,5 +1,5 @@
 /**
- * The files of a data set, wherever they lie: in a folder or in a tar archive, plain or gzip. Layouts see names and small texts; the recordings
+ * The files of a data set, wherever they lie: in a folder or in a tar archive, plain or gzip. Layouts see names and small texts; the files
  * of the split that is asked for become a store. Names are sorted by code points, so that nothing depends on the file system's order.
  */
 import { stat } from 'node:fs/promises';
@@ -37,12 +37,9 @@ const textName = /\.(txt|csv|tsv|json)$/i;
 export async function openFileTree(path: string): Promise<FileTree> {
   const place = await locate(path);
   const found = await stat(systemPath(place)).catch((cause: unknown) => {
-    throw new DataError(
-      `${path}: cannot be opened (${(cause as Error).message}); give a folder or a tar archive of recordings`,
-      {
-        cause,
-      },
-    );
+    throw new DataError(`${path}: cannot be opened (${(cause as Error).message}); give a folder or a tar archive`, {
+      cause,
+    });
   });
   return found.isDirectory() ? folderTree(place) : archiveTree(place);
 }
@@ -127,7 +124,7 @@ async function encodedStore(
     length += sizes.get(file)!;
     ends[i] = length;
   }
-  const bytes = sharedBytes(length, `${path}: its ${chosen.length} recordings`);
+  const bytes = sharedBytes(length, `${path}: ${chosen.length} of its files`);
   const missing = new Set(chosen);
   await eachFile(path, async ({ name, size, fill }) => {
     const file = plainName(name, path);
