@@ -55,6 +55,7 @@ export {
   openPictureFolders,
 } from './data/events/datasets/pictureFolders.js';
 export type { LabelledRecordings } from './data/events/recordings.js';
+export { type OpenSegmentationOptions, openSegmentation } from './data/segmentation/openSegmentation.js';
 export { type OpenSkeletonsOptions, openSkeletons } from './data/skeletons/openSkeletons.js';
 export type { LabelledSequences } from './data/skeletons/sequences.js';
 export { openImageFolder } from './loader/imageFolder.js';

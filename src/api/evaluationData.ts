@@ -26,7 +26,7 @@ import { checkOptionNames, described } from '../optionNames.js';
 import type { AnyTask } from '../tasks/registry.js';
 import type { LabelledBatch } from './evaluate.js';
 import { folderFingerprint } from './fingerprint.js';
-import { openTaskDataset, type TaskDataOptions } from './taskData.js';
+import { checkSkipBad, openTaskDataset, type TaskDataOptions } from './taskData.js';
 
 export interface EvaluationDataOptions {
   readonly batch: number;
@@ -103,6 +103,7 @@ export async function openTaskEvaluationData(
   path: string,
   asked: TaskDataOptions = {},
 ): Promise<TaskEvaluationData> {
+  checkSkipBad(task, asked);
   const { modality = defaultModality } = asked;
   if (task.targets.reading.from === 'classFolders' && modality === defaultModality) {
     const { classes, ...data } = await openEvaluationData(path);

@@ -1,10 +1,11 @@
-/** Samples with the targets that a task asks for: recognised as sets of class numbers are, or read from annotations. For Node. */
+/** Samples with the targets that a task asks for: recognised as sets of class numbers are, read from annotations, or masks. For Node. */
 import { openAnnotatedFiles } from '../data/annotatedFiles.js';
 import type { AnyDataset } from '../data/datasets/dataset.js';
 import { type ImageDataset, imagesWith } from '../data/datasets/images.js';
 import type { Split } from '../data/datasets/layout.js';
 import { decodeSmallImages } from '../data/datasets/smallImages.js';
 import { decodeImage } from '../data/decode.js';
+import { openSegmentation } from '../data/segmentation/openSegmentation.js';
 import { UsageError } from '../errors.js';
 import { defaultModality } from '../modalities/names.js';
 import { modalityNamed } from '../modalities/registry.js';
@@ -16,6 +17,16 @@ export interface TaskDataOptions {
   readonly modality?: string | undefined;
   /** What the modality asks of its reading, such as the length of clips. */
   readonly reading?: object | undefined;
+  /** Leave out samples that cannot be used, where the task's data is looked through before any work: images with masks. */
+  readonly skipBad?: boolean | undefined;
+}
+
+/** @throws UsageError when bad samples of data that is not looked through are to be left out. */
+export function checkSkipBad({ name, targets }: AnyTask, { skipBad = false }: TaskDataOptions): void {
+  if (skipBad && targets.reading.from !== 'masks')
+    throw new UsageError(
+      `--skip-bad: leaves out images with masks that are wrong; the task ${name} has none, leave it out`,
+    );
 }
 
 /** @throws ImageError or DataError naming the file when the data cannot be opened or its targets are wrong. */
@@ -23,12 +34,15 @@ export async function openTaskDataset(
   task: AnyTask,
   path: string,
   split: Split | readonly [Split, ...Split[]],
-  { modality = defaultModality, reading = {} }: TaskDataOptions = {},
+  asked: TaskDataOptions = {},
 ): Promise<AnyDataset> {
+  checkSkipBad(task, asked);
+  const { modality = defaultModality, reading = {}, skipBad } = asked;
   const { reading: targets } = task.targets;
   if (targets.from === 'classFolders') return modalityNamed(modality).openLabelled(path, { ...reading, split });
   if (modality !== defaultModality)
     throw new UsageError(`${path}: the task ${task.name} is asked about annotated images, not about ${modality}`);
+  if (targets.from === 'masks') return openSegmentation(path, { split, skipBad });
   return annotatedImages(task, path, typeof split === 'string' ? split : split[0]);
 }
 

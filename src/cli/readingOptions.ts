@@ -39,6 +39,9 @@ export const readingOptions = {
   tolerateDamaged: z.boolean().default(false),
 };
 
+/** Of the commands that open data of any task. */
+export const skipBadHelp = 'leave out images with masks that are wrong, and say how many and why';
+
 type ReadingOptions = z.output<z.ZodObject<typeof readingOptions>>;
 
 export function addReadingOptions(command: Command): Command {

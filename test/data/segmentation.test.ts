@@ -8,6 +8,7 @@ import { MissingSplitError } from '../../src/data/errors.js';
 import { openSegmentation } from '../../src/data/segmentation/openSegmentation.js';
 import { createLoader } from '../../src/loader/loader.js';
 import { workerEntry } from '../../src/loader/workerPool.js';
+import type { AugmentationInput } from '../../src/modalities/image/settings.js';
 import { pngOf } from '../support/png.js';
 
 const root = mkdtempSync(join(tmpdir(), 'segmentation-'));
@@ -275,7 +276,7 @@ describe('masks in a loader', () => {
     mean: [0, 0, 0],
     std: [1, 1, 1],
   } as const;
-  const augmentation = { crop: { kind: 'scaled', scale: [1, 1] }, horizontalFlip: 0.5 } as const;
+  const augmentation: AugmentationInput = { crop: { kind: 'scaled', scale: [1, 1] }, horizontalFlip: 0.5 };
 
   it.each([0, 1].filter((workers) => workers === 0 || workerEntry() !== undefined))(
     'say of every pixel what the image shows there, with %i workers',

@@ -45,6 +45,7 @@ import {
   damagedField,
   readingOptions,
   reportDamaged,
+  skipBadHelp,
 } from '../readingOptions.js';
 import { exitCodes, type Session } from '../session.js';
 import { dataOfSource } from '../sourceTask.js';
@@ -69,6 +70,7 @@ const settingsShape = {
   shard: shardSchema.optional(),
   labels: z.string().optional(),
   protocol: z.enum(protocols).optional(),
+  skipBad: z.boolean().default(false),
   ensemble: z.array(z.string().min(1)).max(64).optional(),
 };
 
@@ -104,6 +106,7 @@ export function registerEval(program: Command, session: Session): void {
     .option('--batch <N>', `images at once, 1 to 1024 (default: ${defaultBatch})`)
     .option('--labels <FILE>', `names of the classes, to match the folders’ names: a text or JSON file, or ${imagenet}`)
     .option('--protocol <NAME>', `how sequences of skeletons are divided: ${protocols.join(', ')}`)
+    .option('--skip-bad', skipBadHelp)
     .option('--ensemble <FILE...>', 'checkpoints that answer together with the model: the mean of their probabilities')
     .option('--shard <i/n>', 'evaluate only every n-th image, starting with image i; --merge combines the results')
     .option('--merge <FILE...>', 'combine the JSON results of all shards instead of evaluating')
@@ -125,11 +128,11 @@ async function run(session: Session, options: Options): Promise<void> {
 /** The data is looked at first: it is where mistakes are found soonest. */
 async function evaluateData({ io }: Session, directory: string, options: Options): Promise<EvaluationDocument> {
   const { task: asked, ...about } = await dataOfSource(options);
-  const { protocol } = options;
+  const { protocol, skipBad } = options;
   if (protocol !== undefined && about.modality !== 'skeletons')
     throw new OptionError('--protocol: divides sequences of skeletons, this model takes others; leave it out');
   const reading = protocol === undefined ? about.reading : { ...about.reading, protocol };
-  const opened = await openTaskEvaluationData(asked, directory, { ...about, reading });
+  const opened = await openTaskEvaluationData(asked, directory, { ...about, reading, skipBad });
   const { names, noun, size, fingerprint, notes } = opened;
   printNotes(io, notes);
   const {

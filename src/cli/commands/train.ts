@@ -28,6 +28,7 @@ import {
   damagedField,
   readingOptions,
   reportDamaged,
+  skipBadHelp,
 } from '../readingOptions.js';
 import { exitCodes, type Session } from '../session.js';
 import { startingWeights } from '../startingWeights.js';
@@ -39,6 +40,7 @@ const schema = z.strictObject({
   output: z.string({ error: 'give the folder for weights, state and metrics' }),
   resume: z.boolean().default(false),
   dataChanged: z.boolean().default(false),
+  skipBad: z.boolean().default(false),
   set: z.array(z.string()).default([]),
   threads: wholeNumber(1, maximumThreads).optional(),
   engine: oneOf(engineNames).optional(),
@@ -60,6 +62,7 @@ export function registerTrain(program: Command, session: Session): void {
       'continue from the state in the output folder, with its recipe and data unless others are given',
     )
     .option('--data-changed', 'with --resume: continue although the data has changed since the run began')
+    .option('--skip-bad', skipBadHelp)
     .option('--set <key=value...>', 'change the recipe, e.g. schedule.learningRate=0.002 timeSteps=4')
     .option('--threads <N>', `threads, 1 to ${maximumThreads} (default: as many as there are processors)`)
     .option(
@@ -137,7 +140,8 @@ async function recipeAndData(options: Options, draft: RecipeDraft) {
   const dataPath = resolve(options.data ?? (await rememberedData(options)));
   const { recipe, partial, problems } = checkRecipe(draft.value);
   const task = taskNamed(partial.task ?? defaultTask);
-  const asked = { modality: partial.data?.modality, reading: recipeReading(partial) };
+  const { skipBad } = options;
+  const asked = { modality: partial.data?.modality, reading: recipeReading(partial), skipBad };
   const dataset = await openTaskDataset(task, options.data ?? dataPath, 'train', asked).catch((error: unknown) => {
     if (!(error instanceof MetaSpikeformerError)) throw error;
     if (problems.length > 0) throw misfit(draft, [...problems, { path: [], message: error.message }]);
