@@ -214,7 +214,32 @@ export const targets = [
       return (bytes) => decodeImage(bytes, 'input');
     },
   },
+  {
+    name: 'mask',
+    seeds: maskFiles,
+    mutate: repaired(repairPng),
+    open: async () => {
+      const { setMemoryBudget } = await import('../../dist/data/memoryBudget.js');
+      const { readPixelNumbers } = await import('../../dist/data/pngIndices.js');
+      setMemoryBudget(32 * 2 ** 20);
+      return (bytes) => readPixelNumbers(bytes, 'input');
+    },
+  },
 ];
+
+/** Grey values and palette indices of all depths, in rows and interlaced. */
+async function maskFiles() {
+  const raw = { width: 23, height: 17, channels: /** @type {const} */ (1) };
+  const shades = (/** @type {number} */ count) =>
+    Buffer.from(Array.from({ length: 23 * 17 }, (_, i) => ((i >> 3) % count) * Math.floor(255 / (count - 1))));
+  const files = [];
+  for (const progressive of [false, true]) {
+    files.push(await sharp(shades(200), { raw }).toColourspace('b-w').png({ progressive }).toBuffer());
+    for (const colours of [2, 4, 16, 200])
+      files.push(await sharp(shades(colours), { raw }).png({ palette: true, colours, progressive }).toBuffer());
+  }
+  return files;
+}
 
 /** A small recording of every binary format; AEDAT 4 with Zstandard needs a program that may not be there. */
 function recordings() {
