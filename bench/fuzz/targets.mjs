@@ -200,6 +200,64 @@ export const targets = [
     },
   },
   {
+    name: 'coco',
+    seeds: () => [Buffer.from(JSON.stringify(cocoFile()))],
+    mutate: mutateJson,
+    open: async () => {
+      const { parseCoco } = await import('../../dist/data/annotations/cocoJson.js');
+      const { maskOfObject } = await import('../../dist/data/annotations/annotations.js');
+      return (bytes) => {
+        const { images } = parseCoco(parsedJson(bytes), 'input', [], () => true);
+        // Damaged files declare pictures of any size; filling large ones finds nothing.
+        for (const image of images.filter(({ width, height }) => width * height <= 2 ** 20))
+          for (const object of image.objects) maskOfObject(object, image);
+      };
+    },
+  },
+  {
+    name: 'runs of a mask',
+    seeds: () => ['616', '0;2', '09', '52203'].map((text) => Buffer.from(text)),
+    mutate: mutateBytes,
+    open: async () => {
+      const { maskBox, maskFromText, pixelsOfMask, textOfMask } = await import('../../dist/data/masks/runLength.js');
+      return (bytes) => {
+        const mask = maskFromText(bytes.toString('latin1'), { width: 1 + (bytes.length % 5), height: 13 });
+        const again = maskFromText(textOfMask(mask), mask);
+        if (maskBox(again).join() !== maskBox(mask).join() || pixelsOfMask(mask).length !== mask.width * 13)
+          throw new Error('a mask is not what it was written as');
+      };
+    },
+  },
+  {
+    name: 'annotation xml',
+    seeds: () => [Buffer.from(vocFile)],
+    mutate: mutateBytes,
+    open: async () => {
+      const { openVoc, parseVoc, vocSize } = await import('../../dist/data/annotations/vocXml.js');
+      return (bytes) => {
+        const root = openVoc(bytes.toString('utf8'), 'input');
+        parseVoc(root, 'input', vocSize(root) ?? { width: 9, height: 9 }, []);
+      };
+    },
+  },
+  {
+    name: 'yolo',
+    seeds: () =>
+      ['0 0.5 0.5 0.4 0.25\n1 .1 .1 .5 .1 .5 .6\n', "names: [a, 'b, c']\n", 'names:\n  0: a\n  1: b\nnc: 2\n'].map(
+        (text) => Buffer.from(text),
+      ),
+    mutate: mutateBytes,
+    open: async () => {
+      const { parseYolo } = await import('../../dist/data/annotations/yoloText.js');
+      const { parseYoloNames } = await import('../../dist/data/annotations/yoloNames.js');
+      return (bytes) => {
+        const text = bytes.toString('utf8');
+        parseYolo(text, 'input', { width: 40, height: 30 }, 2, []);
+        parseYoloNames(text, text.includes('names') ? 'data.yaml' : 'classes.txt');
+      };
+    },
+  },
+  {
     name: 'image',
     seeds: async () => [...fixturesIn('preprocess', /\.(jpe?g|png)$/i, 40_000), ...(await otherFormats())],
     mutate: (random, bytes, other) => {
@@ -262,6 +320,22 @@ function skeletonFiles() {
     (content) => Buffer.from(content),
   );
 }
+
+/** One picture with a mask of each kind. */
+function cocoFile() {
+  const common = { image_id: 1, category_id: 3, bbox: [1, 1, 4, 4], area: 16, iscrowd: 0 };
+  const runs = (/** @type {unknown} */ counts) => ({ size: [8, 10], counts });
+  const shapes = [[[1, 1, 5, 1, 5, 5, 1, 5]], [], runs([0, 8, 72]), runs('08X2')];
+  return {
+    images: [{ id: 1, file_name: 'a.png', width: 10, height: 8 }],
+    categories: [{ id: 3, name: 'cat' }],
+    annotations: shapes.map((segmentation, id) => ({ id, ...common, segmentation })),
+  };
+}
+
+const vocFile = `<?xml version="1.0"?><annotation a="b"><!-- c --><filename>a.png</filename>
+<size><width>10</width><height>8</height></size><object><name>a &amp; b</name><difficult>0</difficult>
+<bndbox><xmin>1</xmin><ymin>2.5</ymin><xmax>5</xmax><ymax>8</ymax></bndbox></object></annotation>`;
 
 /** What a program that reads JSON files does with text that is none. @param {Buffer} bytes */
 function parsedJson(bytes) {

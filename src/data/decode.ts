@@ -54,6 +54,16 @@ export async function imageSize(bytes: Uint8Array, name: string): Promise<Size> 
   return { width: image.width, height: image.height };
 }
 
+/**
+ * Width and height that {@link decodeImage} would give, from the file's header. Throws ImageError as there; damage behind the header is not seen.
+ */
+export async function readImageSize(path: string): Promise<Size> {
+  const bytes = await readImageFile(path, path);
+  const { width, height } = await imageSize(bytes, path);
+  const orientation = formatOf(bytes, path) === 'TIFF' ? readTiffHeader(toBuffer(bytes), path).orientation : 1;
+  return orientation >= 5 && orientation <= 8 ? { width: height, height: width } : { width, height };
+}
+
 /** What is known of an image before its pixels are decoded. */
 interface InspectedImage {
   readonly label: string;

@@ -25,6 +25,15 @@ export function maskFromPolygons(polygons: readonly Polygon[], size: Size): RunL
   return unionOfMasks(polygons.map((polygon) => maskOf(polygon, size)));
 }
 
+/**
+ * Whether a polygon can be made a mask of this size, without making it.
+ *
+ * @throws DataError as {@link maskFromPolygons}.
+ */
+export function checkPolygon(polygon: Polygon, size: Size): void {
+  checkLength(cornersOf(polygon), size);
+}
+
 function maskOf(polygon: Polygon, { width, height }: Size): RunLengthMask {
   const corners = cornersOf(polygon);
   checkLength(corners, { width, height });
