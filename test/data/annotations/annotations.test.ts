@@ -339,6 +339,15 @@ describe('YOLO’s texts', () => {
     expect(kindsOf(await errorOf(readYolo(folders(), { classes: ['dog'] })))).toEqual([['one.txt', 'unknownClass']]);
   });
 
+  it('are shares of a TIFF as it is shown, which may be stored on its side', async () => {
+    write({ turned: '0 0.5 0.5 1 1' });
+    mkdirSync(at('tiff'));
+    const stored = sharp({ create: { width: 10, height: 8, channels: 3, background: 'red' } });
+    await stored.withMetadata({ orientation: 6 }).tiff().toFile(at('tiff', 'turned.tif'));
+    const { images } = await readYolo({ ...folders(), images: at('tiff') });
+    expect(images[0]).toMatchObject({ width: 8, height: 10, objects: [{ box: [0, 0, 8, 10] }] });
+  });
+
   it('have an unreadable image named, and a folder without texts', async () => {
     write({ one: '' });
     put('damaged/one.png', 'no image');
