@@ -7,10 +7,12 @@ import { averageOperator } from './average.js';
 import { batchNormOperator } from './batchNorm.js';
 import { coincidenceOperator } from './coincidence.js';
 import { conv2dOperator } from './conv2d.js';
+import { depthToSpaceOperator } from './depthToSpace.js';
 import { gateOperator } from './gate.js';
 import { integrateAndFireOperator } from './integrateAndFire.js';
 import { lifOperator } from './lif.js';
 import { linearOperator } from './linear.js';
+import { maxPoolOperator } from './maxPool.js';
 import { meanTimeOperator, spatialMeanOperator, timeMeanOperator } from './means.js';
 import type { Operator } from './operator.js';
 import { padOperator } from './pad.js';
@@ -22,6 +24,7 @@ import { spikeAttentionOperator } from './spikeAttention.js';
 import { joinRowOperator, splitRowOperator } from './splitRow.js';
 import { statisticsPadOperator } from './statisticsPad.js';
 import type { NeuronTraits } from './traits.js';
+import { transposedConvolutionOperator } from './transposedConvolution.js';
 
 const operators = new Map<string, Operator>();
 
@@ -35,10 +38,12 @@ register(averageOperator);
 register(batchNormOperator);
 register(coincidenceOperator);
 register(conv2dOperator);
+register(depthToSpaceOperator);
 register(gateOperator);
 register(integrateAndFireOperator);
 register(lifOperator);
 register(linearOperator);
+register(maxPoolOperator);
 register(spatialMeanOperator);
 register(timeMeanOperator);
 register(meanTimeOperator);
@@ -53,6 +58,7 @@ register(spikeAttentionOperator);
 register(splitRowOperator);
 register(joinRowOperator);
 register(statisticsPadOperator);
+register(transposedConvolutionOperator);
 
 /** The operator of a node; throws GraphError when there is none of that name. */
 export function operatorOf(node: Node): Operator {

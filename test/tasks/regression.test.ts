@@ -21,7 +21,8 @@ describe('the squared error', () => {
     const random = seededRandom(3);
     const found = Float32Array.from({ length: 6 }, () => random.normal());
     const values = Float32Array.from({ length: 6 }, () => random.normal());
-    const judge = (answers: Float32Array) => squaredError().judge(new Map([['values', answers]]), { values }, 0.5, new Map());
+    const judge = (answers: Float32Array) =>
+      squaredError().judge(new Map([['values', answers]]), { values }, 0.5, new Map());
     const { loss, gradients, sums } = judge(found);
     const differences = [...found].map((value, i) => value - values[i]!);
     expect(loss).toBeCloseTo((0.5 * differences.reduce((sum, d) => sum + d * d, 0)) / 6, 6);

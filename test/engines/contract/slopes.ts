@@ -36,6 +36,8 @@ const straight = { step: 0.5, tolerance: 1e-4 };
 /** What is no straight line in each of its inputs has to be looked at closely. */
 const bends: Readonly<Record<string, { readonly step: number; readonly tolerance: number }>> = {
   relu: { step: 2 ** -10, tolerance: 1e-3 },
+  // The numbers of its cases are further apart.
+  maxPool: { step: 2 ** -12, tolerance: 1e-3 },
 };
 
 /** Pairs of declared calls: `δrole` of the gradient is written to `roleGradient`. */
