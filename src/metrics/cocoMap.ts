@@ -90,10 +90,16 @@ export class CocoCounter {
     for (const [i, truth] of truths.entries()) this.#check(`object ${i} of image ${image}`, truth, truth.area);
     for (const [i, detection] of detections.entries())
       this.#check(`detection ${i} of image ${image}`, detection, detection.score);
-    const present = new Set([...truths, ...detections].map((one) => one.class));
-    const matches = [...present].map((number): ImageMatches => {
-      const ofClass = <One extends { readonly class: number }>(one: One) => one.class === number;
-      const found = matchDetections(truths.filter(ofClass), detections.filter(ofClass), this.#compared);
+    const byClass = new Map<number, { truths: CocoTruth[]; detections: CocoDetection[] }>();
+    const groupOf = (number: number) => {
+      const group = byClass.get(number) ?? { truths: [], detections: [] };
+      byClass.set(number, group);
+      return group;
+    };
+    for (const truth of truths) groupOf(truth.class).truths.push(truth);
+    for (const detection of detections) groupOf(detection.class).detections.push(detection);
+    const matches = Array.from(byClass, ([number, group]): ImageMatches => {
+      const found = matchDetections(group.truths, group.detections, this.#compared);
       return { image, class: number, ...found };
     });
     this.#images.add(image);
@@ -162,9 +168,13 @@ export function scoreCoco({ classes, matches }: CocoCounts): CocoScores {
 }
 
 function figuresOfClass(matches: readonly ImageMatches[]): CocoFigures {
-  const [whole, ...sizes] = [all, small, medium, large].map((range) => curveOf(matches, range, 100));
-  const [best1, best10] = [1, 10].map((most) => curveOf(matches, all, most));
-  const [ofSmall, ofMedium, ofLarge] = sizes;
+  const [best1, best10, best100] = [1, 10, 100].map((most) => placesByScore(matches, most)) as [
+    Place[],
+    Place[],
+    Place[],
+  ];
+  const whole = curveOf(matches, all, best100);
+  const [ofSmall, ofMedium, ofLarge] = [small, medium, large].map((range) => curveOf(matches, range, best100));
   return {
     averagePrecision: meanOf(whole?.precision ?? []),
     averagePrecision50: whole?.precision[0],
@@ -172,8 +182,8 @@ function figuresOfClass(matches: readonly ImageMatches[]): CocoFigures {
     averagePrecisionSmall: meanOf(ofSmall?.precision ?? []),
     averagePrecisionMedium: meanOf(ofMedium?.precision ?? []),
     averagePrecisionLarge: meanOf(ofLarge?.precision ?? []),
-    averageRecall1: meanOf(best1?.recall ?? []),
-    averageRecall10: meanOf(best10?.recall ?? []),
+    averageRecall1: meanOf(curveOf(matches, all, best1)?.recall ?? []),
+    averageRecall10: meanOf(curveOf(matches, all, best10)?.recall ?? []),
     averageRecall100: meanOf(whole?.recall ?? []),
     averageRecallSmall: meanOf(ofSmall?.recall ?? []),
     averageRecallMedium: meanOf(ofMedium?.recall ?? []),
@@ -181,47 +191,55 @@ function figuresOfClass(matches: readonly ImageMatches[]): CocoFigures {
   };
 }
 
+/** A detection: which of an image's, and of which entry of the matches. */
+interface Place {
+  readonly entry: number;
+  readonly detection: number;
+  readonly score: number;
+}
+
+/** The best detections of each image, surest first; of equal ones those of the earlier image. */
+function placesByScore(matches: readonly ImageMatches[], most: number): Place[] {
+  return matches
+    .flatMap(({ scores }, entry) => scores.slice(0, most).map((score, detection) => ({ entry, detection, score })))
+    .sort((a, b) => b.score - a.score);
+}
+
 /** By threshold: mean precision over `recalls`, and the recall of all detections. undefined when no object is asked for. */
-function curveOf(matches: readonly ImageMatches[], range: number, most: number) {
+function curveOf(matches: readonly ImageMatches[], range: number, places: readonly Place[]) {
   const ranges = matches.map(({ ranges }) => ranges[range]!);
   const truths = ranges.reduce((sum, one) => sum + one.truths, 0);
   if (truths === 0) return undefined;
-  const detections = matches
-    .flatMap(({ scores }, i) =>
-      scores
-        .slice(0, most)
-        .map((score, k) => ({ score, found: ranges[i]!.found[k]!, ignored: ranges[i]!.ignored[k]! })),
-    )
-    .sort((a, b) => b.score - a.score);
-  const curves = overlapThresholds.map((_, bit) => {
-    const counted = detections.filter(({ ignored }) => (ignored & (1 << bit)) === 0);
-    return precisionOf(
-      counted.map(({ found }) => (found & (1 << bit)) !== 0),
-      truths,
-    );
-  });
+  const [found, ignored] = [new Uint16Array(places.length), new Uint16Array(places.length)];
+  for (let i = 0; i < places.length; i++) {
+    const { entry, detection } = places[i]!;
+    found[i] = ranges[entry]!.found[detection]!;
+    ignored[i] = ranges[entry]!.ignored[detection]!;
+  }
+  const curves = overlapThresholds.map((_, bit) => precisionOf(found, ignored, 1 << bit, truths));
   return { precision: curves.map(({ precision }) => precision), recall: curves.map(({ recall }) => recall) };
 }
 
-/** @param right Whether each detection is, surest first. */
-function precisionOf(right: readonly boolean[], truths: number): { precision: number; recall: number } {
-  const recall: number[] = [];
-  const precision: number[] = [];
-  let found = 0;
-  for (const [i, is] of right.entries()) {
-    if (is) found++;
-    recall.push(found / truths);
-    precision.push(found / (i + 1 + Number.EPSILON));
+/** Of the detections, surest first, that count at the threshold of one bit. */
+function precisionOf(found: Uint16Array, ignored: Uint16Array, bit: number, truths: number) {
+  const recall = new Float64Array(found.length);
+  const precision = new Float64Array(found.length);
+  let [right, counted] = [0, 0];
+  for (let i = 0; i < found.length; i++) {
+    if ((ignored[i]! & bit) !== 0) continue;
+    if ((found[i]! & bit) !== 0) right++;
+    recall[counted] = right / truths;
+    precision[counted] = right / (counted + 1 + Number.EPSILON);
+    counted++;
   }
   // Never lower than at a larger recall.
-  for (let i = right.length - 1; i > 0; i--) precision[i - 1] = Math.max(precision[i - 1]!, precision[i]!);
-  let at = 0;
-  let sum = 0;
+  for (let i = counted - 1; i > 0; i--) precision[i - 1] = Math.max(precision[i - 1]!, precision[i]!);
+  let [at, sum] = [0, 0];
   for (const wanted of recalls) {
-    while (at < recall.length && recall[at]! < wanted) at++;
-    sum += precision[at] ?? 0;
+    while (at < counted && recall[at]! < wanted) at++;
+    if (at < counted) sum += precision[at]!;
   }
-  return { precision: sum / recalls.length, recall: recall.at(-1) ?? 0 };
+  return { precision: sum / recalls.length, recall: right / truths };
 }
 
 function meanOf(figures: readonly (number | undefined)[]): number | undefined {

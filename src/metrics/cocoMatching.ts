@@ -91,11 +91,14 @@ export function matchDetections(
 function matchAll(overlaps: readonly (readonly number[])[], truths: readonly CocoTruth[], asked: readonly boolean[]) {
   // Objects that are asked for come first.
   const order = [true, false].flatMap((is) => truths.flatMap((_, i) => (asked[i] === is ? [i] : [])));
+  // Most detections are near nothing.
+  const near = overlaps.flatMap((row, i) => (row.some((overlap) => overlap >= overlapThresholds[0]!) ? [i] : []));
   const found = overlaps.map(() => 0);
   const ignored = overlaps.map(() => 0);
   for (const [bit, threshold] of overlapThresholds.entries()) {
     const taken = truths.map(() => false);
-    for (const [i, row] of overlaps.entries()) {
+    for (const i of near) {
+      const row = overlaps[i]!;
       const truth = bestTruth(row, threshold, order, asked, (at) => taken[at]! && !truths[at]!.crowd);
       if (truth === undefined) continue;
       taken[truth] = true;
