@@ -8,6 +8,7 @@ import type { Head } from '../models/head.js';
 import { graphOf, type NetworkDescription } from '../models/registry.js';
 import { classification } from './classification/classification.js';
 import { regression } from './regression/regression.js';
+import { segmentation } from './segmentation/segmentation.js';
 import type { AnsweringNetwork, Evaluation, Metric, Objective, Task } from './task.js';
 
 /** A task of which nothing is known but that its own settings, batches and counts fit it. */
@@ -32,6 +33,7 @@ function register<Shape extends ZodRawShape, Store extends TargetStore, Batch, C
 
 register(classification);
 register(regression);
+register(segmentation);
 
 /** What a recipe or a checkpoint that names no task is for. */
 export const defaultTask = classification.name;

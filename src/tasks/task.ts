@@ -157,6 +157,8 @@ export function qualified(what: string, figureName: string): string {
 export interface FigureWords {
   /** `93.10 %` */
   short(figure: number): string;
+  /** As `short`, for the figure that training shows while it learns, where that is another one. */
+  training?(figure: number): string;
   /** `93.10 % of the held-out images` */
   on(figure: number, samples: string): string;
   /** Of a checkpoint's description: `93.10 % of 500 held-out images right`. */

@@ -187,16 +187,16 @@ function watch(
   const report = (report: ProgressReport) => {
     if (report.kind === 'epoch') {
       stop();
-      const { short } = words;
+      const { short, training = short } = words;
       const held = report.heldOutFigure === undefined ? '' : `, held out ${short(report.heldOutFigure)}`;
       io.stderr.write(
-        `epoch ${report.epoch + 1}: loss ${report.loss.toFixed(4)}, training ${short(report.figure)}${held}\n`,
+        `epoch ${report.epoch + 1}: loss ${report.loss.toFixed(4)}, training ${training(report.figure)}${held}\n`,
       );
       return;
     }
     const { step, totalSteps, loss, figure, imagesPerSecond, epoch } = report;
     const rate = `${imagesPerSecond.toFixed(1)} images/s`;
-    const note = `epoch ${epoch + 1}, loss ${loss.toFixed(4)}, training ${words.short(figure)}, ${rate}`;
+    const note = `epoch ${epoch + 1}, loss ${loss.toFixed(4)}, training ${(words.training ?? words.short)(figure)}, ${rate}`;
     // Lines come as often as metrics; a bar shows the last of them.
     progress ??= startProgress(io, 'train', totalSteps, 'steps', step);
     progress.update(step, note);
