@@ -1,5 +1,6 @@
-/** Samples with the targets that a task asks for: recognised as sets of class numbers are, read from annotations, or masks. For Node. */
+/** Samples with the targets that a task asks for: recognised as sets of class numbers are, read from annotations, masks or boxes. For Node. */
 import { openAnnotatedFiles } from '../data/annotatedFiles.js';
+import { openBoxes } from '../data/annotations/openBoxes.js';
 import type { AnyDataset } from '../data/datasets/dataset.js';
 import { type ImageDataset, imagesWith } from '../data/datasets/images.js';
 import type { Split } from '../data/datasets/layout.js';
@@ -17,15 +18,16 @@ export interface TaskDataOptions {
   readonly modality?: string | undefined;
   /** What the modality asks of its reading, such as the length of clips. */
   readonly reading?: object | undefined;
-  /** Leave out samples that cannot be used, where the task's data is looked through before any work: images with masks. */
+  /** Leave out samples that cannot be used, where the task's data is looked through before any work: masks and boxes. */
   readonly skipBad?: boolean | undefined;
 }
 
 /** @throws UsageError when bad samples of data that is not looked through are to be left out. */
 export function checkSkipBad({ name, targets }: AnyTask, { skipBad = false }: TaskDataOptions): void {
-  if (skipBad && targets.reading.from !== 'masks')
+  const { from } = targets.reading;
+  if (skipBad && from !== 'masks' && from !== 'boxes')
     throw new UsageError(
-      `--skip-bad: leaves out images with masks that are wrong; the task ${name} has none, leave it out`,
+      `--skip-bad: leaves out masks and boxes that are wrong; the task ${name} has none, leave it out`,
     );
 }
 
@@ -43,6 +45,7 @@ export async function openTaskDataset(
   if (modality !== defaultModality)
     throw new UsageError(`${path}: the task ${task.name} is asked about annotated images, not about ${modality}`);
   if (targets.from === 'masks') return openSegmentation(path, { split, skipBad });
+  if (targets.from === 'boxes') return openBoxes(path, { split, skipBad });
   return annotatedImages(task, path, typeof split === 'string' ? split : split[0]);
 }
 

@@ -10,6 +10,7 @@ import {
   type MetaSpikeformerOptions,
   metaSpikeformerConfigurationSchema,
 } from './metaSpikeformer.js';
+import { boxNumbers } from './pointHead.js';
 
 /** The three sizes of the paper's table 2 for ImageNet-1K, named by their parameters. */
 export const metaSpikeformerSizes = {
@@ -115,7 +116,9 @@ export function recogniseWith(
 /** Of whatever head there is. */
 function classesOf(shapes: ParameterShapes): number | undefined {
   const names = ['head.weight', 'head.bias', 'decode_head.conv_seg.weight', 'decode_head.conv_seg.bias'];
-  return names.map((name) => shapes.get(name)?.[0]).find((count) => count !== undefined);
+  const found = names.map((name) => shapes.get(name)?.[0]).find((count) => count !== undefined);
+  const numbers = shapes.get('point_head.levels.0.points.weight')?.[0];
+  return found ?? (numbers === undefined ? undefined : numbers - boxNumbers);
 }
 
 /** A block's name: its stage and its number, which stage 2 counts from 1 and has in the stage's name. */

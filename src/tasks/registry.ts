@@ -7,6 +7,7 @@ import type { ParameterShapes } from '../models/architecture.js';
 import type { Head } from '../models/head.js';
 import { graphOf, type NetworkDescription } from '../models/registry.js';
 import { classification } from './classification/classification.js';
+import { detection } from './detection/detection.js';
 import { regression } from './regression/regression.js';
 import { segmentation } from './segmentation/segmentation.js';
 import type { AnsweringNetwork, Evaluation, Metric, Objective, Task } from './task.js';
@@ -34,6 +35,7 @@ function register<Shape extends ZodRawShape, Store extends TargetStore, Batch, C
 register(classification);
 register(regression);
 register(segmentation);
+register(detection);
 
 /** What a recipe or a checkpoint that names no task is for. */
 export const defaultTask = classification.name;

@@ -34,13 +34,14 @@ export interface AnnotatedFiles {
 
 /**
  * Where the answers that a network learns stand: in the names of folders (and in data sets of class numbers), in annotations beside image
- * files, or in masks, a class for every pixel, of data sets whose layouts are known. `read` checks everything that is annotated and throws
+ * files, in masks, a class for every pixel, or in boxes, of data sets whose layouts are known. `read` checks everything that is annotated and throws
  * DataError with all that is wrong, before any work.
  */
 export type TargetReading<Store> =
   | { readonly from: 'classFolders' }
   | { readonly from: 'annotations'; read(files: AnnotatedFiles): Promise<Store> }
-  | { readonly from: 'masks' };
+  | { readonly from: 'masks' }
+  | { readonly from: 'boxes' };
 
 /** Something in a recipe that does not fit, and the field that says so. */
 export interface TaskProblem {

@@ -1,0 +1,111 @@
+/** What the evaluation of a detector says: COCO's twelve figures, and how detections of each image met objects, which parts of an evaluation add up. */
+import { z } from 'zod';
+import { UsageError } from '../../errors.js';
+import { type CocoCounts, type CocoFigures, scoreCoco } from '../../metrics/cocoMap.js';
+import type { Evaluating } from '../task.js';
+import { averagePrecisionMetric, mergeDetections, percent } from './metric.js';
+import type { BoxBatch } from './objective.js';
+
+const share = z.number().min(0).max(1).nullable();
+const count = z.int().min(0);
+const figureNames = [
+  'averagePrecision',
+  'averagePrecision50',
+  'averagePrecision75',
+  'averagePrecisionSmall',
+  'averagePrecisionMedium',
+  'averagePrecisionLarge',
+  'averageRecall1',
+  'averageRecall10',
+  'averageRecall100',
+  'averageRecallSmall',
+  'averageRecallMedium',
+  'averageRecallLarge',
+] as const satisfies readonly (keyof CocoFigures)[];
+type Figures = Record<(typeof figureNames)[number], number | null>;
+const figures = z.strictObject(
+  Object.fromEntries(figureNames.map((name) => [name, share])) as Record<(typeof figureNames)[number], typeof share>,
+);
+
+const schema = z.object({
+  detection: figures,
+  perClass: z.array(z.strictObject({ name: z.string(), ...figures.shape })),
+  /** What the figures follow from: by class and image, scores from the highest and which thresholds they passed (`metrics/cocoMap.ts`). */
+  matches: z.strictObject({
+    images: z.array(count),
+    matches: z.array(
+      z.strictObject({
+        image: count,
+        class: count,
+        scores: z.array(z.number()),
+        ranges: z.array(z.strictObject({ truths: count, found: z.array(count), ignored: z.array(count) })),
+      }),
+    ),
+  }),
+});
+
+export type DetectionFields = z.output<typeof schema>;
+
+export const detectionEvaluation: Evaluating<BoxBatch, DetectionFields> = {
+  schema,
+  begin: ({ network, labels, hasLabels }, { name, names }) => {
+    if (names.length !== network.classes || (hasLabels && names.some((each, i) => each !== labels[i])))
+      throw new UsageError(
+        `${name}: its classes are ${names.join(', ')}, the model's are ${labels.join(', ')}; choose the data or the model that fits`,
+      );
+    const counter = averagePrecisionMetric(network).counter();
+    return { notes: [], add: counter.add, fields: () => fieldsOf(counter.counts(), names) };
+  },
+  inconsistency: (fields, images, names) => {
+    const { perClass, matches } = fields;
+    if (perClass.length !== names.length || perClass.some(({ name }, i) => name !== names[i]))
+      return 'perClass does not list the classes of the data';
+    if (matches.images.length !== images) return 'matches does not count all images';
+    const again = fieldsOf(countsOf(fields), names);
+    return JSON.stringify(again.detection) === JSON.stringify(fields.detection)
+      ? undefined
+      : 'the figures do not follow from matches';
+  },
+  same: () => [],
+  merge: (parts) =>
+    fieldsOf(
+      mergeDetections(parts.map(countsOf)),
+      parts[0]!.perClass.map(({ name }) => name),
+    ),
+  holds: (classes) => `, boxes of ${classes.length} classes`,
+  lines: ({ detection, perClass }) => {
+    const width = Math.max(...perClass.map(({ name }) => name.length));
+    return [
+      `mAP@.5       ${written(detection.averagePrecision50)}`,
+      `mAP@.5:.95   ${written(detection.averagePrecision)}`,
+      `mAP@.75      ${written(detection.averagePrecision75)}`,
+      `by size      small ${written(detection.averagePrecisionSmall)}, medium ${written(detection.averagePrecisionMedium)}, large ${written(detection.averagePrecisionLarge)}`,
+      `recall       1: ${written(detection.averageRecall1)}, 10: ${written(detection.averageRecall10)}, 100: ${written(detection.averageRecall100)}`,
+      ...perClass.map(
+        ({ name, averagePrecision50 }) => `  ${name.padEnd(width)}  mAP@.5 ${written(averagePrecision50)}`,
+      ),
+    ];
+  },
+};
+
+function fieldsOf(counts: CocoCounts, names: readonly string[]): DetectionFields {
+  const { perClass, ...all } = scoreCoco(counts);
+  const { images, matches } = counts;
+  return {
+    detection: nullable(all),
+    perClass: names.map((name, i) => ({ name, ...nullable(perClass[i]!) })),
+    matches: structuredClone({ images, matches }) as DetectionFields['matches'],
+  };
+}
+
+function nullable(found: CocoFigures): Figures {
+  return Object.fromEntries(figureNames.map((name) => [name, found[name] ?? null])) as Figures;
+}
+
+function countsOf({ perClass, matches }: DetectionFields): CocoCounts {
+  return { compared: 'boxes', classes: perClass.length, ...matches };
+}
+
+function written(figure: number | null): string {
+  return figure === null ? 'unknown' : percent(figure);
+}
