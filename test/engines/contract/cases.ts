@@ -9,6 +9,7 @@ import { anyLayer, type Layer, layers } from './geometries.js';
 import { mapCases } from './maps.js';
 import { adamWCases, crossEntropyCases, sumOfSquaresCases } from './segments.js';
 import { type CallSpec, type Case, CountersSpec, positive, real, result, spikes, TensorSpec } from './specs.js';
+import { timedMap } from './timedMaps.js';
 
 const channelCounts = [1, 31, 32, 33, 65] as const;
 /** Channels and images (or another size) that go together. */
@@ -385,7 +386,8 @@ export function casesOf(kernel: string): readonly Case[] {
 
 /** A long one where it can be made of the declaration, else the longest of the cases. */
 export function timedCase(kernel: string): Case {
-  const { declaration } = kernels[kernel]!;
+  const [{ declaration }, map] = [kernels[kernel]!, timedMap(kernel)];
+  if (map) return map;
   if (declaration && !written[kernel]) return largeDeclaredCase(declaration, completions[kernel]);
   return casesOf(kernel).reduce((longest, one) => (sizeOf(one.call) > sizeOf(longest.call) ? one : longest));
 }
