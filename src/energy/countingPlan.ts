@@ -4,7 +4,7 @@
  */
 import type { ConvolutionGeometry } from '../engines/kernels.js';
 import type { Graph, Parameters } from '../graph/graph.js';
-import { operatorOf, spikeSources, timeStepsOf } from '../operators/registry.js';
+import { behindTimeMean, operatorOf, spikeSources, timeStepsOf } from '../operators/registry.js';
 import { type CountedLayer, countedLayers } from './layers.js';
 import { channelsByTap, connectionsByTap, weightsOf } from './neuroBench.js';
 import {
@@ -64,6 +64,10 @@ export interface CountingPlan {
   readonly numbers: ReadonlyMap<string, NumbersPlan>;
   /** Multiplications of the trained network's layers whose inputs are never zero, per image and time step. */
   readonly always: number;
+  /** As `always`, of layers behind a mean over time: per image. */
+  readonly alwaysOnce: number;
+  /** Values behind a mean over time, which are there once. */
+  readonly once: ReadonlySet<string>;
 }
 
 /** @param size Height and width of the images. */
@@ -80,7 +84,7 @@ export function countingPlan(graph: Graph, parameters: Parameters, size: readonl
     if (operatorOf(node).neuron && !names.has(node.name))
       numbers.set(node.name, { areNeurons: true, tables: [], reached: [] });
   const reached = new Map([...names].map((name): [string, ReachedMap[]] => [name, []]));
-  let always = 0;
+  let [always, alwaysOnce] = [0, 0];
   for (const layer of trained.filter(({ spikeFed }) => !spikeFed)) {
     const table = connections(layer, 'existing');
     const before = byName.get(layer.input);
@@ -91,7 +95,8 @@ export function countingPlan(graph: Graph, parameters: Parameters, size: readonl
       const geometry = before.geometry!;
       const masks = channelsByTap(geometry, weightsOf(before, parameters)!);
       behind.push({ geometry, masks, connections: table });
-    } else always += sumOverPositions(table, layer.geometry!.inputChannels);
+    } else if (layer.once) alwaysOnce += sumOverPositions(table, layer.geometry!.inputChannels);
+    else always += sumOverPositions(table, layer.geometry!.inputChannels);
   }
   const sources = spiking.map((node): [string, SourcePlan] => {
     const source = node.name;
@@ -110,7 +115,8 @@ export function countingPlan(graph: Graph, parameters: Parameters, size: readonl
     ];
   });
   const attentions = merged.filter(({ attention, spikeFed }) => attention && spikeFed);
-  return { size, timeSteps: timeStepsOf(graph), sources: new Map(sources), attentions, numbers, always };
+  const counted = { always, alwaysOnce, once: behindTimeMean(graph) };
+  return { size, timeSteps: timeStepsOf(graph), sources: new Map(sources), attentions, numbers, ...counted };
 }
 
 interface Mutable extends NumbersPlan {

@@ -5,7 +5,14 @@
 import type { ConvolutionGeometry } from '../engines/kernels.js';
 import type { Graph, Node } from '../graph/graph.js';
 import type { Shape, ValueKind } from '../graph/shape.js';
-import { inferKinds, inferShapes, isSpikeSource, operatorOf, shownOnce } from '../operators/registry.js';
+import {
+  behindTimeMean,
+  inferKinds,
+  inferShapes,
+  isSpikeSource,
+  operatorOf,
+  shownOnce,
+} from '../operators/registry.js';
 import type { AttentionSize, SpikeSum } from '../operators/traits.js';
 
 export interface CountedLayer {
@@ -23,6 +30,8 @@ export interface CountedLayer {
   readonly input: string;
   /** The input is spikes: every operation is an addition. Else numbers come between the spikes and the layer. */
   readonly spikeFed: boolean;
+  /** It is behind a mean over time and runs once, however many time steps the network takes. */
+  readonly once?: true;
   /** Dense multiply-accumulates per image and time step, a padded border included. */
   readonly operations: number;
   /** Of one image; a linear layer is a 1×1 convolution of its tokens. Absent for attention. */
@@ -56,12 +65,13 @@ export function countedLayers(
     producers: new Map(once.nodes.map((node) => [node.name, node])),
   };
   const inner = form === 'merged' ? repConvParts(once, known) : new Map<string, never>();
+  const behind = behindTimeMean(once);
   const layers: CountedLayer[] = [];
   for (const node of once.nodes) {
     const part = inner.get(node.name);
     if (part === 'inside') continue;
     const layer = part ? mergedLayer(node, part, known) : plainLayer(node, known);
-    if (layer) layers.push(layer);
+    if (layer) layers.push(behind.has(node.name) ? { ...layer, once: true } : layer);
   }
   return layers;
 }

@@ -26,7 +26,7 @@ import { multiplicationsOfConvolution } from './synapticOperations.js';
 
 export interface LayerOperations {
   readonly name: string;
-  /** Additions that spikes caused, by time step, summed over the images. */
+  /** Additions that spikes caused, by time step, summed over the images; one step for layers behind a mean over time. */
   readonly additions: number[];
   /** Multiplications of numbers, by time step, summed over the images. */
   readonly multiplications: number[];
@@ -127,12 +127,12 @@ export class EnergyMeter {
     const layers = [...this.#operations.values()];
     const neurons = [...this.#neurons.values()];
     const picojoules = layers.reduce((total, layer) => total + picojoulesOf(layer), 0);
-    const shown = images * timeSteps;
     const rateOf = (name: string) => {
       const { neurons: count, spikes } = this.#source(name);
-      return sum(spikes) / (count * shown);
+      return sum(spikes) / (count * images * spikes.length);
     };
     const everyNeuron = neurons.reduce((total, layer) => total + layer.neurons, 0);
+    const everyAnswer = neurons.reduce((total, layer) => total + images * layer.neurons * layer.spikes.length, 0);
     const everySpike = neurons.reduce((total, { spikes }) => total + sum(spikes), 0);
     const additionsOfAttention = this.#layers
       .filter(({ kind }) => kind === 'attention')
@@ -146,7 +146,7 @@ export class EnergyMeter {
       paper: paperEnergy(this.#layers, rateOf, timeSteps, this.#constants),
       neuroBench: neuroBenchFigures(this.#model, this.#size as [number, number], {
         images,
-        firingRate: everySpike / (everyNeuron * shown),
+        firingRate: everySpike / everyAnswer,
         effectiveAcs: this.#effective.acs,
         effectiveMacs: this.#effective.macs,
         attentionAdditions: additionsOfAttention,
@@ -161,24 +161,24 @@ export class EnergyMeter {
     everyNeuron: number,
   ): EnergyMeasurement['memory'] {
     const images = this.#images;
-    const shown = images * this.#model.configuration.timeSteps;
     const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
     const { memory } = this.#constants;
     const rows = counted.map(({ name, kind, sources, spikeFed }) => {
       const operations = this.#operations.get(name)!;
-      const read = spikeFed ? sources.reduce((total, source) => total + this.#source(source).neurons, 0) : 0;
+      const read = spikeFed ? sources.reduce((total, source) => total + answersOf(this.#source(source)), 0) : 0;
       const accesses = accessesOfLayer({
         kind,
         additions: sum(operations.additions),
         multiplications: sum(operations.multiplications),
-        neuronsRead: read * shown,
+        neuronsRead: read * images,
       });
       return { name, accesses, picojoules: picojoulesOf(operations) + energyOfAccesses(accesses, memory) };
     });
     const spiking = new Set(spikeValues(this.#model.graph));
     const spikers = [...this.#neurons.values()].filter(({ name }) => spiking.has(name));
-    const fired = spikers.reduce((total, layer) => total + layer.neurons, 0);
-    const ofNeurons = sumOfAccesses([accessesOfNeurons(fired * shown), accessesOfRelus((everyNeuron - fired) * shown)]);
+    const fired = spikers.reduce((total, layer) => total + images * answersOf(layer), 0);
+    const answered = [...this.#neurons.values()].reduce((total, layer) => total + images * answersOf(layer), 0);
+    const ofNeurons = sumOfAccesses([accessesOfNeurons(fired), accessesOfRelus(answered - fired)]);
     const last = { name: 'neurons', accesses: ofNeurons, picojoules: energyOfAccesses(ofNeurons, memory) };
     const all = [...rows, last];
     const accesses = sumOfAccesses(
@@ -208,16 +208,22 @@ export class EnergyMeter {
   #countOperations(layer: CountedLayer, caused: readonly number[] | undefined, images: number): void {
     const { timeSteps } = this.#model.configuration;
     const { name, geometry } = layer;
-    const zeros = () => new Array<number>(timeSteps).fill(0);
+    const steps = layer.once ? 1 : timeSteps;
+    const zeros = () => new Array<number>(steps).fill(0);
     const known = this.#operations.get(name) ?? { name, additions: zeros(), multiplications: zeros() };
     this.#operations.set(name, known);
     const ofOne = geometry ? multiplicationsOfConvolution(geometry) : layer.operations;
     const within = layer.spikeFed ? 0 : images * ofOne;
-    for (let t = 0; t < timeSteps; t++) {
+    for (let t = 0; t < steps; t++) {
       if (layer.spikeFed) known.additions[t]! += caused![t]!;
       else known.multiplications[t]! += within;
     }
   }
+}
+
+/** How often the neurons of an image are asked: once at every time step, behind a mean over time once. */
+function answersOf({ neurons, spikes }: NeuronActivity): number {
+  return neurons * spikes.length;
 }
 
 function addActivity(known: Map<string, MeteredNeurons>, { name, neurons, spikes }: NeuronActivity): void {

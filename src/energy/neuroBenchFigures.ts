@@ -44,12 +44,16 @@ function fixedOf(model: MeasuredWeights, [height, width]: readonly [number, numb
   if (known?.size === size) return known;
   const { parameters, configuration, graph } = model;
   const layers = countedLayers(graph, [height, width], 'trained').filter(({ kind }) => kind !== 'attention');
-  const dense = layers.reduce((total, { geometry }) => total + multiplicationsOfConvolution(geometry!), 0);
+  const { timeSteps } = configuration;
+  const dense = layers.reduce(
+    (total, { geometry, once }) => total + (once ? 1 : timeSteps) * multiplicationsOfConvolution(geometry!),
+    0,
+  );
   const fixed = {
     size,
     footprintBytes: footprintBytes(parameters),
     connectionSparsity: connectionSparsity(layers, parameters),
-    dense: dense * configuration.timeSteps,
+    dense,
   };
   lastFixed.set(model, fixed);
   return fixed;

@@ -31,14 +31,15 @@ export function paperEnergy(
   timeSteps: number,
   constants: EnergyConstants,
 ): PaperEnergy {
-  const rows = layers.map(({ name, operations, sources }): PaperLayer => {
+  const rows = layers.map(({ name, operations, sources, once }): PaperLayer => {
+    const steps = once ? 1 : timeSteps;
     const millijoules = (picojoules: number) => picojoules * 1e-9;
     if (sources.length === 0) {
-      const whole = constants.multiplyAccumulate * timeSteps * operations;
+      const whole = constants.multiplyAccumulate * steps * operations;
       return { name, operations, firingRate: null, millijoules: millijoules(whole) };
     }
     const firingRate = sources.reduce((sum, source) => sum + rateOf(source), 0) / sources.length;
-    const spent = constants.accumulate * timeSteps * firingRate * operations;
+    const spent = constants.accumulate * steps * firingRate * operations;
     return { name, operations, firingRate, millijoules: millijoules(spent) };
   });
   const total = (value: (row: PaperLayer) => number) => rows.reduce((sum, row) => sum + value(row), 0);

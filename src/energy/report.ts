@@ -170,7 +170,9 @@ function heatTable(
     const cells = values.map(
       (value) => `<td class="heat" style="--share:${((100 * value) / largest).toFixed(1)}%">${shown(value)}</td>`,
     );
-    return `<tr><th scope="row">${escaped(name)}</th>${cells.join('')}</tr>`;
+    // Layers behind a mean over time run once.
+    const none = '<td></td>'.repeat(Math.max(0, timeSteps - values.length));
+    return `<tr><th scope="row">${escaped(name)}</th>${cells.join('')}${none}</tr>`;
   });
   const table = `<div class="wide"><table><thead><tr><th scope="col">layer</th>${head}</tr></thead><tbody>${body.join('')}</tbody></table></div>`;
   // One column says little that the other tables do not.

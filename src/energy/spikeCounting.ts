@@ -20,7 +20,7 @@ export interface NeuronActivity {
   readonly name: string;
   /** Neurons per image. */
   readonly neurons: number;
-  /** By time step, summed over the images; of neurons that give out numbers how many are not 0. */
+  /** By time step, summed over the images; of neurons that give out numbers how many are not 0. One behind a mean over time. */
   readonly spikes: readonly number[];
 }
 
@@ -88,9 +88,9 @@ export class SpikeCounting {
 
   /** What the program's last run counted. */
   async read(program: Program): Promise<SpikeCounts> {
-    const { size, timeSteps, always } = this.#plan;
+    const { size, timeSteps, always, alwaysOnce } = this.#plan;
     const images = this.#images;
-    const effectiveMacs = images * timeSteps * always;
+    const effectiveMacs = images * (timeSteps * always + alwaysOnce);
     const totals: Totals = {
       neurons: new Map(),
       gates: new Map(),
@@ -108,8 +108,8 @@ export class SpikeCounting {
     const [steps, images, ...rest] = input.shape as [number, number, ...number[]];
     if (name === this.#input) this.#images = images;
     if (!areNeurons && tables.length === 0 && reached.length === 0) return;
-    // What is the same at every step counts at every step.
-    const shown = this.#plan.timeSteps / steps;
+    // What is the same at every step counts at every step, what is behind a mean over time once.
+    const shown = this.#plan.once.has(name) ? 1 : this.#plan.timeSteps / steps;
     const channels = rest.at(-1)!;
     const positions = elementCount(rest) / channels;
     const active = this.#tensor(kernels, input.shape, 'active');
@@ -148,8 +148,9 @@ export class SpikeCounting {
         const steps = Array.from({ length: timeSteps }, (_, t) => counts.slice(t * classes, (t + 1) * classes));
         const weighed = (perSpike: readonly number[]) =>
           steps.map((step) => sum(step.map((count, index) => count * perSpike[index]!)));
-        // Neurons without a state answer a still image once for all time steps.
-        const shown = Array.from({ length: this.#plan.timeSteps }, (_, t) => sum(steps[t % timeSteps]!));
+        // Neurons without a state answer a still image once for all time steps; behind a mean over time there is one.
+        const length = this.#plan.once.has(name) ? 1 : this.#plan.timeSteps;
+        const shown = Array.from({ length }, (_, t) => sum(steps[t % timeSteps]!));
         totals[whose].set(name, { name, neurons, spikes: shown });
         for (const [layer, perSpike] of additions) totals.additions.set(layer, weighed(perSpike));
         totals.effectiveAcs += sum(weighed(trainedAdditions));

@@ -131,6 +131,17 @@ export function timeStepsOf({ nodes }: Pick<Graph, 'nodes'>): number {
   return Math.max(1, ...nodes.map((node) => operatorOf(node).timeRepetition?.timeSteps(node.attributes) ?? 1));
 }
 
+/** Values behind a mean over time: they are there once, however many time steps the network takes. */
+export function behindTimeMean({ nodes }: Pick<Graph, 'nodes'>): ReadonlySet<string> {
+  const behind = new Set<string>();
+  for (const node of nodes) {
+    const { meanOver, lendShape } = operatorOf(node);
+    const read = node.inputs.filter((_, index) => !lendShape?.includes(index));
+    if (meanOver === 'time' || read.some((value) => behind.has(value))) behind.add(node.name);
+  }
+  return behind;
+}
+
 /** The same network for another number of time steps. */
 export function withTimeSteps(graph: Graph, timeSteps: number): Graph {
   const nodes = graph.nodes.map((node) => {
