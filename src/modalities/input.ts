@@ -3,6 +3,7 @@
  * training may do at random. The half of a modality that reads nothing; it runs in a page too. The other half is `modality.ts`.
  */
 import type * as z from 'zod';
+import type { Placement } from '../data/geometry/placement.js';
 
 /** Of one sample's floats, channels first. */
 export interface SampleShape {
@@ -43,6 +44,8 @@ export interface InputKind<Sample, Preprocessing extends object, Augmentation ex
   resized(preprocessing: Preprocessing, side: number): Preprocessing;
   /** The same for a network of other time steps. */
   withTimeSteps(preprocessing: Preprocessing, timeSteps: number): Preprocessing;
+  /** Where the whole of a sample lies in the network's input, for samples with a place; absent where samples are no pictures. */
+  placed?(sample: Sample, preprocessing: Preprocessing): Placement;
   /** Undefined where values are not normalised by channel. */
   normalisation(preprocessing: Preprocessing): Normalisation | undefined;
   /** Whether a value is a sample in memory, and not where one is to be read from. */

@@ -4,6 +4,7 @@
  * interface only.
  */
 import type { ZodObject, ZodRawShape, ZodType, z } from 'zod';
+import type { Placement } from '../data/geometry/placement.js';
 import type { TargetStore } from '../data/targets/stores.js';
 import type { Graph } from '../graph/graph.js';
 import type { Head } from '../models/head.js';
@@ -171,6 +172,8 @@ export interface Original {
   /** In pixels. */
   readonly width: number;
   readonly height: number;
+  /** Where it lay in what the network saw; absent: it was all of it. */
+  readonly placement?: Placement | undefined;
 }
 
 /** How a person wants to be answered. */

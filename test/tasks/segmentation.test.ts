@@ -67,6 +67,21 @@ describe('what it says', () => {
     expect(drawn).toContain('M0 0h4v1h-4z');
     expect(drawn).toContain('car &#60;1>');
   });
+
+  it('is nothing where the network did not look', () => {
+    const reading = { labels: ['sky', 'road', 'car'], top: 5, threshold: 0 };
+    // Five columns wide, of which the middle three were seen.
+    const placement = { frame: { width: 3, height: 2 }, image: { left: -1, top: 0, width: 5, height: 2 } };
+    const original = { width: 5, height: 2, placement };
+    const [answer] = segmentationAnswers.decode(outputs, [original], reading);
+    expect([...answer!.mask]).toEqual([255, 0, 0, 1, 255, 255, 2, 1, 0, 255]);
+    expect(answer!.segments.map(({ label, share }) => [label, share])).toEqual([
+      ['sky', 3 / 6],
+      ['road', 2 / 6],
+      ['car', 1 / 6],
+    ]);
+    expect(segmentationAnswers.draw(answer!, original)).not.toContain('class 255');
+  });
 });
 
 describe('its evaluation', () => {

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import type { Model, Outputs, SampleSource } from '../../api/model.js';
+import type { RgbImage } from '../../data/image.js';
 import { MetaSpikeformerError } from '../../errors.js';
 import { formatShape, type Shape } from '../../graph/shape.js';
 import { type FieldTensor, loadModel } from '../../index.js';
@@ -9,7 +10,7 @@ import { type StageActivity, stageActivity } from '../../insight/stageActivity.j
 import { inputOf } from '../../modalities/inputs.js';
 import { modalityNamed } from '../../modalities/registry.js';
 import { type AnyTask, taskNamed } from '../../tasks/registry.js';
-import type { Reading, TextStyle } from '../../tasks/task.js';
+import type { Original, Reading, TextStyle } from '../../tasks/task.js';
 import { Drawings, overImage } from '../drawing.js';
 import type { Io } from '../io.js';
 import { type ClassNames, classNames, imagenet } from '../labels.js';
@@ -270,10 +271,11 @@ async function answerOne(
   const compile = performance.now() - preprocessed - recorded.milliseconds;
   const { telling } = task;
   const picture = modalityNamed(model.modality).picture(sample);
-  const [answer] = telling.decode(recorded.outputs, [picture], reading);
+  const original = originalOf(picture, sample, model);
+  const [answer] = telling.decode(recorded.outputs, [original], reading);
   const moves = drawings !== undefined && samples.drawn !== undefined;
   const decided = (steps || moves) && model.input.frames !== undefined ? await decisionsOf(model, input) : [];
-  const decisions = decided.map((outputs) => telling.decode(outputs, [picture], reading)[0]);
+  const decisions = decided.map((outputs) => telling.decode(outputs, [original], reading)[0]);
   const result = {
     [noun]: path,
     ...samples.facts(sample),
@@ -299,6 +301,11 @@ async function answerOne(
   const stages = stageActivity(model.graph, input.shape, measured);
   const times = { load: loadMilliseconds, compile };
   return { ...answered, details: { [noun]: path, input: input.shape, stages, milliseconds: times } };
+}
+
+/** The sample as answers about it are brought into its pixels. */
+function originalOf({ width, height }: RgbImage, sample: SampleSource, { modality, input }: Model): Original {
+  return { width, height, placement: inputOf(modality).placed?.(sample, input.preprocessing) };
 }
 
 /** The outputs after every time step: means over the steps so far. */

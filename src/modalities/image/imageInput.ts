@@ -1,4 +1,5 @@
 /** Images as a network's input: torchvision's evaluation transform and what is stored of it. Reads nothing. */
+import { placementOf } from '../../data/geometry/placement.js';
 import type { RgbImage } from '../../data/image.js';
 import {
   imagenetPreprocessing,
@@ -25,6 +26,7 @@ export const imageInput: InputKind<RgbImage, PreprocessSettings, AugmentationSet
     const { resize, mean, std } = preprocessing;
     return resize === 'fit' ? { ...preprocessing, crop: [side, side] } : plainPreprocessing(side, { mean, std });
   },
+  placed: placementOf,
   withTimeSteps: (preprocessing) => preprocessing,
   normalisation: ({ mean, std }) => ({ mean, std }),
   isSample: (value) => 'width' in value && 'height' in value && 'data' in value,

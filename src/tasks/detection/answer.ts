@@ -1,8 +1,9 @@
 /** What a detector says about an image: what is where, in the image's own pixels. */
+import { boxInImage, filling } from '../../data/geometry/placement.js';
 import { withoutControls } from '../../errors.js';
 import type { Original, Telling } from '../task.js';
 import { detectionsOf } from './decode.js';
-import { percent } from './metric.js';
+import { cocoBox, percent } from './metric.js';
 
 /** An object that was found. */
 export interface FoundObject {
@@ -26,15 +27,14 @@ export const detectionAnswers: Telling<readonly FoundObject[]> = {
     const found = detectionsOf(outputs);
     return originals.map((original, image) => {
       // The finest level is the input's size over its stride, rounded up.
-      const [x, y] = [original.width / (width * stride), original.height / (height * stride)];
+      const placement = original.placement ?? filling({ width: width * stride, height: height * stride });
       return found[image]!.filter(({ score }) => score >= (threshold > 0 ? threshold : usualThreshold))
-        .slice(0, Math.max(top, 1))
-        .map(({ class: index, score, left, top: upper, right, bottom }) => ({
-          label: labels[index] ?? `class ${index}`,
-          index,
-          score,
-          box: [left * x, upper * y, (right - left) * x, (bottom - upper) * y] as const,
-        }));
+        .flatMap(({ class: index, score, left, top: upper, right, bottom }) => {
+          const sides = boxInImage([left, upper, right, bottom], placement, original);
+          if (sides === undefined) return [];
+          return [{ label: labels[index] ?? `class ${index}`, index, score, box: cocoBox(sides) }];
+        })
+        .slice(0, Math.max(top, 1));
     });
   },
   json: (objects) => ({ detections: objects }),

@@ -1,15 +1,17 @@
 /** What a segmentation says about an image: what every pixel shows, in the image's own pixels, and how much of the image each class is. */
+import { filling, maskInImage } from '../../data/geometry/placement.js';
 import { withoutControls } from '../../errors.js';
 import { fullLogitsOutput } from '../../models/semanticPyramid.js';
 import type { Original, Telling } from '../task.js';
 import { likeliestPerPixel, percent } from './metric.js';
+import { ignored } from './objective.js';
 
 /** A class that an image shows. */
 export interface Segment {
   readonly label: string;
   /** Its class number. */
   readonly index: number;
-  /** Of the image's pixels. */
+  /** Of the image's pixels that the network saw. */
   readonly share: number;
 }
 
@@ -19,7 +21,7 @@ export interface Segmentation {
   /** The image's size. */
   readonly width: number;
   readonly height: number;
-  /** Class numbers, rows from the top. */
+  /** Class numbers, rows from the top; 255 where the network did not look. */
   readonly mask: Uint16Array;
 }
 
@@ -31,7 +33,8 @@ export const segmentationAnswers: Telling<Segmentation> = {
     const likeliest = likeliestPerPixel(outputs);
     return originals.map((original, image) => {
       const seen = likeliest.subarray(image * height * width, (image + 1) * height * width);
-      return answered(resampled(seen, { width, height }, original), original, labels);
+      const placement = original.placement ?? filling({ width, height });
+      return answered(maskInImage(seen, placement, original, ignored), original, labels);
     });
   },
   json: ({ segments, width, height, mask }) => ({
@@ -52,23 +55,12 @@ export const segmentationAnswers: Telling<Segmentation> = {
 
 function answered(mask: Uint16Array, { width, height }: Original, labels: readonly string[]): Segmentation {
   const pixels = new Map<number, number>();
-  for (const index of mask) pixels.set(index, (pixels.get(index) ?? 0) + 1);
+  for (const index of mask) if (index !== ignored) pixels.set(index, (pixels.get(index) ?? 0) + 1);
+  const seen = [...pixels.values()].reduce((sum, count) => sum + count, 0);
   const segments = [...pixels]
-    .map(([index, count]) => ({ label: labels[index] ?? `class ${index}`, index, share: count / mask.length }))
+    .map(([index, count]) => ({ label: labels[index] ?? `class ${index}`, index, share: count / seen }))
     .sort((a, b) => b.share - a.share || a.index - b.index);
   return { segments, width, height, mask };
-}
-
-/** The network saw the image at another size: each pixel takes what the pixel shows that its centre falls into. */
-function resampled(mask: Uint16Array, from: Original, to: Original): Uint16Array {
-  if (from.width === to.width && from.height === to.height) return mask.slice();
-  const result = new Uint16Array(to.width * to.height);
-  for (let y = 0; y < to.height; y++) {
-    const row = Math.min(from.height - 1, Math.floor(((y + 0.5) * from.height) / to.height)) * from.width;
-    for (let x = 0; x < to.width; x++)
-      result[y * to.width + x] = mask[row + Math.min(from.width - 1, Math.floor(((x + 0.5) * from.width) / to.width))]!;
-  }
-  return result;
 }
 
 /** COCO's uncompressed run lengths: columns from the left, first how many pixels are not of the class. */
