@@ -1,4 +1,4 @@
-/** A folder of answers as pictures: an SVG file for each sample, such as its image with the answers laid over. */
+/** A folder of answers as pictures: an SVG or PNG file for each sample, such as its image with the answers laid over. */
 import { mkdir } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import sharp from 'sharp';
@@ -22,17 +22,21 @@ export class Drawings {
     return new Drawings(folder);
   }
 
-  /** @param sample As a person named it: the file is called so. */
-  async write(sample: string, svg: string): Promise<void> {
-    await writeNodeFile(join(this.#folder, this.#nameFor(sample)), [new TextEncoder().encode(svg)]);
+  /**
+   * @param sample As a person named it: the file is called so.
+   * @param content SVG, or the bytes of a PNG file.
+   */
+  async write(sample: string, content: string | Uint8Array): Promise<void> {
+    const [ending, bytes] = typeof content === 'string' ? ['svg', new TextEncoder().encode(content)] : ['png', content];
+    await writeNodeFile(join(this.#folder, this.#nameFor(sample, ending)), [bytes]);
   }
 
   /** Images of one name are told apart by numbers. */
-  #nameFor(sample: string): string {
+  #nameFor(sample: string, ending: string): string {
     const name = basename(sample, extname(sample)).replace(/[^\p{L}\p{N}._ -]/gu, '_');
     const stem = name === '-' || name === '' ? 'standard-input' : name;
-    let file = `${stem}.svg`;
-    for (let turn = 2; this.#written.has(file); turn++) file = `${stem}-${turn}.svg`;
+    let file = `${stem}.${ending}`;
+    for (let turn = 2; this.#written.has(file); turn++) file = `${stem}-${turn}.${ending}`;
     this.#written.add(file);
     return file;
   }
@@ -49,4 +53,16 @@ export async function overImage({ width, height, data }: RgbImage, elements: str
     .toBuffer();
   const picture = `<image width="${width}" height="${height}" href="data:image/png;base64,${png.toString('base64')}"/>`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}">${picture}${elements}</svg>\n`;
+}
+
+/** The same as the bytes of a PNG file, of the image's own size. */
+export async function pixelsOver({ width, height, data }: RgbImage, elements: string): Promise<Uint8Array> {
+  const size = `width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`;
+  const overlay = Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg" ${size}>${elements}</svg>`);
+  // Runs of a large mask are more text than the parser takes by itself; it is ours.
+  const laid = await sharp(overlay, { unlimited: true }).png().toBuffer();
+  return sharp(data, { raw: { width, height, channels: 3 } })
+    .composite([{ input: laid }])
+    .png()
+    .toBuffer();
 }

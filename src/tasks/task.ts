@@ -199,6 +199,8 @@ export interface TextStyle {
 export interface Telling<Answer> {
   /** What this task takes of `Reading` beside the labels. */
   readonly takes: readonly ('top' | 'threshold')[];
+  /** How many answers a sample may have, all of them named where nothing is said; absent: as many as classes, of which a few are named. */
+  readonly most?: number;
   /** One answer for each sample. */
   decode(outputs: Outputs, originals: readonly Original[], reading: Reading): readonly Answer[];
   /** The fields that an image has in a JSON document. */
@@ -207,6 +209,8 @@ export interface Telling<Answer> {
   print(answer: Answer, style: TextStyle): readonly string[];
   /** The class that leads and how probable it is, for pictures of decisions over time; absent where answers are no classes. */
   leading?(answer: Answer): { readonly className: string; readonly probability: number };
+  /** Whether what `draw` gives covers the picture, so that a file of pixels serves a person better than one of shapes. */
+  readonly coversPicture?: boolean;
   /** SVG elements to be laid over the sample, in its pixels. */
   draw(answer: Answer, original: Original): string;
 }

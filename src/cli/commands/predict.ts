@@ -4,14 +4,13 @@ import { z } from 'zod';
 import type { Model, Outputs, SampleSource } from '../../api/model.js';
 import type { RgbImage } from '../../data/image.js';
 import { MetaSpikeformerError } from '../../errors.js';
-import { formatShape, type Shape } from '../../graph/shape.js';
 import { type FieldTensor, loadModel } from '../../index.js';
-import { type StageActivity, stageActivity } from '../../insight/stageActivity.js';
+import { stageActivity } from '../../insight/stageActivity.js';
 import { inputOf } from '../../modalities/inputs.js';
 import { modalityNamed } from '../../modalities/registry.js';
 import { type AnyTask, taskNamed } from '../../tasks/registry.js';
-import type { Original, Reading, TextStyle } from '../../tasks/task.js';
-import { Drawings, overImage } from '../drawing.js';
+import type { Original, Reading } from '../../tasks/task.js';
+import { Drawings, overImage, pixelsOver } from '../drawing.js';
 import type { Io } from '../io.js';
 import { type ClassNames, classNames, imagenet } from '../labels.js';
 import { type ModelNote, modelNote, printModelNote, printWarnings } from '../modelNote.js';
@@ -34,6 +33,14 @@ import {
 } from '../options.js';
 import { standardInput } from '../pictures.js';
 import {
+  type Answered,
+  type Details,
+  printDetails,
+  printResult,
+  type SampleResult,
+  textStyle,
+} from '../predictText.js';
+import {
   addReadingOptions,
   applyReadingOptions,
   damagedField,
@@ -43,7 +50,7 @@ import {
 import { samplesOf } from '../samples.js';
 import { type DrawingForm, drawingForms } from '../sequenceDrawings.js';
 import { exitCodes, type Session } from '../session.js';
-import { bar, milliseconds, oneLine, percent, saidOnce, table } from '../text.js';
+import { oneLine, saidOnce } from '../text.js';
 import { applyChoices } from '../tunedModel.js';
 
 const schema = z
@@ -57,6 +64,7 @@ const schema = z
     labels: z.string().optional(),
     draw: z.string().min(1).optional(),
     drawAs: oneOf(drawingForms).optional(),
+    vector: z.boolean().default(false),
     details: z.boolean(),
     json: z.boolean().default(false),
   })
@@ -65,22 +73,10 @@ const schema = z
   .refine(
     ({ draw, drawAs }) => draw !== undefined || drawAs === undefined,
     '--draw-as: says how --draw draws; give both',
-  );
+  )
+  .refine(({ draw, vector }) => draw !== undefined || !vector, '--vector: says how --draw draws; give both');
 
 type Options = z.output<typeof schema>;
-
-/** Under the modality's noun, `image` or `recording`, it has the name; and what the task says of the sample: for classification `predictions`. */
-interface SampleResult {
-  readonly milliseconds: { readonly decode: number; readonly preprocess: number; readonly network: number };
-}
-
-/** The network's doings on the first sample, whose name is under the modality's noun. */
-interface Details {
-  /** `[B, C, H, W]`, or `[T, B, C, H, W]` for frames, `[T, B, C, V]` for rows. */
-  readonly input: Shape;
-  readonly stages: readonly StageActivity[];
-  readonly milliseconds: { readonly load: number; readonly compile: number };
-}
 
 /** Under the modality's noun it has the name. */
 interface Failure {
@@ -115,7 +111,8 @@ export function registerPredict(program: Command, session: Session): void {
       '--labels <FILE>',
       `names of the classes: a text file with one a line, a JSON file, or ${imagenet} (default: what the model says, else ImageNet's for 1,000 classes)`,
     )
-    .option('--draw <DIR>', 'write each image with its answers over it to a folder, as SVG')
+    .option('--draw <DIR>', 'write each image with its answers over it to a folder, as SVG; masks and boxes as PNG')
+    .option('--vector', 'draw masks and boxes as SVG too')
     .option(
       '--draw-as <FORM>',
       `how sequences of skeletons are drawn: ${drawingForms.join(' or ')} (default: ${drawingForms[0]})`,
@@ -136,6 +133,7 @@ async function predict(session: Session, images: readonly string[], options: Opt
     labels,
     draw,
     drawAs,
+    vector,
     details,
     json,
     ...settings
@@ -150,12 +148,26 @@ async function predict(session: Session, images: readonly string[], options: Opt
     const task = taskNamed(model.task);
     checkReading(task, { top: wanted, threshold });
     checkDrawing(model, drawAs);
+    if (vector && !task.telling.coversPicture)
+      throw new OptionError(`--vector: says nothing to a model for ${task.name}, which is drawn so; leave it out`);
     const names = await classNames(model, labels);
-    const reading = { labels: names.labels, top: topOf(wanted, model), threshold: threshold ?? 0 };
+    const reading = { labels: names.labels, top: topOf(wanted, model, task.telling), threshold: threshold ?? 0 };
     const drawings = draw === undefined ? undefined : await Drawings.in(draw);
     const { noun } = inputOf(model.modality);
     const loadMilliseconds = performance.now() - start;
-    const asked = { model, noun, task, names, reading, drawings, drawAs, details, loadMilliseconds, steps: json };
+    const asked = {
+      model,
+      noun,
+      task,
+      names,
+      reading,
+      drawings,
+      drawAs,
+      vector,
+      details,
+      loadMilliseconds,
+      steps: json,
+    };
     const { results, ...rest } = await answer(session.io, asked, images, json);
     if (rest.errors.length > 0) session.exitCode = exitCodes.refused;
     const { model: note, errors, details: doings } = rest;
@@ -180,6 +192,8 @@ interface Asked {
   readonly drawings: Drawings | undefined;
   /** Of samples that move; undefined: the first there is. */
   readonly drawAs: DrawingForm | undefined;
+  /** Whether what covers the picture is drawn as SVG all the same. */
+  readonly vector: boolean;
   readonly details: boolean;
   readonly loadMilliseconds: number;
 }
@@ -198,12 +212,14 @@ function checkDrawing({ modality }: Model, drawAs: DrawingForm | undefined): voi
     throw new OptionError(`--draw-as: says nothing to a model of ${inputOf(modality).noun}s; leave it out`);
 }
 
-function topOf(wanted: number | undefined, model: Model): number {
+function topOf(wanted: number | undefined, model: Model, { most }: AnyTask['telling']): number {
   const { classes } = model.configuration;
-  if (wanted !== undefined && wanted > classes) {
-    throw new OptionError(`--top: found "${wanted}", but the model has ${classes} classes; expected 1 to ${classes}`);
+  const limit = most ?? classes;
+  if (wanted !== undefined && wanted > limit) {
+    const why = most === undefined ? `the model has ${classes} classes` : `an image has at most ${most} answers`;
+    throw new OptionError(`--top: found "${wanted}", but ${why}; expected 1 to ${limit}`);
   }
-  return wanted ?? Math.min(defaultTop, classes);
+  return wanted ?? most ?? Math.min(defaultTop, classes);
 }
 
 /** A file that cannot be used is reported and the others are answered all the same. */
@@ -245,18 +261,9 @@ async function answer(io: Io, asked: Asked, named: readonly string[], quiet: boo
   };
 }
 
-interface Answered {
-  readonly path: string;
-  readonly facts: string;
-  readonly result: SampleResult;
-  /** What the task prints of it. */
-  readonly lines: readonly string[];
-  readonly details: Details | null;
-}
-
 async function answerOne(
   io: Io,
-  { model, noun, task, reading, drawings, drawAs, details, loadMilliseconds, steps }: Asked,
+  { model, noun, task, reading, drawings, drawAs, vector, details, loadMilliseconds, steps }: Asked,
   path: string,
   first: boolean,
 ): Promise<Answered> {
@@ -290,8 +297,9 @@ async function answerOne(
   if (drawings !== undefined) {
     const leading = telling.leading === undefined ? [] : decisions.map((decision) => telling.leading!(decision));
     const shown = { form: drawAs ?? drawingForms[0], preprocessing: model.input.preprocessing, leading };
-    const svg = samples.drawn?.(sample, shown) ?? (await overImage(picture, telling.draw(answer, picture)));
-    await drawings.write(path, svg);
+    const over = telling.coversPicture && !vector ? pixelsOver : overImage;
+    const drawn = samples.drawn?.(sample, shown) ?? (await over(picture, telling.draw(answer, original)));
+    await drawings.write(path, drawn);
   }
   const lines = telling.print(answer, textStyle(io));
   const answered = { path, facts: samples.words(sample), result, lines };
@@ -319,60 +327,4 @@ async function decisionsOf(model: Model, { shape, data }: FieldTensor): Promise<
   }
   await model.resetState();
   return decisions;
-}
-
-const barWidth = 24;
-
-function textStyle({ colours: { bold, dim, cyan } }: Io): TextStyle {
-  return { bold, dim, cyan, bar: (share) => bar(share, barWidth) };
-}
-
-function printResult(io: Io, { path, facts, result, lines }: Answered): void {
-  const { bold, dim } = io.colours;
-  const { decode, preprocess, network } = result.milliseconds;
-  const time = `${milliseconds(decode + preprocess + network)} (network ${milliseconds(network)})`;
-  io.stdout.write(`\n${bold(oneLine(path))} ${dim(`${facts}, ${time}`)}\n`);
-  for (const line of lines) io.stdout.write(`  ${line}\n`);
-}
-
-function printDetails(io: Io, details: Details, result: SampleResult, { model, noun }: Asked): void {
-  const { bold, dim } = io.colours;
-  const { stages, milliseconds: times } = details;
-  const timed = stages.some((stage) => stage.milliseconds !== undefined);
-  const rows = stages.map(({ name, shape, firingRate, milliseconds: time }) => [
-    name,
-    formatShape(shape),
-    firingRate === undefined ? 'no neurons' : percent(firingRate),
-    ...(timed ? [milliseconds(time ?? 0)] : []),
-  ]);
-  const { frames, places } = model.input;
-  const [samples, space] = [details.input.slice(0, -places.length), details.input.slice(-places.length)];
-  // Images are shown at every time step; rows are maps of height 1.
-  const shown = [...(frames === undefined ? [1] : []), ...samples, ...(places.length === 1 ? [1] : []), ...space];
-  const [head, ...body] = table([
-    ['stage', 'output [T, B, C, H, W]', 'firing rate (%)', ...(timed ? ['time (ms)'] : [])],
-    ['input', formatShape(shown), frames === undefined ? 'pixels' : 'frames', ...(timed ? [''] : [])],
-    ...rows,
-  ]);
-  io.stdout.write(`\nwhat the network did on ${oneLine(String(Reflect.get(details, noun)))}\n`);
-  io.stdout.write(`${[bold(head!), ...body].join('\n')}\n`);
-  io.stdout.write(`mean firing rate ${percent(meanRate(stages))} of ${neuronsOf(stages)} neurons per time step\n`);
-  const { decode, preprocess, network } = result.milliseconds;
-  const parts = [
-    `load the weights ${milliseconds(times.load)}`,
-    `lay out the network ${milliseconds(times.compile)}`,
-    `decode ${milliseconds(decode)}`,
-    `resize and normalise ${milliseconds(preprocess)}`,
-    `run the network ${milliseconds(network)}`,
-  ];
-  io.stdout.write(`${dim(`where the time went: ${parts.join(', ')}`)}\n`);
-}
-
-function neuronsOf(stages: readonly StageActivity[]): string {
-  return stages.reduce((sum, stage) => sum + stage.neurons, 0).toLocaleString('en-US');
-}
-
-function meanRate(stages: readonly StageActivity[]): number {
-  const neurons = stages.reduce((sum, stage) => sum + stage.neurons, 0);
-  return stages.reduce((sum, stage) => sum + stage.neurons * (stage.firingRate ?? 0), 0) / neurons;
 }

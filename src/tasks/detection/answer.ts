@@ -2,7 +2,7 @@
 import { boxInImage, filling } from '../../data/geometry/placement.js';
 import { withoutControls } from '../../errors.js';
 import type { Original, Telling } from '../task.js';
-import { detectionsOf } from './decode.js';
+import { detectionsOf, mostDetections } from './decode.js';
 import { cocoBox, percent } from './metric.js';
 
 /** An object that was found. */
@@ -20,6 +20,8 @@ const usualThreshold = 0.3;
 
 export const detectionAnswers: Telling<readonly FoundObject[]> = {
   takes: ['top', 'threshold'],
+  coversPicture: true,
+  most: mostDetections,
   decode: (outputs, originals, { labels, top, threshold }) => {
     const sizes = [...outputs].map(([name, { shape }]) => ({ stride: Number(name.split('.').at(-1)), shape }));
     const { stride, shape } = sizes.reduce((a, b) => (b.stride < a.stride ? b : a));
@@ -37,7 +39,10 @@ export const detectionAnswers: Telling<readonly FoundObject[]> = {
         .slice(0, Math.max(top, 1));
     });
   },
-  json: (objects) => ({ detections: objects }),
+  // The names of COCO's results.
+  json: (objects) => ({
+    detections: objects.map(({ label, index, score, box }) => ({ category: label, index, score, bbox: box })),
+  }),
   print: (objects, { bar, cyan, dim }) => {
     const names = objects.map(({ label }) => withoutControls(label));
     const width = Math.max(0, ...names.map((name) => name.length));

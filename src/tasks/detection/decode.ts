@@ -22,7 +22,7 @@ const mostOverlap = 0.6;
 /** Candidates of an image that are compared with each other. */
 const mostCandidates = 1000;
 /** Detections of an image. */
-const mostDetections = 100;
+export const mostDetections = 100;
 
 /** Of each image of a batch, from the surest on. The score is `√(sigmoid(class) · sigmoid(centrality))`. */
 export function detectionsOf(outputs: Outputs): readonly (readonly Detection[])[] {

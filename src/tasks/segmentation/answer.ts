@@ -27,6 +27,7 @@ export interface Segmentation {
 
 export const segmentationAnswers: Telling<Segmentation> = {
   takes: [],
+  coversPicture: true,
   decode: (outputs, originals, { labels }) => {
     const shape = outputs.get(fullLogitsOutput)!.shape as readonly [number, number, number, number];
     const [, , height, width] = shape;
