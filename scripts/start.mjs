@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * `npm start`: from a fresh clone to labels for the photographs that come with it. Arguments go to `predict`:
- * `npm start -- --checkpoint FILE`.
+ * `npm start -- --checkpoint FILE`. `npm start -- --task detect IMAGE` asks the model that ships for another task.
  */
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -15,6 +15,28 @@ function photographs() {
   return names.sort().map((name) => relative(process.cwd(), join(folder, name)));
 }
 
+/** The model that ships for what is asked; none for classification, whose is the default. */
+const models = { classify: [], detect: ['--model', 'bccd'], segment: ['--model', 'camvid'] };
+
+/**
+ * Arguments for `predict`: `--task` names a shipped model, and with images of one's own the bundled ones are left out.
+ *
+ * @param {readonly string[]} given
+ * @returns {string[]}
+ */
+function predictArguments(given) {
+  const at = given.indexOf('--task');
+  if (at < 0) return ['predict', ...photographs(), ...given];
+  const task = given[at + 1] ?? '';
+  if (!Object.hasOwn(models, task)) {
+    process.stderr.write(`--task: found "${task}"; expected ${Object.keys(models).join(', ')}\n`);
+    process.exit(2);
+  }
+  const rest = given.toSpliced(at, 2);
+  const files = rest.length > 0 && !rest[0]?.startsWith('-') ? [] : photographs();
+  return ['predict', ...files, ...rest, ...models[/** @type {keyof typeof models} */ (task)]];
+}
+
 await setUpOrExit((text) => process.stdout.write(text));
 returnToCaller('start');
-await runCommandLine(['predict', ...photographs(), ...process.argv.slice(2)]);
+await runCommandLine(predictArguments(process.argv.slice(2)));
