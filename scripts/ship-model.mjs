@@ -1,13 +1,14 @@
 // @ts-check
 /**
  * Makes a training run's weights the model of a name: `node scripts/ship-model.mjs RUN/best.safetensors NAME`, after `npm run build`. Weights become
- * float16, those of spike-fed layers whole steps on a grid of 7 bits and a sign, so that `--precision i16` rounds nothing; biases, batch norms and everything else of
+ * float16, those of spike-fed layers whole steps on a grid of 7 bits and a sign, a byte each, so that `--precision i16` rounds nothing; biases, batch norms and everything else of
  * one dimension stay float32, since they are few and decide thresholds.
  */
 import { fileURLToPath } from 'node:url';
 import { roundToGrid } from '../dist/engines/wasm/quantise.js';
 import { countedLayers, loadModel, openCheckpointFile, writeSafetensors } from '../dist/index.js';
 import { toFloat16Bits } from '../dist/interop/dtype.js';
+import { asSteps, stepsMetadata } from '../dist/interop/steppedTensors.js';
 
 const [source, name] = process.argv.slice(2);
 if (source === undefined || name === undefined) {
@@ -25,12 +26,20 @@ const onGrid = new Set(
 );
 await model.dispose();
 const checkpoint = await openCheckpointFile(source);
-/** @type {Map<string, { dtype: 'float16' | 'float32', shape: readonly number[], data: ArrayBufferView }>} */
+/** @type {Map<string, import('../dist/interop/tensorData.js').TensorData>} */
 const tensors = new Map();
 for (const [key, tensor] of checkpoint.tensors) {
   const { shape } = tensor;
   const stored = await tensor.readFloat32();
-  const values = onGrid.delete(key) ? roundToGrid(stored, shape[0] ?? 1) : stored;
+  const isOnGrid = onGrid.delete(key);
+  // What is on a grid already stays as it is.
+  const known = isOnGrid ? asSteps(key, stored, shape) : undefined;
+  const values = isOnGrid && known === undefined ? roundToGrid(stored, shape[0] ?? 1) : stored;
+  const steps = known ?? (isOnGrid ? asSteps(key, values, shape) : undefined);
+  if (steps !== undefined) {
+    for (const [name, tensor] of steps) tensors.set(name, tensor);
+    continue;
+  }
   tensors.set(
     key,
     shape.length > 1
@@ -40,6 +49,6 @@ for (const [key, tensor] of checkpoint.tensors) {
 }
 if (onGrid.size > 0) throw new Error(`${source}: has no ${[...onGrid].join(', ')}`);
 const target = fileURLToPath(new URL(`../models/${name}.safetensors`, import.meta.url));
-await writeSafetensors(target, tensors, checkpoint.metadata);
+await writeSafetensors(target, tensors, { ...checkpoint.metadata, ...stepsMetadata });
 await checkpoint.close();
 process.stdout.write(`${target}\n`);

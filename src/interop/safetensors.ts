@@ -11,6 +11,7 @@ import { DTYPE_BYTES, type DType, toFloat32 } from './dtype.js';
 import { CheckpointError, printable } from './errors.js';
 import { duplicateKey } from './jsonKeys.js';
 import type { RandomAccessFile } from './randomAccessFile.js';
+import { withSteps } from './steppedTensors.js';
 import { bytesOf, type TensorData } from './tensorData.js';
 
 export const LARGEST_SAFETENSORS_HEADER = 100_000_000;
@@ -64,7 +65,9 @@ export async function openSafetensors(file: RandomAccessFile): Promise<Checkpoin
   const headerBytes = await readHeaderLength(file);
   const header = parseHeader(file, await file.read(LENGTH_BYTES, headerBytes));
   const dataOffset = LENGTH_BYTES + headerBytes;
-  const set = setOf(file, parseTensors(file, header, file.size - dataOffset), dataOffset);
+  const metadata = parseMetadata(file, header);
+  const stored = setOf(file, parseTensors(file, header, file.size - dataOffset), dataOffset);
+  const set = withSteps(file.name, metadata, stored);
   let tensors: ReadonlyMap<string, CheckpointTensor> | undefined;
   return {
     name: file.name,
@@ -74,7 +77,7 @@ export async function openSafetensors(file: RandomAccessFile): Promise<Checkpoin
       tensors ??= tensorsOf(file.name, set);
       return tensors;
     },
-    metadata: parseMetadata(file, header),
+    metadata,
     close: () => file.close(),
   };
 }
