@@ -43,7 +43,7 @@ export function loadModel(source: ModelSource = {}, options: LoadOptions = {}): 
 }
 
 const platform: Platform = {
-  decode: { image: decode, events: readRecording, eventPictures: readPictureRecording, skeletons: readSkeletons },
+  decode: { image: decodeImage, events: readRecording, eventPictures: readPictureRecording, skeletons: readSkeletons },
   open: async (source) => openCheckpoint(await checkpointFile(source)),
 };
 
@@ -79,9 +79,15 @@ async function readPictureRecording(recording: PictureRecordingSource): Promise<
   throw new UsageError('recording: a page cannot read a folder of pictures; pass the decoded pictures');
 }
 
-async function decode(image: ImageSource): Promise<RgbImage> {
-  if (typeof image === 'string' || image instanceof URL) return decode(await fetchImage(image));
-  if (image instanceof Uint8Array || image instanceof ArrayBuffer) return decode(new Blob([new Uint8Array(image)]));
+/**
+ * An image as pixels, as the browser decodes it: no rotation that the file asks for, no colour profile.
+ *
+ * @throws ImageError when the browser cannot decode it; UsageError for an address that does not answer.
+ */
+export async function decodeImage(image: ImageSource): Promise<RgbImage> {
+  if (typeof image === 'string' || image instanceof URL) return decodeImage(await fetchImage(image));
+  if (image instanceof Uint8Array || image instanceof ArrayBuffer)
+    return decodeImage(new Blob([new Uint8Array(image)]));
   if (!(image instanceof Blob)) return image;
   // As the training data was read: no EXIF orientation, no colour profile.
   const options = { imageOrientation: 'none', colorSpaceConversion: 'none', premultiplyAlpha: 'none' } as const;

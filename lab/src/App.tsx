@@ -61,7 +61,7 @@ export function App({ handed, show }: PaneProps) {
             change={change}
             take={take}
           />
-          <Decision model={model} frame={frame} arrivals={state.arrivals} />
+          <Decision model={model} frame={frame} arrivals={state.arrivals} view={view} change={change} />
         </div>
         <div className="column">
           <FiringChart
@@ -91,7 +91,14 @@ export function App({ handed, show }: PaneProps) {
         </div>
         <div className="column last">
           <Membrane focus={frame?.focus ?? null} step={view.step} change={change} />
-          <Settings view={view} model={model} own={ownSettings(state)} describe={lab.describe} change={change}>
+          <Settings
+            view={view}
+            model={model}
+            networks={state.networks}
+            own={ownSettings(state)}
+            describe={lab.describe}
+            change={change}
+          >
             <Effect before={state.before} now={now} />
           </Settings>
           <Energy energy={shownEnergy} />

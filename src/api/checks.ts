@@ -1,7 +1,8 @@
 /** What a model refuses before it begins: options and numbers that cannot be. Every message says what was expected instead. */
 import { UsageError } from '../errors.js';
 import { checkOptionNames, described } from '../optionNames.js';
-import type { RunOptions } from './modelTypes.js';
+import type { Reading } from '../tasks/task.js';
+import type { AnswerOptions, RunOptions } from './modelTypes.js';
 
 /** @throws UsageError for an option that there is not, and for layers that are no list. */
 export function checkRunOptions(where: string, options: RunOptions): void {
@@ -24,4 +25,14 @@ export function checkRunOptions(where: string, options: RunOptions): void {
 export function checkTop(top: number): void {
   if (!Number.isSafeInteger(top) || top < 1)
     throw new UsageError(`top: found ${described(top)}, expected a whole number from 1: how many classes to name`);
+}
+
+/** How answers are to be read. @throws UsageError for an option that there is not, and numbers that cannot be. */
+export function readingOf(where: string, labels: readonly string[], options: AnswerOptions): Reading {
+  checkOptionNames<AnswerOptions>(where, options, { top: true, threshold: true });
+  const { top = Number.MAX_SAFE_INTEGER, threshold = 0 } = options;
+  checkTop(top);
+  if (!(threshold >= 0 && threshold <= 1))
+    throw new UsageError(`threshold: found ${described(threshold)}, expected a number from 0 to 1`);
+  return { labels, top, threshold };
 }

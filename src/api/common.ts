@@ -73,6 +73,7 @@ export type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
 export { type EventDecision, EventDecisions, type EventDecisionsOptions } from './eventDecisions.js';
 export { onnxParts } from './exportModel.js';
 export {
+  type AnswerOptions,
   type FieldTensor,
   type ImageSource,
   Model,

@@ -4,6 +4,7 @@
  */
 
 import type { PreprocessSettings } from '../data/preprocess.js';
+import type { Size } from '../data/resize.js';
 import { Countings } from '../energy/countings.js';
 import type { SpikeCounts } from '../energy/spikeCounting.js';
 import type { Engine } from '../engines/kernels.js';
@@ -25,9 +26,11 @@ import type { UnseenOptions } from '../models/configurations.js';
 import { architectureOf, describeNetwork } from '../models/registry.js';
 import { checkNames, checkOptionNames } from '../optionNames.js';
 import type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
-import { defaultTask, headOf } from '../tasks/registry.js';
-import { checkRunOptions, checkTop } from './checks.js';
+import { type Answer, answersOf, defaultTask, headOf } from '../tasks/registry.js';
+import type { Original } from '../tasks/task.js';
+import { checkRunOptions, checkTop, readingOf } from './checks.js';
 import type {
+  AnswerOptions,
   ModelInput,
   ModelParts,
   Prediction,
@@ -38,7 +41,7 @@ import type {
   SampleSource,
   StepResult,
 } from './modelTypes.js';
-import { checkSamples, takeSamples } from './samples.js';
+import { checkSamples, ownBytes, takeSamples } from './samples.js';
 
 export type * from '../inference/types.js';
 export type * from './modelTypes.js';
@@ -224,6 +227,42 @@ export class Model {
     checkTop(top);
     const { logits } = await this.run(await this.inputOf([image]));
     return this.rank(logits.data, top);
+  }
+
+  /**
+   * What the model's task says about an image, or about a recording where the model takes these: of a classifier its classes, of a segmentation a mask, of a detector boxes, in the
+   * image's own pixels.
+   *
+   * @throws UsageError, ImageError or DataError as `classify`.
+   */
+  async answer(sample: SampleSource, options: AnswerOptions = {}): Promise<Answer> {
+    const reading = readingOf('answer', this.labels, options);
+    checkSamples([sample], this.#kind);
+    const isRead = typeof sample === 'object' && this.#kind.isSample(sample);
+    const isBytes = sample instanceof Uint8Array || sample instanceof ArrayBuffer;
+    // The caller's bytes may change while they are decoded.
+    const read = isRead ? sample : await this.#read(isBytes ? ownBytes(sample) : sample);
+    const original = this.original(read as Size);
+    const { outputs } = await this.run(await this.inputOf([read as SampleSource]));
+    return answersOf(this.task, outputs, [original], reading)[0]!;
+  }
+
+  /**
+   * What the model's task says of each sample of a run.
+   *
+   * @param outputs Of `run`.
+   * @param originals One for each sample, as `original` gives them: answers are in their pixels.
+   * @throws UsageError for options that cannot be.
+   */
+  answers(outputs: Outputs, originals: readonly Original[], options: AnswerOptions = {}): readonly Answer[] {
+    return answersOf(this.task, outputs, originals, readingOf('answers', this.labels, options));
+  }
+
+  /** An image of this size as answers are brought into its pixels: with the place that it has in the network's input. */
+  original({ width, height }: Size): Original {
+    const { size, preprocessing } = this.input;
+    const placement = this.#kind.placed?.({ width, height }, preprocessing);
+    return placement ? { width, height, placement } : { width: size[1], height: size[0] };
   }
 
   /** Reads and preprocesses samples into one batch: images `[B, 3, H, W]`, recordings `[T, B, C, H, W]`. */

@@ -106,6 +106,13 @@ export interface RunResult extends Recorded {
   readonly milliseconds: number;
 }
 
+export interface AnswerOptions {
+  /** How many answers at most, of classes or boxes; all by default. */
+  readonly top?: number;
+  /** Answers of less probability are left out; by default the task's own threshold. */
+  readonly threshold?: number;
+}
+
 export interface Prediction {
   /** Index of the class. */
   readonly index: number;

@@ -3,6 +3,8 @@
 export type { Convention } from '../data/events/format.js';
 export type { RecordedPictures } from '../data/events/recordedPictures.js';
 export type { ColumnName, ColumnOrder, TableOptions, TimeUnit } from '../data/events/tableColumns.js';
+export type { Placement } from '../data/geometry/placement.js';
+export type { Region, Size } from '../data/resize.js';
 export type { BodyRecording, TrackedBody } from '../data/skeletons/bodyRecording.js';
 export type { SkeletonSample } from '../data/skeletons/preparations.js';
 export type { SkeletonSequence } from '../data/skeletons/skeletonSequence.js';
@@ -62,6 +64,17 @@ export type { AttentionSize, SpikeSum } from '../operators/traits.js';
 export type { EngineName } from '../runtime/engines.js';
 export type { MergedRepConv } from '../runtime/passes/mergeRepConv.js';
 export type { PrepareOptions } from '../runtime/prepare.js';
+export type {
+  Answer,
+  ClassAnswer,
+  FoundObject,
+  NamedClass,
+  NamedValue,
+  Segment,
+  Segmentation,
+  TaskAnswers,
+} from '../tasks/registry.js';
+export type { Original } from '../tasks/task.js';
 export type {
   ModelInput,
   ModelParts,

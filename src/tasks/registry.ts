@@ -6,11 +6,15 @@ import type { Graph } from '../graph/graph.js';
 import type { ParameterShapes } from '../models/architecture.js';
 import type { Head } from '../models/head.js';
 import { graphOf, type NetworkDescription } from '../models/registry.js';
+import type { ClassAnswer } from './classification/answer.js';
 import { classification } from './classification/classification.js';
+import type { FoundObject } from './detection/answer.js';
 import { detection } from './detection/detection.js';
+import type { NamedValue } from './regression/answer.js';
 import { regression } from './regression/regression.js';
+import type { Segmentation } from './segmentation/answer.js';
 import { segmentation } from './segmentation/segmentation.js';
-import type { AnsweringNetwork, Evaluation, Metric, Objective, Task } from './task.js';
+import type { AnsweringNetwork, Evaluation, Metric, Objective, Original, Outputs, Reading, Task } from './task.js';
 
 /** A task of which nothing is known but that its own settings, batches and counts fit it. */
 // biome-ignore lint/suspicious/noExplicitAny: what its own functions give and take is between them.
@@ -36,6 +40,24 @@ register(classification);
 register(regression);
 register(segmentation);
 register(detection);
+
+export type { ClassAnswer, NamedClass } from './classification/answer.js';
+export type { FoundObject } from './detection/answer.js';
+export type { NamedValue } from './regression/answer.js';
+export type { Segment, Segmentation } from './segmentation/answer.js';
+
+/** What the tasks say about a sample, by their names. */
+export interface TaskAnswers {
+  readonly classification: ClassAnswer;
+  readonly regression: readonly NamedValue[];
+  readonly segmentation: Segmentation;
+  readonly detection: readonly FoundObject[];
+}
+
+/** What a model says about a sample: its task, and an answer of that task. */
+export type Answer = {
+  readonly [Name in keyof TaskAnswers]: { readonly task: Name; readonly answer: TaskAnswers[Name] };
+}[keyof TaskAnswers];
 
 /** What a recipe or a checkpoint that names no task is for. */
 export const defaultTask = classification.name;
@@ -78,6 +100,17 @@ export const knownTasks = {
 /** The graph of a network with the head of its task. @throws UsageError for an architecture or a task that is not known. */
 export function askedGraph({ task, ...network }: AskedNetwork): Graph {
   return graphOf(network, headOf(task, network.configuration));
+}
+
+/** What a task's network says about the samples of a batch, one answer for each. @throws UsageError for a task that is not known. */
+export function answersOf(
+  task: string,
+  outputs: Outputs,
+  originals: readonly Original[],
+  reading: Reading,
+): readonly Answer[] {
+  const { name, telling } = taskNamed(task);
+  return telling.decode(outputs, originals, reading).map((answer) => ({ task: name, answer }) as Answer);
 }
 
 /** @throws UsageError listing what there is. */

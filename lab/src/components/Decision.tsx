@@ -1,7 +1,9 @@
 /** What the network decides, how sure it is, how long it takes, and what the last change of settings did to all three. */
 import { memo } from 'react';
+import { Legend } from '../dense/Legend.js';
 import type { FrameView, ModelInfo } from '../engine/messages.js';
 import type { Outcome } from '../state/labState.js';
+import type { View } from '../state/view.js';
 import { Card } from './Card.js';
 import { duration, energy as energyText, percent, perSecond } from './text.js';
 
@@ -9,23 +11,29 @@ export const Decision = memo(function Decision(props: {
   readonly model: ModelInfo | null;
   readonly frame: FrameView | null;
   readonly arrivals: readonly number[];
+  readonly view: Pick<View, 'opacity' | 'score' | 'hidden'>;
+  change(change: Partial<View>): void;
 }) {
-  const { model, frame, arrivals } = props;
+  const { model, frame, arrivals, view, change } = props;
   const { length } = arrivals;
   const liveRate = length > 2 ? (1000 * (length - 1)) / (arrivals[length - 1]! - arrivals[0]!) : undefined;
   return (
     <Card title="Decision" className="decision" aside={model && <span className="fact">{model.name}</span>}>
-      <ol className="classes" aria-label="The most probable classes">
-        {(frame?.classes ?? []).map(({ index, label, probability, logit }, rank) => (
-          <li key={index} data-logit={logit} className={rank === 0 ? 'first' : ''}>
-            <span className="class-label">{label}</span>
-            <span className="class-share">{percent(probability)}</span>
-            <span className="class-bar" aria-hidden="true">
-              <span className="class-fill" style={{ transform: `scaleX(${probability})` }} />
-            </span>
-          </li>
-        ))}
-      </ol>
+      {frame?.dense ? (
+        <Legend dense={frame.dense} live={frame.live} view={view} change={change} />
+      ) : (
+        <ol className="classes" aria-label="The most probable classes">
+          {(frame?.classes ?? []).map(({ index, label, probability, logit }, rank) => (
+            <li key={index} data-logit={logit} className={rank === 0 ? 'first' : ''}>
+              <span className="class-label">{label}</span>
+              <span className="class-share">{percent(probability)}</span>
+              <span className="class-bar" aria-hidden="true">
+                <span className="class-fill" style={{ transform: `scaleX(${probability})` }} />
+              </span>
+            </li>
+          ))}
+        </ol>
+      )}
       <dl className="figures">
         <div>
           <dt>time per image</dt>
@@ -95,7 +103,7 @@ export const Effect = memo(function Effect({
       before.energy === null ? '–' : energyText(before.energy),
       now.energy === null ? '…' : energyText(now.energy),
     ],
-    ['decision', `${before.label} ${percent(before.probability, 0)}`, `${now.label} ${percent(now.probability, 0)}`],
+    ['decision', before.decision, now.decision],
   ];
   return (
     <table className="effect" aria-live="polite">

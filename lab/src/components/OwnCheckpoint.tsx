@@ -44,7 +44,7 @@ const fields: readonly Field[] = [
   {
     key: 'imageSize',
     label: 'Image size',
-    shown: ({ inputSize }) => String(inputSize[0]),
+    shown: ({ inputSize: [height, width] }) => (height === width ? String(height) : `${height} × ${width}`),
     read: (text) => {
       const imageSize = wholeNumber(text, 8, 512);
       return imageSize === undefined ? undefined : { imageSize };
@@ -73,6 +73,8 @@ function OwnField(props: { readonly field: Field; readonly shown: string; descri
   const [text, setText] = useState(shown);
   useEffect(() => setText(shown), [shown]);
   const read = field.read(text);
+  // A rectangle is shown, though only squares can be asked for.
+  const isWrong = read === undefined && text !== shown;
   const apply = () => {
     if (read && text !== shown) props.describe(read);
   };
@@ -84,13 +86,13 @@ function OwnField(props: { readonly field: Field; readonly shown: string; descri
         type="text"
         inputMode="numeric"
         value={text}
-        aria-invalid={read === undefined}
-        aria-describedby={read === undefined ? `${id}-expected` : undefined}
+        aria-invalid={isWrong}
+        aria-describedby={isWrong ? `${id}-expected` : undefined}
         onChange={({ target }) => setText(target.value)}
         onBlur={apply}
         onKeyDown={({ key }) => key === 'Enter' && apply()}
       />
-      {read === undefined && (
+      {isWrong && (
         <p id={`${id}-expected`} className="hint">
           expected {field.expected}
         </p>

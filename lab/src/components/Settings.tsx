@@ -9,6 +9,8 @@ import { Segmented } from './Segmented.js';
 
 const networks: Readonly<Record<View['model'], string>> = {
   cifar10: 'CIFAR-10, trained',
+  camvid: 'CamVid: street scenes, a mask, trained',
+  bccd: 'BCCD: blood cells, boxes, trained',
   '15M-random': '15M at 224², random weights',
   '31M-random': '31M at 224², random weights',
   '55M-random': '55M at 224², random weights',
@@ -17,6 +19,8 @@ const networks: Readonly<Record<View['model'], string>> = {
 export function Settings(props: {
   readonly view: View;
   readonly model: ModelInfo | null;
+  /** Those that come with the library. */
+  readonly networks: readonly string[];
   /** What can be set of a person's own checkpoint; null without one. */
   readonly own: OwnSettings | null;
   readonly children: ReactNode;
@@ -42,11 +46,13 @@ export function Settings(props: {
           onChange={({ target }) => change({ model: target.value as View['model'] })}
         >
           {own !== undefined && <option value="own">{own}, your checkpoint</option>}
-          {Object.entries(networks).map(([name, title]) => (
-            <option key={name} value={name}>
-              {title}
-            </option>
-          ))}
+          {Object.entries(networks)
+            .filter(([name]) => name === view.model || props.networks.includes(name))
+            .map(([name, title]) => (
+              <option key={name} value={name}>
+                {title}
+              </option>
+            ))}
         </select>
       </div>
       {props.own && <OwnCheckpoint settings={props.own} describe={props.describe} />}

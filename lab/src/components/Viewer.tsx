@@ -3,6 +3,9 @@
  * ways to another image.
  */
 import { memo, type RefObject, useEffect, useRef } from 'react';
+import { DenseOverlay, placeStyle } from '../dense/DenseOverlay.js';
+import type { Place } from '../dense/denseView.js';
+import '../dense/dense.css';
 import type { AttentionView, FrameView, ModelInfo } from '../engine/messages.js';
 import { accepted } from '../input/files.js';
 import { photographAddress, photographNames } from '../input/photographs.js';
@@ -28,22 +31,30 @@ export function Viewer(props: {
   useEffect(() => {
     if (video.current) video.current.srcObject = stream;
   }, [stream, video]);
-  const zoom = { transform: `scale(${1 / (model?.field ?? 1)})` };
+  const whole = model?.whole === true && frame !== null;
+  const zoom = whole ? {} : { transform: `scale(${1 / (model?.field ?? 1)})` };
   return (
     <Card
       title="Input"
       className="viewer"
       aside={model && <span className="fact">network sees {model.inputSize.join(' × ')}</span>}
     >
-      <div className="stage">
+      <div className={whole ? 'stage whole' : 'stage'} style={whole ? stageStyle(frame.size) : {}}>
         {stream ? (
           <video ref={video} autoPlay muted playsInline style={zoom} aria-label="Camera" />
         ) : (
           <img src={picture.address} alt={`The input: ${picture.name}`} style={zoom} />
         )}
-        <AttentionOverlay attention={frame?.attention ?? null} view={view} />
-        <Received input={frame?.input ?? null} />
+        {whole && frame.dense && <DenseOverlay dense={frame.dense} view={view} />}
+        <AttentionOverlay attention={frame?.attention ?? null} view={view} place={whole ? frame.place : null} />
+        {!whole && <Received input={frame?.input ?? null} />}
       </div>
+      {whole && (
+        <div className="received-row">
+          <Received input={frame.input} />
+          what the network receives
+        </div>
+      )}
       <div className="sources">
         <button
           type="button"
@@ -95,6 +106,11 @@ export function Viewer(props: {
   );
 }
 
+/** As large as there is room for, in the image's own proportions: shares of the stage are shares of the image. */
+function stageStyle({ width, height }: FrameView['size']) {
+  return { aspectRatio: `${width} / ${height}`, width: `min(100%, ${(70 * width) / height}vh)` };
+}
+
 function Icon({ path }: { readonly path: string }) {
   return (
     <svg className="icon" viewBox="0 0 24 24" aria-hidden="true">
@@ -133,9 +149,12 @@ export function tokenCounts(
 const AttentionOverlay = memo(function AttentionOverlay({
   attention,
   view,
+  place,
 }: {
   readonly attention: AttentionView | null;
   readonly view: View;
+  /** What its tokens cover; null: the whole stage. */
+  readonly place: Place | null;
 }) {
   const canvas = useRef<HTMLCanvasElement | null>(null);
   const counts = attention && tokenCounts(attention, view.step, view.head, view.overlay);
@@ -149,7 +168,8 @@ const AttentionOverlay = memo(function AttentionOverlay({
   });
   if (!counts) return null;
   const label = `${view.overlay} of head ${view.head} in ${attention!.name}, laid over the image`;
-  return <canvas ref={canvas} className="overlay" role="img" aria-label={label} />;
+  const style = place ? placeStyle(place) : {};
+  return <canvas ref={canvas} className="overlay" role="img" aria-label={label} style={style} />;
 });
 
 /** One cell per token: dark where nothing is counted, in the colour of heat where most is. */

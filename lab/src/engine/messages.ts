@@ -1,5 +1,7 @@
 /** What the page and the worker with the engine say to each other. Types only: both sides import it and neither grows. */
+
 import type { AttentionHead, EnergyConstants, MembraneTrace, NeuronLayer } from '../../../src/index.browser.js';
+import type { DenseView, Place } from '../dense/denseView.js';
 
 export type Precision = 'f32' | 'i16';
 export type SpikeKernel = 'table' | 'dense';
@@ -58,6 +60,8 @@ export interface ModelInfo {
   readonly inputSize: readonly [number, number];
   /** Share of the shorter side of an image that the network sees. */
   readonly field: number;
+  /** Whether the whole image is to be seen, and not the square that the network sees: where answers have places, or what it sees is no centred square. */
+  readonly whole: boolean;
   /** What the weights come with, before anyone changed it. */
   readonly own: { readonly timeSteps: number; readonly threshold: number };
   readonly timeSteps: number;
@@ -112,7 +116,12 @@ export interface FrameView {
   readonly configuration: number;
   /** Counts images; what is shown of one image in several ways has one number. */
   readonly image: number;
-  /** The five most probable. */
+  /** The image's size in pixels, and where the network looked. */
+  readonly size: { readonly width: number; readonly height: number };
+  readonly place: Place;
+  /** A mask or boxes; null for a classifier. */
+  readonly dense: DenseView | null;
+  /** The five most probable of a classifier. */
   readonly classes: readonly ScoredClass[];
   readonly milliseconds: { readonly decode: number; readonly network: number };
   /** Share of neurons that fired, `[layers, T]`. */
@@ -143,6 +152,8 @@ export interface Stopped {
 }
 
 export type FromWorker =
+  /** Networks that come with the library. */
+  | { readonly kind: 'networks'; readonly names: readonly string[] }
   | { readonly kind: 'progress'; readonly what: string; readonly share: number | null }
   | { readonly kind: 'ready'; readonly configuration: number; readonly model: ModelInfo }
   | { readonly kind: 'frame'; readonly frame: FrameView }

@@ -6,6 +6,7 @@ import {
   attentionHeads,
   countSpikes,
   createEngine,
+  decodeImage,
   defaultEnergyConstants,
   EnergyMeter,
   type FieldTensor,
@@ -19,6 +20,7 @@ import {
   type RunResult,
   rgbFromRgba,
 } from '../../../src/index.browser.js';
+import { denseViewOf, placed } from '../dense/denseView.js';
 import type {
   AttentionView,
   EnergyView,
@@ -36,6 +38,8 @@ import { type Progress, registeredWeights } from './weights.js';
 interface Run {
   readonly image: number;
   readonly input: FieldTensor;
+  /** The image's size in pixels. */
+  readonly size: FrameView['size'];
   readonly result: RunResult;
   readonly currentOf: string | null;
   /** Milliseconds that the network takes. */
@@ -53,6 +57,9 @@ const measuringMilliseconds = 150;
  */
 const frameSurplus = 3;
 const longestFrameSide = 480;
+
+/** Tasks whose answers the page has a place for. */
+const shownTasks = ['classification', 'segmentation', 'detection'];
 
 export class Session {
   #model: Model | undefined;
@@ -88,6 +95,12 @@ export class Session {
       await loaded.dispose();
       throw new Error(
         `${loaded.provenance.name}: this network looks at ${loaded.modality}; choose Events above and drop it there`,
+      );
+    }
+    if (!shownTasks.includes(loaded.task)) {
+      await loaded.dispose();
+      throw new Error(
+        `${loaded.provenance.name}: this network is for ${loaded.task}; the page shows answers of ${shownTasks.join(', ')}`,
       );
     }
     const { timeSteps, threshold = 1 } = loaded.configuration;
@@ -130,6 +143,7 @@ export class Session {
     // Networks without attention and without strides of their own have neither to show.
     const { timeSteps, threshold = 1, heads = 0, strides = [] } = model.configuration;
     const { crop, resize } = model.preprocessing;
+    const centredSquare = crop[0] === crop[1] && typeof resize === 'number';
     const shared = globalThis.crossOriginIsolated === true;
     const statistics = /running_(mean|var)$/;
     const trained = [...model.parameters].filter(([name]) => !statistics.test(name));
@@ -145,6 +159,7 @@ export class Session {
       layers: this.#layers,
       inputSize: crop,
       field: typeof resize === 'number' ? Math.min(1, Math.max(...crop) / resize) : 1,
+      whole: !centredSquare || model.task !== 'classification',
       own: this.#own!,
       timeSteps,
       threshold,
@@ -167,15 +182,20 @@ export class Session {
     if (image instanceof Blob) this.#photograph = image;
     if (!this.#model) return undefined;
     const start = performance.now();
-    const input = await this.#model.inputOf([image instanceof Blob ? image : this.#pixelsOf(image)]);
-    return this.#run(input, live, ++this.#images, performance.now() - start);
+    const pixels = image instanceof Blob ? await decodeImage(image) : this.#pixelsOf(image);
+    const input = await this.#model.inputOf([pixels]);
+    return this.#run({ input, size: sizeOf(pixels), image: ++this.#images }, live, performance.now() - start);
   }
 
   #pixelsOf(frame: Frame): RgbImage {
     const [fullWidth, fullHeight] =
       'displayWidth' in frame ? [frame.displayWidth, frame.displayHeight] : [frame.width, frame.height];
     const { resize, crop } = this.#model!.preprocessing;
-    const enough = Math.min(longestFrameSide, frameSurplus * (typeof resize === 'number' ? resize : Math.max(...crop)));
+    // Where nothing is resized, the network sees pixels as they are.
+    const enough =
+      resize === null
+        ? Number.POSITIVE_INFINITY
+        : Math.min(longestFrameSide, frameSurplus * (typeof resize === 'number' ? resize : Math.max(...crop)));
     const shrink = Math.max(1, Math.min(fullWidth, fullHeight) / enough);
     const width = Math.max(1, Math.round(fullWidth / shrink));
     const height = Math.max(1, Math.round(fullHeight / shrink));
@@ -205,13 +225,13 @@ export class Session {
   /** What was run last, once more, after a change of settings. */
   async showAgain(): Promise<FrameView | undefined> {
     const last = this.#last;
-    return last && this.#run(last.input, false, last.image, 0);
+    return last && this.#run(last, false, 0);
   }
 
   /** What was run last, once more, for the currents of another layer: its time is known. */
   async lookAgain(): Promise<FrameView | undefined> {
     const last = this.#last;
-    return last && this.#run(last.input, false, last.image, 0, last.network);
+    return last && this.#run(last, false, 0, last.network);
   }
 
   /** Whether a change of focus needs no run: the currents of the layer are there. */
@@ -219,25 +239,28 @@ export class Session {
     return this.#last !== undefined && this.#last.currentOf === (this.#layer()?.name ?? null);
   }
 
-  async #run(input: FieldTensor, live: boolean, image: number, decode: number, knownTime?: number): Promise<FrameView> {
+  async #run(
+    { input, size, image }: Pick<Run, 'input' | 'size' | 'image'>,
+    live: boolean,
+    decode: number,
+    knownTime?: number,
+  ): Promise<FrameView> {
     const model = this.#model!;
     const layer = this.#layer()?.name ?? null;
     const record = { spikeWords: true, counts: true, inputCurrents: layer === null ? [] : [layer] };
     const result = await model.run(input, { record });
     const network =
       knownTime ?? (live ? result.milliseconds : await this.#usualTime(input, record, result.milliseconds));
-    this.#last = { image, input, result, currentOf: layer, network };
-    const classes = model.rank(result.logits.data, 5).map(({ index, label, probability }) => ({
-      index,
-      label,
-      probability,
-      logit: result.logits.data[index]!,
-    }));
+    this.#last = { image, input, size, result, currentOf: layer, network };
+    const { place, part } = placed(model.original(size));
     return {
       live,
       configuration: this.#configuration,
       image,
-      classes,
+      size,
+      place,
+      dense: denseViewOf(model, result.outputs, part),
+      classes: model.task === 'classification' ? scored(model, result.logits.data) : [],
       milliseconds: { decode, network },
       rates: this.#rates(result),
       input: receivedPixels(input, model),
@@ -265,13 +288,17 @@ export class Session {
 
   #rates({ spikeWords }: RunResult): Float32Array {
     const { timeSteps } = this.#model!.configuration;
+    // A head behind the mean over time fires once, whatever T is: that is its rate at every step.
     const rates = new Float32Array(this.#layers.length * timeSteps);
     this.#layers.forEach(({ name, channels, size }, index) => {
-      const { words } = spikeWords!.get(name)!;
-      const perStep = words.length / timeSteps;
+      const { words, shape } = spikeWords!.get(name)!;
+      const steps = shape[0]!;
+      const perStep = words.length / steps;
       const neurons = channels * size[0] * size[1];
-      for (let t = 0; t < timeSteps; t++)
-        rates[index * timeSteps + t] = countSpikes(words.subarray(t * perStep, (t + 1) * perStep)) / neurons;
+      for (let t = 0; t < timeSteps; t++) {
+        const from = Math.min(t, steps - 1) * perStep;
+        rates[index * timeSteps + t] = countSpikes(words.subarray(from, from + perStep)) / neurons;
+      }
     });
     return rates;
   }
@@ -335,6 +362,16 @@ export class Session {
       constants: defaultEnergyConstants,
     };
   }
+}
+
+function sizeOf({ width, height }: RgbImage): FrameView['size'] {
+  return { width, height };
+}
+
+function scored(model: Model, logits: Float32Array): FrameView['classes'] {
+  return model
+    .rank(logits, 5)
+    .map(({ index, label, probability }) => ({ index, label, probability, logit: logits[index]! }));
 }
 
 function threadsOf(wanted: number | null): number {

@@ -3,7 +3,7 @@
  * do not queue up, because the page sends the next one when it has the answer to the last.
  */
 import { z } from 'zod';
-import { MetaSpikeformerError } from '../../../src/index.browser.js';
+import { MetaSpikeformerError, modelNames } from '../../../src/index.browser.js';
 import type { EventSession } from '../events/engine/eventSession.js';
 import type { FromEvents, ToEvents, ToEventWorker } from '../events/messages.js';
 import type { FrameView, FromWorker, ToWorker } from './messages.js';
@@ -44,6 +44,7 @@ function hearOfEvents(message: ToEvents): void {
 async function answer(message: ToWorker): Promise<void> {
   switch (message.kind) {
     case 'open': {
+      scope.postMessage({ kind: 'networks', names: modelNames() });
       const model = await session.open(message.source, message.settings, progress);
       scope.postMessage({ kind: 'ready', configuration: session.configuration, model });
       return sendFrame(await session.showPhotograph());
@@ -68,6 +69,7 @@ function sendFrame(frame: FrameView | undefined, counted = true): void {
   if (!frame) return;
   const transfer: Transferable[] = [frame.rates.buffer, frame.input.rgba.buffer];
   if (frame.focus) transfer.push(frame.focus.words.buffer);
+  if (frame.dense?.kind === 'mask') transfer.push(frame.dense.mask.buffer);
   scope.postMessage({ kind: 'frame', frame }, transfer);
   const energy = counted ? session.energy() : undefined;
   if (energy) scope.postMessage({ kind: 'energy', energy });

@@ -2,6 +2,8 @@
  * What the page holds: what was chosen, what the engine answered, what has to be said to a person; and how each event changes it. No effects:
  * `useLab.ts` has them.
  */
+import { percent } from '../components/text.js';
+import { denseInWords } from '../dense/legend.js';
 import type { EnergyView, EngineSettings, FrameView, FromWorker, ModelInfo, Unseen } from '../engine/messages.js';
 import { photographAddress } from '../input/photographs.js';
 import { changedForYou, consistent, parseView, type View } from './view.js';
@@ -20,8 +22,8 @@ export interface Outcome {
   readonly settings: string;
   readonly milliseconds: number;
   readonly energy: number | null;
-  readonly label: string;
-  readonly probability: number;
+  /** In a few words. */
+  readonly decision: string;
 }
 
 export interface Notice {
@@ -33,6 +35,8 @@ export interface Notice {
 export type OwnSettings = Pick<ModelInfo, 'heads' | 'strides' | 'inputSize'>;
 
 export interface LabState {
+  /** Networks that come with the library; none before the engine has said so. */
+  readonly networks: readonly string[];
   readonly view: View;
   readonly picture: Picture;
   /** The last one that could be decoded: what is shown again when another cannot. */
@@ -83,6 +87,7 @@ export function settingsOf({ T, threshold, precision, kernel, threads }: View): 
 export function begin(fragment: string): LabState {
   const { view, complaints } = parseView(fragment);
   return {
+    networks: [],
     view,
     picture: bundledPicture(view.image),
     goodPicture: bundledPicture(view.image),
@@ -144,7 +149,9 @@ function bundledPicture(name: string): Picture {
 export function reduce(state: LabState, action: Action): LabState {
   switch (action.kind) {
     case 'view': {
-      const wanted = { ...state.view, ...action.change };
+      // Classes of another network have other numbers.
+      const anew = action.change.model === undefined ? {} : { hidden: '' };
+      const wanted = { ...state.view, ...anew, ...action.change };
       const view = consistent(wanted);
       const picture = action.change.image === undefined ? state.picture : bundledPicture(action.change.image);
       const ownModel = action.change.model === undefined ? state.ownModel : null;
@@ -158,7 +165,7 @@ export function reduce(state: LabState, action: Action): LabState {
     case 'picture':
       return { ...state, picture: action.picture };
     case 'ownModel':
-      return { ...state, ownModel: action.file, unseen: {}, waiting: null };
+      return { ...state, view: { ...state.view, hidden: '' }, ownModel: action.file, unseen: {}, waiting: null };
     case 'unseen':
       return described(state, action.change);
     case 'worker':
@@ -210,6 +217,8 @@ function withNotice(state: LabState, text: string): LabState {
 
 function hear(state: LabState, message: FromWorker, now: number): LabState {
   switch (message.kind) {
+    case 'networks':
+      return { ...state, networks: message.names };
     case 'progress':
       return { ...state, progress: { what: message.what, share: message.share } };
     case 'ready':
@@ -261,18 +270,21 @@ function changedByEngine(view: View, model: ModelInfo): string[] {
   return lines;
 }
 
-export function outcomeOf({ model, frame, energy }: LabState): Outcome | null {
+export function outcomeOf({ model, frame, energy, view }: LabState): Outcome | null {
   if (!model || !frame) return null;
-  const [first] = frame.classes;
   return {
     configuration: frame.configuration,
     network: model.name,
     settings: settingsText(model),
     milliseconds: frame.milliseconds.network,
     energy: energy?.configuration === frame.configuration ? energy.exact : null,
-    label: first!.label,
-    probability: first!.probability,
+    decision: decisionOf(frame, view),
   };
+}
+
+function decisionOf({ classes: [first], dense }: FrameView, view: View): string {
+  if (dense) return denseInWords(dense, view.score / 100);
+  return first ? `${first.label} ${percent(first.probability, 0)}` : '–';
 }
 
 function settingsText({ timeSteps, threshold, precision, kernel, threads }: ModelInfo): string {

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { photographNames } from '../input/photographs.js';
 
-export const modelChoices = ['cifar10', '15M-random', '31M-random', '55M-random'] as const;
+export const modelChoices = ['cifar10', 'camvid', 'bccd', '15M-random', '31M-random', '55M-random'] as const;
 export const overlays = ['none', 'query', 'coincidences', 'result'] as const;
 export type Overlay = (typeof overlays)[number];
 
@@ -55,6 +55,15 @@ const schema = z.object({
   attention: moduleName.nullable().default(null),
   head: whole(1, 256).default(1),
   overlay: word(overlays).default('none'),
+  /** Of a mask over the image, in percent. */
+  opacity: whole(0, 100).default(55),
+  /** Boxes of less are not shown, in percent. */
+  score: whole(0, 100).default(30),
+  /** Numbers of classes that are not shown, between them full stops. */
+  hidden: z
+    .string()
+    .regex(/^(\d{1,5}(\.\d{1,5}){0,99})?$/, 'expected numbers of classes, such as 0.4.7')
+    .default(''),
 });
 
 export type View = z.output<typeof schema>;
