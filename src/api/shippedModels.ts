@@ -68,8 +68,16 @@ const nwUcla: TrainedModel = {
   description: 'a small Meta-SpikeFormer over joints for ten actions, as in NW-UCLA',
 };
 
+/** Trained here by the recipe of the same name; docs/dense.md has its figures. */
+const camvid: TrainedModel = {
+  kind: 'trained',
+  name: 'camvid',
+  address: () => new URL('../../models/camvid.safetensors', import.meta.url),
+  description: 'a small Meta-SpikeFormer with a spiking semantic FPN for street scenes, as in CamVid',
+};
+
 const models = new Map<string, RegisteredModel>(
-  [cifar10, nmnist, nwUcla, randomModel('15M'), randomModel('31M'), randomModel('55M')].map((model) => [
+  [cifar10, nmnist, nwUcla, camvid, randomModel('15M'), randomModel('31M'), randomModel('55M')].map((model) => [
     model.name,
     model,
   ]),
