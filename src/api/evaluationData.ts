@@ -44,7 +44,9 @@ export interface EvaluationData {
   readonly fingerprint: string;
   /** What a person should know about how the data was read, such as what was passed over; a line each. */
   readonly notes: readonly string[];
-  batches(options: EvaluationDataOptions): AsyncIterable<LabelledBatch>;
+  /** What messages call image i: a path where there is one. */
+  sampleName(i: number): string;
+  batches(options: EvaluationDataOptions): AsyncIterable<LabelledBatch & SampleBatch>;
 }
 
 /**
@@ -84,13 +86,13 @@ function datasetData(dataset: LabelledImages, root: string): EvaluationData {
 }
 
 /** Data with the targets of any task. */
-export interface TaskEvaluationData extends Pick<EvaluationData, 'size' | 'fingerprint' | 'notes'> {
+export interface TaskEvaluationData extends Pick<EvaluationData, 'size' | 'fingerprint' | 'notes' | 'sampleName'> {
   /** The names of the answers, such as classes. */
   readonly names: readonly string[];
   /** What messages call a sample. */
   readonly noun: string;
   /** Beside the samples a batch has the targets that the task compares answers with. */
-  batches(options: EvaluationDataOptions): AsyncIterable<Pick<SampleBatch, 'input'>>;
+  batches(options: EvaluationDataOptions): AsyncIterable<SampleBatch>;
 }
 
 /**
@@ -112,12 +114,14 @@ export async function openTaskEvaluationData(
   const dataset = await openTaskDataset(task, path, ['test', 'train'], asked);
   const { size, noun, notes = [] } = dataset;
   const fingerprint = await contentFingerprint(dataset);
-  return { names: task.targets.names(dataset.targets), noun, size, fingerprint, notes, batches: batchesOf(dataset) };
+  const { sampleName } = dataset;
+  const names = task.targets.names(dataset.targets);
+  return { names, noun, size, fingerprint, notes, sampleName, batches: batchesOf(dataset) };
 }
 
 function drawnFrom(dataset: LabelledImages, fingerprint: string, notes: readonly string[]): EvaluationData {
-  const { classes, size } = dataset;
-  return { classes, size, fingerprint, notes, batches: batchesOf(dataset) };
+  const { classes, size, sampleName } = dataset;
+  return { classes, size, fingerprint, notes, sampleName, batches: batchesOf(dataset) };
 }
 
 function batchesOf<Targets extends TargetStore>(dataset: Dataset<unknown, Targets>) {

@@ -6,6 +6,11 @@ import type { RgbImage } from '../data/image.js';
 import { UsageError } from '../errors.js';
 import { writeNodeFile } from '../interop/nodeFile.js';
 
+/** In pixels: of pictures beside each other, the space between them and above, and the width from which on a caption has room. */
+const gap = 4;
+const captionHeight = 20;
+const leastSide = 200;
+
 export class Drawings {
   readonly #folder: string;
   readonly #written = new Set<string>();
@@ -63,6 +68,32 @@ export async function pixelsOver({ width, height, data }: RgbImage, elements: st
   const laid = await sharp(overlay, { unlimited: true }).png().toBuffer();
   return sharp(data, { raw: { width, height, channels: 3 } })
     .composite([{ input: laid }])
+    .png()
+    .toBuffer();
+}
+
+/** An image several times, each with other answers over it and a caption above: the bytes of a PNG file. Small images are enlarged. */
+export async function sideBySide(
+  picture: RgbImage,
+  sides: readonly { readonly elements: string; readonly caption: string }[],
+): Promise<Uint8Array> {
+  const scale = Math.max(1, Math.ceil(leastSide / picture.width));
+  const [width, height] = [picture.width * scale, picture.height * scale];
+  const parts = await Promise.all(
+    sides.map(async ({ elements }, i) => {
+      const drawn = await sharp(await pixelsOver(picture, elements))
+        .resize(width, height, { kernel: 'nearest' })
+        .toBuffer();
+      return { input: drawn, left: i * (width + gap), top: captionHeight };
+    }),
+  );
+  const captions = sides.map(
+    ({ caption }, i) => `<text x="${i * (width + gap) + 2}" y="${captionHeight - 6}">${caption}</text>`,
+  );
+  const size = { width: sides.length * (width + gap) - gap, height: height + captionHeight };
+  const text = `<svg xmlns="http://www.w3.org/2000/svg" width="${size.width}" height="${captionHeight}"><g font-family="sans-serif" font-size="13">${captions.join('')}</g></svg>`;
+  return sharp({ create: { ...size, channels: 3, background: 'white' } })
+    .composite([...parts, { input: Buffer.from(text), left: 0, top: 0 }])
     .png()
     .toBuffer();
 }

@@ -110,6 +110,18 @@ export function cropPixels(image: RgbImage, settings: PreprocessSettings): Uint8
   return resizedPart(raster, size, region, resizeBicubic, outside).data;
 }
 
+/** What {@link preprocess} made floats of: the resized and cropped image, to a byte. */
+export function pictureOf(floats: Float32Array, { crop, mean, std }: PreprocessSettings): RgbImage {
+  const [height, width] = crop;
+  const area = height * width;
+  const data = new Uint8ClampedArray(3 * area);
+  for (let channel = 0; channel < 3; channel++) {
+    const [own, deviation, plane] = [mean[channel]!, std[channel]!, channel * area];
+    for (let i = 0; i < area; i++) data[3 * i + channel] = 255 * (floats[plane + i]! * deviation + own);
+  }
+  return { width, height, data: new Uint8Array(data.buffer) };
+}
+
 /** The size that an image of this size has before its centre is cropped. */
 export function resizedSize(from: Size, { resize, crop }: Pick<PreprocessSettings, 'resize' | 'crop'>): Size {
   if (resize === null) return from;

@@ -4,6 +4,7 @@
  */
 import type * as z from 'zod';
 import type { Placement } from '../data/geometry/placement.js';
+import type { RgbImage } from '../data/image.js';
 
 /** Of one sample's floats, channels first. */
 export interface SampleShape {
@@ -46,6 +47,8 @@ export interface InputKind<Sample, Preprocessing extends object, Augmentation ex
   withTimeSteps(preprocessing: Preprocessing, timeSteps: number): Preprocessing;
   /** Where the whole of a sample lies in the network's input, for samples with a place; absent where samples are no pictures. */
   placed?(sample: Sample, preprocessing: Preprocessing): Placement;
+  /** What a sample's floats look like, in the pixels of the network's input; absent where samples are no pictures. */
+  seen?(floats: Float32Array, preprocessing: Preprocessing): RgbImage;
   /** Undefined where values are not normalised by channel. */
   normalisation(preprocessing: Preprocessing): Normalisation | undefined;
   /** Whether a value is a sample in memory, and not where one is to be read from. */

@@ -258,6 +258,16 @@ export interface Evaluating<Batch, Fields extends object> {
   lines(fields: Fields, images: number): readonly string[];
 }
 
+/** An answer beside what is true, sample by sample, so that a person can look at the worst; absent where neither can be drawn. */
+export interface Comparing<Batch, Answer> {
+  /** What messages call the agreement: `mean IoU`. */
+  readonly called: string;
+  /** What is true of each sample of a batch, as an answer in the pixels of the network's input. */
+  truths(batch: Batch, frame: Original, labels: readonly string[]): readonly Answer[];
+  /** How good an answer is, from 0 to 1. */
+  agreement(answer: Answer, truth: Answer): number;
+}
+
 export interface Task<
   Shape extends ZodRawShape,
   Store extends TargetStore,
@@ -290,4 +300,5 @@ export interface Task<
   metric(network: AnsweringNetwork): Metric<Batch, Counts>;
   readonly telling: Telling<Answer>;
   readonly evaluating: Evaluating<Batch, Fields>;
+  readonly comparing?: Comparing<Batch, Answer>;
 }

@@ -7,8 +7,10 @@ import { modelFingerprint } from '../../api/fingerprint.js';
 import type { Model, Outputs, RunResult } from '../../api/model.js';
 import { protocols } from '../../data/skeletons/protocols.js';
 import { loadModel } from '../../index.js';
+import type { SampleBatch } from '../../loader/loader.js';
 import type { Shard } from '../../loader/shard.js';
 import { type AnyEvaluation, type AnyTask, taskNamed } from '../../tasks/registry.js';
+import { Drawings } from '../drawing.js';
 import { checkMembers, membersFingerprint, together, withAnswers } from '../ensemble.js';
 import {
   type EvaluationDocument,
@@ -50,6 +52,7 @@ import {
 import { exitCodes, type Session } from '../session.js';
 import { dataOfSource } from '../sourceTask.js';
 import { counted, oneLine, printNotes, roughDuration } from '../text.js';
+import { defaultWorst, mostWorst, WorstSamples } from '../worstSamples.js';
 
 const shardSchema = z
   .string()
@@ -72,6 +75,8 @@ const settingsShape = {
   protocol: z.enum(protocols).optional(),
   skipBad: z.boolean().default(false),
   ensemble: z.array(z.string().min(1)).max(64).optional(),
+  draw: z.string().min(1).optional(),
+  saveWorst: wholeNumber(1, mostWorst).optional(),
 };
 
 const schema = z
@@ -85,6 +90,10 @@ const schema = z
   .refine(
     (options) => options.data !== undefined || options.merge !== undefined,
     '--data: give a folder or an archive of labelled images',
+  )
+  .refine(
+    ({ draw, saveWorst }) => draw !== undefined || saveWorst === undefined,
+    '--save-worst: says how many pictures --draw writes; give both',
   )
   .refine(
     (options) => options.merge === undefined || Object.keys(settingsShape).every((key) => !Reflect.get(options, key)),
@@ -108,6 +117,8 @@ export function registerEval(program: Command, session: Session): void {
     .option('--protocol <NAME>', `how sequences of skeletons are divided: ${protocols.join(', ')}`)
     .option('--skip-bad', skipBadHelp)
     .option('--ensemble <FILE...>', 'checkpoints that answer together with the model: the mean of their probabilities')
+    .option('--draw <DIR>', 'write the images that masks or boxes are worst on to a folder, truth and answer, as PNG')
+    .option('--save-worst <N>', `how many of them, 1 to ${mostWorst} (default: ${defaultWorst})`)
     .option('--shard <i/n>', 'evaluate only every n-th image, starting with image i; --merge combines the results')
     .option('--merge <FILE...>', 'combine the JSON results of all shards instead of evaluating')
     .option('--json', 'print one JSON document')
@@ -161,8 +172,12 @@ async function evaluateData({ io }: Session, directory: string, options: Options
     const { labels, hasLabels, configuration: network } = named;
     const evaluation = task.evaluating.begin({ network, labels, hasLabels }, { name: directory, names });
     printNotes(io, evaluation.notes);
-    const asked = { model, others, task, evaluation };
+    const { draw, saveWorst = defaultWorst } = options;
+    const worst = draw === undefined ? undefined : new WorstSamples(saveWorst, { model, task, labels: names });
+    const drawings = draw === undefined ? undefined : await Drawings.in(draw);
+    const asked = { model, others, task, evaluation, worst };
     const { complete, images, milliseconds } = await watched(io, opened, asked, options);
+    if (worst && drawings) await worst.write(drawings);
     const parts = {
       task,
       model: { ...noteOf(model), fingerprint: membersFingerprint(model, others), ...membersField(others) },
@@ -239,15 +254,16 @@ interface AskedTogether {
   readonly others: readonly Model[];
   readonly task: AnyTask;
   readonly evaluation: AnyEvaluation;
+  readonly worst: WorstSamples | undefined;
 }
 
-type Answered = { readonly input: Float32Array; readonly answers: readonly Outputs[] };
+type Answered = SampleBatch & { readonly answers: readonly Outputs[] };
 
 /** Evaluates under a progress bar; Ctrl-C ends it with what is done. */
 async function watched(
   io: Io,
   data: TaskEvaluationData,
-  { model, others, task, evaluation }: AskedTogether,
+  { model, others, task, evaluation, worst }: AskedTogether,
   { batch = defaultBatch, shard, json }: Options,
 ): Promise<EvaluatedPart> {
   const { index, count } = shard ?? { index: 0, count: 1 };
@@ -263,8 +279,13 @@ async function watched(
     const imagesAndSteps = Math.min(batch, total) * model.configuration.timeSteps;
     const batches = interruptible(images, { listen, ignore }, imagesAndSteps);
     const answered = withAnswers(batches, others, data, { batch, shard });
-    const judge = ({ outputs }: RunResult, { answers, ...drawn }: Answered) =>
-      evaluation.add(together(task, outputs, answers), drawn);
+    // A shard's samples are numbered among themselves.
+    const nameOf = (i: number) => data.sampleName(index + i * count);
+    const judge = ({ outputs: own }: RunResult, { answers, ...drawn }: Answered) => {
+      const outputs = together(task, own, answers);
+      evaluation.add(outputs, drawn);
+      worst?.add(outputs, drawn, nameOf);
+    };
     return await runAll(model, answered, judge, {
       signal: abort.signal,
       onProgress: (images) => progress.update(images),

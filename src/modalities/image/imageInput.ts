@@ -5,6 +5,7 @@ import {
   imagenetPreprocessing,
   type PreprocessSettings,
   parsePreprocessSettings,
+  pictureOf,
   plainPreprocessing,
   preprocessInto,
   preprocessSettingsSchema,
@@ -27,6 +28,7 @@ export const imageInput: InputKind<RgbImage, PreprocessSettings, AugmentationSet
     return resize === 'fit' ? { ...preprocessing, crop: [side, side] } : plainPreprocessing(side, { mean, std });
   },
   placed: placementOf,
+  seen: pictureOf,
   withTimeSteps: (preprocessing) => preprocessing,
   normalisation: ({ mean, std }) => ({ mean, std }),
   isSample: (value) => 'width' in value && 'height' in value && 'data' in value,

@@ -4,6 +4,7 @@ import type { CocoCounts } from '../../metrics/cocoMap.js';
 import { pointHead } from '../../models/pointHead.js';
 import type { Task } from '../task.js';
 import { detectionAnswers, type FoundObject } from './answer.js';
+import { detectionComparing } from './comparing.js';
 import { type DetectionFields, detectionEvaluation } from './evaluation.js';
 import { averagePrecisionMetric } from './metric.js';
 import { type BoxBatch, pointObjective } from './objective.js';
@@ -31,4 +32,5 @@ export const detection: Task<
   metric: averagePrecisionMetric,
   telling: detectionAnswers,
   evaluating: detectionEvaluation,
+  comparing: detectionComparing,
 };

@@ -35,7 +35,7 @@ export const segmentationAnswers: Telling<Segmentation> = {
     return originals.map((original, image) => {
       const seen = likeliest.subarray(image * height * width, (image + 1) * height * width);
       const placement = original.placement ?? filling({ width, height });
-      return answered(maskInImage(seen, placement, original, ignored), original, labels);
+      return segmentationOf(maskInImage(seen, placement, original, ignored), original, labels);
     });
   },
   json: ({ segments, width, height, mask }) => ({
@@ -54,7 +54,12 @@ export const segmentationAnswers: Telling<Segmentation> = {
   draw,
 };
 
-function answered(mask: Uint16Array, { width, height }: Original, labels: readonly string[]): Segmentation {
+/** @param mask Class numbers in rows, 255 for none. */
+export function segmentationOf(
+  mask: Uint16Array,
+  { width, height }: Original,
+  labels: readonly string[],
+): Segmentation {
   const pixels = new Map<number, number>();
   for (const index of mask) if (index !== ignored) pixels.set(index, (pixels.get(index) ?? 0) + 1);
   const seen = [...pixels.values()].reduce((sum, count) => sum + count, 0);

@@ -4,6 +4,7 @@ import type { SegmentationCounts } from '../../metrics/segmentation.js';
 import { semanticPyramid } from '../../models/semanticPyramid.js';
 import type { Task } from '../task.js';
 import { type Segmentation, segmentationAnswers } from './answer.js';
+import { segmentationComparing } from './comparing.js';
 import { type SegmentationFields, segmentationEvaluation } from './evaluation.js';
 import { meanIouMetric } from './metric.js';
 import { type MaskBatch, pixelCrossEntropy } from './objective.js';
@@ -45,4 +46,5 @@ export const segmentation: Task<
   metric: meanIouMetric,
   telling: segmentationAnswers,
   evaluating: segmentationEvaluation,
+  comparing: segmentationComparing,
 };
