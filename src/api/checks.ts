@@ -6,7 +6,7 @@ import type { AnswerOptions, RunOptions } from './modelTypes.js';
 
 /** @throws UsageError for an option that there is not, and for layers that are no list. */
 export function checkRunOptions(where: string, options: RunOptions): void {
-  checkOptionNames<RunOptions>(where, options, { record: true });
+  checkOptionNames<RunOptions>(where, options, { record: true, regions: true });
   checkOptionNames<NonNullable<RunOptions['record']>>(`${where}: record`, options.record, {
     spikes: true,
     activations: true,
@@ -15,6 +15,12 @@ export function checkRunOptions(where: string, options: RunOptions): void {
     counts: true,
     inputCurrents: true,
     timings: true,
+  });
+  checkOptionNames<NonNullable<RunOptions['regions']>>(`${where}: regions`, options.regions, {
+    regions: true,
+    maskRegions: true,
+    candidates: true,
+    proposals: true,
   });
   const layers: unknown = options.record?.inputCurrents;
   if (layers !== undefined && !Array.isArray(layers))

@@ -26,7 +26,7 @@ import type { UnseenOptions } from '../models/configurations.js';
 import { architectureOf, describeNetwork } from '../models/registry.js';
 import { checkNames, checkOptionNames } from '../optionNames.js';
 import type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
-import { type Answer, answersOf, defaultTask, headOf } from '../tasks/registry.js';
+import { type Answer, answersOf, defaultTask, headOf, taskNamed } from '../tasks/registry.js';
 import type { Original } from '../tasks/task.js';
 import { checkRunOptions, checkTop, readingOf } from './checks.js';
 import type {
@@ -174,7 +174,10 @@ export class Model {
   async run(input: FieldTensor, options: RunOptions = {}): Promise<RunResult> {
     checkRunOptions('run', options);
     const { counts = false, ...record } = options.record ?? {};
-    const { observed, ...answer } = await this.#inference.run(input, { ...record, observed: counts });
+    const follow = taskNamed(this.task).follow?.(this.configuration, this.graph, options.regions ?? {});
+    if (options.regions && !follow)
+      throw new UsageError('regions: this network looks at no regions of its own; leave them out');
+    const { observed, ...answer } = await this.#inference.run(input, { ...record, observed: counts }, follow);
     return this.#withLogits({ ...answer, ...(observed ? { counts: observed } : {}) }, { logits: answer.outputs });
   }
 
@@ -188,6 +191,10 @@ export class Model {
    */
   async step(frame: FieldTensor, options: RunOptions = {}): Promise<StepResult> {
     checkRunOptions('step', options);
+    if (this.graph.later)
+      throw new UsageError(
+        'step: this network looks at regions, which differ from frame to frame; run the sequence at once',
+      );
     // Not the times of layers: running once more to measure them would move the membranes.
     const { inputCurrents, counts = false, timings: _unused, ...record } = options.record ?? {};
     if (inputCurrents)

@@ -13,6 +13,7 @@ import type { AnyPreprocessing } from '../modalities/inputs.js';
 import type { ModalityName } from '../modalities/names.js';
 import type { NetworkConfiguration } from '../models/architecture.js';
 import type { PrepareOptions } from '../runtime/prepare.js';
+import type { RegionOptions } from '../tasks/task.js';
 
 /** Where a model's weights come from; printed wherever its answers are. */
 export interface Provenance {
@@ -87,12 +88,16 @@ export interface ModelInput extends SampleShape {
   readonly size: readonly [height: number, width: number];
 }
 
+export type { RegionOptions } from '../tasks/task.js';
+
 export interface RunOptions {
   /** What to keep beside the logits. Recording costs memory: kept tensors cannot share theirs. */
   readonly record?: Omit<RecordOptions, 'observed'> & {
     /** What the spikes caused, as `EnergyMeter` adds it up, counted where they are made. */
     readonly counts?: boolean;
   };
+  /** Of a detector with regions: which ones it is asked about. */
+  readonly regions?: RegionOptions;
 }
 
 export interface RunResult extends Recorded {

@@ -215,8 +215,9 @@ function preprocessingOf(
 
 /** Only what was given: an explicit `undefined` must not hide a default. */
 function unseenOf(options: LoadOptions): UnseenOptions {
-  const { heads, strides, timeSteps, attention, neuron, tau, threshold, attentionThreshold } = options;
-  const given = { heads, strides, timeSteps, attention, neuron, tau, threshold, attentionThreshold };
+  const { heads, strides, timeSteps, attention, neuron, tau, threshold, attentionThreshold, detectionStrides } =
+    options;
+  const given = { heads, strides, timeSteps, attention, neuron, tau, threshold, attentionThreshold, detectionStrides };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as UnseenOptions;
 }
 

@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { defaultModelName, modelNames } from '../api/shippedModels.js';
 import { attentionNames } from '../models/attentions.js';
+import { detectionStridesNames } from '../models/head.js';
 import type { NeuronName } from '../models/neurons.js';
 import { publishedNames } from '../models/registry.js';
 import { engineNames, maximumThreads } from '../runtime/engines.js';
@@ -40,14 +41,19 @@ const expectationOptions = {
   depths: depthsSchema.optional(),
 };
 
+/** How weights of a detector are understood. */
+const detectorOptions = { detectionStrides: oneOf(detectionStridesNames).optional() };
+
+const loadingSchemas = { ...expectationOptions, ...detectorOptions };
+
 /** Options by which a command's model is loaded, from what was typed; only those that were given. */
 export function loadingOptions(
   options: {
-    readonly [Key in keyof typeof expectationOptions]?: z.output<(typeof expectationOptions)[Key]>;
+    readonly [Key in keyof typeof loadingSchemas]?: z.output<(typeof loadingSchemas)[Key]>;
   },
 ) {
-  const { weights, size, depths } = options;
-  return given({ weights, size, depths });
+  const { weights, size, depths, detectionStrides } = options;
+  return given({ weights, size, depths, detectionStrides });
 }
 
 /** For `refine` on a whole schema. */
@@ -67,7 +73,7 @@ export const attentionSchema = oneOf(attentionNames);
 
 /** A network's settings that its weights do not tell. */
 const networkOptions = {
-  ...expectationOptions,
+  ...loadingSchemas,
   timeSteps: wholeNumber(1, 16).optional(),
   heads: wholeNumber(1, 256).optional(),
   strides: stridesSchema.optional(),
@@ -105,7 +111,11 @@ export function addNetworkOptions(command: Command): Command {
       'strides of the five downsamplings, if the checkpoint does not say (default: 2,2,2,2,1)',
     )
     .option('--attention <NAME>', attentionHelp)
-    .option('--neuron <NAME>', neuronHelp);
+    .option('--neuron <NAME>', neuronHelp)
+    .option(
+      '--detection-strides <NAME>',
+      'of a detector with regions, where its anchors lie: real (default) or published, as in the authors’ configuration',
+    );
 }
 
 export function addEngineOptions(command: Command): Command {

@@ -2,7 +2,7 @@
  * What every edge of the graph carries, in the three forms that a network has: as it is trained, with batch norms folded, and with RepConv merged as well. The ground of the claim "spike-driven":
  * computed from the operators, layer by layer, never assumed. Kinds depend on how layers are connected, so weights are not needed.
  */
-import { type Graph, type Node, spaceAxes } from '../graph/graph.js';
+import { type Graph, graphsOf, type Node, spaceAxes } from '../graph/graph.js';
 import type { ValueKind } from '../graph/shape.js';
 import { type DescribedNetwork, graphFor } from '../models/registry.js';
 import { inferKinds, operatorOf } from '../operators/registry.js';
@@ -44,15 +44,19 @@ export const formNames: Readonly<Record<NetworkForm, string>> = {
 const forms: readonly NetworkForm[] = ['trained', 'folded', 'merged'];
 
 /**
- * All three forms. Operations that a chip sees are those of the merged one.
+ * All three forms, of graphs that are asked later too. Operations that a chip sees are those of the merged one.
  *
  * @param network A graph, a described network, or the configuration of a Meta-SpikeFormer.
  */
 export function proveSpikeDriven(network: Graph | DescribedNetwork): readonly FormProof[] {
   const graph = graphFor(network);
   return forms.map((form) => {
-    if (form === 'trained') return proofOf(form, graph);
-    return proofOf(form, prepareGraph(graph, { fuse: false, repConv: form === 'merged' ? 'full' : 'none' }));
+    const proofs = graphsOf(graph).map((part) =>
+      form === 'trained'
+        ? proofOf(form, part)
+        : proofOf(form, prepareGraph(part, { fuse: false, repConv: form === 'merged' ? 'full' : 'none' })),
+    );
+    return { form, edges: proofs.flatMap(({ edges }) => edges), layers: proofs.flatMap(({ layers }) => layers) };
   });
 }
 
@@ -111,6 +115,12 @@ function reasonFor(node: Node, { input, axes, producers, kinds }: Looked): Pick<
     return {
       why: 'the depthwise convolution before it has no neurons and hands on sums',
       remedy: `merging both into one ${window.kernel.join('×')} convolution fed by spikes (they are linear), at more operations`,
+    };
+  const before = producers.get(sourceOf(node, producers));
+  if (before && operatorOf(before).affine)
+    return {
+      why: 'the layer before it has no neurons and hands on membranes',
+      remedy: 'neurons between the two, with which it has to be trained',
     };
   return { why: null, remedy: null };
 }

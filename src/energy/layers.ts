@@ -3,6 +3,7 @@
  * convolution that it is at inference, SepConv's depthwise and pointwise convolutions apart, as the paper's energy figures have them.
  */
 import type { ConvolutionGeometry } from '../engines/kernels.js';
+import { UsageError } from '../errors.js';
 import type { Graph, Node } from '../graph/graph.js';
 import type { Shape, ValueKind } from '../graph/shape.js';
 import {
@@ -51,13 +52,27 @@ interface Known {
 /**
  * @param size Height and width of the image.
  * @param form RepConv as one convolution each (default), or every convolution as it is trained.
- * @throws GraphError when the size does not fit the network.
+ * @throws GraphError when the size does not fit the network; UsageError when a part of it looks at regions, of which there are any number.
  */
 export function countedLayers(
   graph: Graph,
   size: readonly [number, number],
   form: 'merged' | 'trained' = 'merged',
 ): readonly CountedLayer[] {
+  if (graph.later !== undefined)
+    throw new UsageError(
+      'energy: heads of this detector look at regions, whose number differs from image to image; they are not counted, only --proof knows them',
+    );
+  return layersOf(graph, size, form);
+}
+
+/** As `countedLayers`, and of a network that looks at regions the layers of its heads too, for one region. */
+export function layersOfAll(graph: Graph, size: readonly [number, number]): readonly CountedLayer[] {
+  const later = [...(graph.later?.values() ?? [])];
+  return [layersOf(graph, size, 'merged'), ...later.map((part) => layersOf(part.graph, part.size, 'merged'))].flat();
+}
+
+function layersOf(graph: Graph, size: readonly [number, number], form: 'merged' | 'trained'): readonly CountedLayer[] {
   const once = shownOnce(graph);
   const known: Known = {
     shapes: inferShapes(once, [1, 1, ...size, graph.inputChannels]),

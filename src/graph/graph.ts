@@ -71,6 +71,18 @@ export interface Graph {
   readonly outputs: ReadonlyMap<string, GraphOutput>;
   /** The authors' modules whose outputs people look at (`block3.0`) → value. */
   readonly stages: ReadonlyMap<string, string>;
+  /**
+   * Graphs by name that are asked afterwards, about what somebody makes of this one's outputs: the heads of a detector, about regions that it proposed. Their nodes' names differ
+   * from this one's, and their parameters are of the same set.
+   */
+  readonly later?: ReadonlyMap<string, LaterGraph>;
+}
+
+/** A graph that is asked after another one. */
+export interface LaterGraph {
+  readonly graph: Graph;
+  /** Height and width of each thing that it is asked about. */
+  readonly size: readonly [height: number, width: number];
 }
 
 /** Parameter values by name, in PyTorch's layouts. `num_batches_tracked` is not among them: inference never needs it. */
@@ -86,6 +98,7 @@ export class GraphBuilder {
   readonly #known = new Set<string>();
   readonly #outputs = new Map<string, GraphOutput>();
   readonly #stages = new Map<string, string>();
+  readonly #later = new Map<string, LaterGraph>();
   #module: string | undefined;
 
   /** @param options `rowLength` as the graph has it. */
@@ -151,6 +164,12 @@ export class GraphBuilder {
     this.#outputs.set(name, { value, meaning });
   }
 
+  /** Takes a graph that is asked afterwards (`Graph.later`); refuses a name that is taken. */
+  later(name: string, later: LaterGraph): void {
+    if (this.#later.has(name)) throw new GraphError(`graph ${name}: there is another later graph of this name`);
+    this.#later.set(name, later);
+  }
+
   build(): Graph {
     if (this.#outputs.size === 0) throw new GraphError(`graph ${this.#name}: it has no output`);
     return {
@@ -161,6 +180,7 @@ export class GraphBuilder {
       nodes: this.#nodes,
       outputs: this.#outputs,
       stages: this.#stages,
+      ...(this.#later.size === 0 ? {} : { later: this.#later }),
     };
   }
 }
@@ -201,6 +221,11 @@ export function consumersOf(graph: Graph): ReadonlyMap<string, readonly Node[]> 
 /** The values that the graph gives out, each once. */
 export function outputValues(graph: Graph): ReadonlySet<string> {
   return new Set([...graph.outputs.values()].map(({ value }) => value));
+}
+
+/** A graph and those that are asked after it. */
+export function graphsOf(graph: Graph): readonly Graph[] {
+  return [graph, ...[...(graph.later?.values() ?? [])].map((later) => later.graph)];
 }
 
 /** Values that must survive a rewriting of the graph: outputs and stages. */

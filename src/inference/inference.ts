@@ -4,6 +4,7 @@
  */
 import type { Engine } from '../engines/kernels.js';
 import type { Shape } from '../graph/shape.js';
+import type { Between, Follow } from '../models/later.js';
 import { type CompileOptions, compile, type Executable } from '../runtime/compile.js';
 import { mergeByEngine } from '../runtime/mergeByEngine.js';
 import { foldBatchNorm } from '../runtime/passes/foldBatchNorm.js';
@@ -12,11 +13,13 @@ import type { Network } from '../runtime/passes/pass.js';
 import { type PrepareOptions, prepareNetwork } from '../runtime/prepare.js';
 import { readOutputs } from './answer.js';
 import { checkForms, checkRates } from './forms.js';
+import { joined, laterNamed, recordOfFirst, recordOfLater } from './later.js';
 import { type MeasuredCall, measuredCalls } from './measuring.js';
 import type { TimedNetwork } from './network.js';
 import type { Observer } from './observer.js';
 import { readRecorded, valuesToKeep, wantsSpikes } from './recording.js';
 import { type Recording, Recordings } from './recordings.js';
+import { cutRegions } from './regions.js';
 import { Stream } from './stream.js';
 import { type TakenInput, takeInput } from './takenInput.js';
 import type { Answer, FieldTensor, FrameAnswer, FrameRecordOptions, RecordOptions } from './types.js';
@@ -47,6 +50,8 @@ export class Inference<Observed = never> {
   /** Room for the input of the next call, unless another call's waits in it: new memory for every run costs about as much as filling it. */
   #room: Float32Array | undefined;
   #stream: Stream<Observed> | undefined;
+  /** The graphs behind this one, by name: on the same engine, asked within a turn. */
+  readonly #later: ReadonlyMap<string, Inference>;
 
   constructor({ name, network, engine, prepare = {}, observer }: InferenceParts<Observed>) {
     this.#name = name;
@@ -54,6 +59,11 @@ export class Inference<Observed = never> {
     this.engine = engine;
     this.#prepare = prepare;
     this.#observer = observer;
+    const later = [...(network.graph.later ?? [])].map(([key, { graph }]): [string, Inference] => {
+      const part = { ...network, graph, oneStep: () => graph };
+      return [key, new Inference({ name, network: part, engine, prepare })];
+    });
+    this.#later = new Map(later);
   }
 
   /** How the network is rewritten; changes with `chooseForms`. */
@@ -65,13 +75,14 @@ export class Inference<Observed = never> {
    * Runs a batch of images, or of sequences of frames. The input is taken before anything is waited for, so that its buffer can be filled again.
    *
    * @param input `[B, C, H, W]` for images (each shown for T steps) or `[T, B, C, H, W]` for frames; of a network over a row of places `[B, C, V]` or `[T, B, C, V]`.
+   * @param follow Asks the graphs behind the first one; without it the answer is the first one's.
    * @throws UsageError for numbers that are not finite (in the input or in the outputs), a length that does not fit, or a neuron layer to be recorded that there is not;
    *   GraphError for a shape that does not fit the network.
    */
-  async run(input: FieldTensor, record: RecordOptions = {}): Promise<Answer<Observed>> {
+  async run(input: FieldTensor, record: RecordOptions = {}, follow?: Follow): Promise<Answer<Observed>> {
     const taken = this.#take(input, this.network.timeSteps);
     const wanted = structuredClone(record);
-    return this.#inTurn(() => this.#run(taken, wanted, true));
+    return this.#inTurn(() => (follow ? this.#followed(taken, wanted, follow) : this.#run(taken, wanted, true)));
   }
 
   /** As `run`, for an input that was taken already, and that nobody changes until the promise is kept. It stays the caller's. */
@@ -146,7 +157,10 @@ export class Inference<Observed = never> {
 
   /** Gives back the memory of everything that was compiled; the next run compiles anew. The engine goes on. */
   release(): Promise<void> {
-    return this.#inTurn(() => this.#forgetRecordings());
+    return this.#inTurn(async () => {
+      this.#forgetRecordings();
+      for (const later of this.#later.values()) await later.release();
+    });
   }
 
   /** Waits for the runs that were asked for, then stops the engine's threads and frees its memory. */
@@ -173,6 +187,26 @@ export class Inference<Observed = never> {
     await writeInput(recording.executable, input);
     if (isOurs) this.#room = input.data;
     return this.#answer(recording, record, this.network.timeSteps);
+  }
+
+  async #followed(input: TakenInput, record: RecordOptions, follow: Follow): Promise<Answer<Observed>> {
+    const [, batch, height, width] = input.shape as [number, number, number, number];
+    const first = await this.#run(input, recordOfFirst(this.network.graph, record), true);
+    const rest: Answer[] = [];
+    const kept = new Map<string, FieldTensor>();
+    const between: Between = {
+      ...{ size: [height, width], batch },
+      cut: (request) => cutRegions(this.engine, request),
+      run: async (graph, regions) => {
+        const later = laterNamed(this.#later, graph);
+        const answer = await later.run(regions, recordOfLater(later.network.graph, record));
+        rest.push(answer);
+        return answer.outputs;
+      },
+      keep: (name, activation) => kept.set(name, activation),
+    };
+    const outputs = await follow(first.outputs, between);
+    return joined(first, [{ milliseconds: 0, activations: kept }, ...rest], outputs);
   }
 
   async #step(frame: TakenInput, record: FrameRecordOptions): Promise<FrameAnswer<Observed>> {

@@ -11,9 +11,9 @@ import { stageOf, summarise } from './summary.js';
 export interface StageActivity {
   /** The authors' module: `downsample1_1`, `block3.0`; `classifier` for what follows the last block. */
   readonly name: string;
-  /** Of the stage's output: `[T, B, C, H, W]`, or `[B, classes]` for the classifier. */
+  /** Of the stage's output: `[T, B, C, H, W]`, or `[B, classes]` for the classifier; of heads on regions the input's, `[T, 1, C, H, W]`, for each region. */
   readonly shape: Shape;
-  /** Neurons per image and time step. */
+  /** Neurons per image (or region) and time step. */
   readonly neurons: number;
   /** Mean over all its neurons, time steps and images; undefined where no neuron is. */
   readonly firingRate?: number;
@@ -31,7 +31,10 @@ export function stageActivity(
   const axes = spaceAxes(graph);
   const [batch, , ...places] = input.slice(-axes - 2) as [number, number, ...number[]];
   const [height, width] = (axes === 1 ? [1, ...places] : places) as [number, number];
-  const shapes = inferShapes(graph, [1, 1, height, width, graph.inputChannels]);
+  const shapes = new Map(inferShapes(graph, [1, 1, height, width, graph.inputChannels]));
+  for (const { graph: later, size } of graph.later?.values() ?? [])
+    for (const [value, shape] of inferShapes(later, [timeSteps, 1, ...size, later.inputChannels]))
+      if (value !== later.input) shapes.set(value, shape);
   const neurons = new Map<string, number>();
   const spikes = new Map<string, number>();
   for (const [layer, rate] of recorded.firingRates ?? []) {
@@ -47,9 +50,13 @@ export function stageActivity(
     times.set(stage, (times.get(stage) ?? 0) + milliseconds);
   }
   const [answered] = [...outputValues(graph)].map((value) => shapes.get(value)!) as [Shape];
+  const shapeOf = (name: string, channels: number, size: readonly number[]): Shape => {
+    if (graph.later?.has(name)) return [timeSteps, 1, channels, ...size];
+    return graph.stages.has(name) ? [timeSteps, batch, channels, ...size] : [batch, ...answered.slice(1)];
+  };
   return summarise(graph, [height, width]).stages.map(({ name, channels, size }) => ({
     name,
-    shape: graph.stages.has(name) ? [timeSteps, batch, channels, ...size] : [batch, ...answered.slice(1)],
+    shape: shapeOf(name, channels, size),
     neurons: neurons.get(name) ?? 0,
     ...(neurons.has(name) ? { firingRate: spikes.get(name)! / neurons.get(name)! } : {}),
     ...(recorded.layerMilliseconds ? { milliseconds: times.get(name) ?? 0 } : {}),

@@ -4,7 +4,7 @@
  * spikes really cause is counted by energy measurement, not here.
  */
 
-import type { Graph } from '../graph/graph.js';
+import type { Graph, LaterGraph } from '../graph/graph.js';
 import { elementCount, type Shape } from '../graph/shape.js';
 import { inferKinds, inferShapes, operatorOf, parametersOf, shownOnce } from '../operators/registry.js';
 
@@ -61,6 +61,7 @@ export function summarise(graph: Graph, size: readonly [number, number]): Networ
     stages.set(stage, entry);
   }
   const rows = [...stages].map(([name, entry]) => stageRow(name, entry));
+  for (const [name, later] of graph.later ?? []) rows.push(laterRow(name, later));
   return {
     parameters: sum(rows, (row) => row.parameters),
     input: input.slice(1),
@@ -69,6 +70,13 @@ export function summarise(graph: Graph, size: readonly [number, number]): Networ
     realFedOperations: sum(rows, (row) => row.realFedOperations),
     realFedLayers,
   };
+}
+
+/** A graph that is asked afterwards, about any number of regions: what it is made of. How much it does depends on what is found. */
+function laterRow(name: string, { graph, size }: LaterGraph): StageSummary {
+  const parameters = [...parameterCounts(graph).values()].reduce((total, count) => total + count, 0);
+  const operations = { spikeFedOperations: 0, realFedOperations: 0 };
+  return { name, size, tokens: size[0] * size[1], channels: graph.inputChannels, parameters, ...operations };
 }
 
 function stageRow(
@@ -89,9 +97,10 @@ function stageRow(
   };
 }
 
-/** The stage whose module path begins a node's name; the classifier for `head`, `pool` and `lif`. */
+/** The stage whose module path begins a node's name, or the later graph that it is of; the classifier for `head`, `pool` and `lif`. */
 export function stageOf(nodeName: string, graph: Graph): string | undefined {
-  for (const stage of graph.stages.keys()) if (nodeName.startsWith(`${stage}.`)) return stage;
+  for (const stage of [...graph.stages.keys(), ...(graph.later?.keys() ?? [])])
+    if (nodeName.startsWith(`${stage}.`)) return stage;
   return nodeName === 'frames' ? undefined : 'classifier';
 }
 
@@ -102,7 +111,13 @@ function parameterCounts(graph: Graph): ReadonlyMap<string, number> {
     const prefix = spec.name.slice(0, spec.name.lastIndexOf('.'));
     byPrefix.set(prefix, (byPrefix.get(prefix) ?? 0) + elementCount(spec.shape));
   }
-  return new Map(graph.nodes.map((node) => [node.name, byPrefix.get(node.parameterPrefix) ?? 0]));
+  const counts = new Map<string, number>();
+  for (const node of graph.nodes) {
+    counts.set(node.name, byPrefix.get(node.parameterPrefix) ?? 0);
+    // Layers that share parameters have them once.
+    byPrefix.delete(node.parameterPrefix);
+  }
+  return counts;
 }
 
 function sum(rows: readonly StageSummary[], value: (row: StageSummary) => number): number {

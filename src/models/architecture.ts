@@ -7,7 +7,7 @@ import { UsageError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
 import { checkNames } from '../optionNames.js';
 import type { AttentionName } from './attentions.js';
-import type { Head } from './head.js';
+import type { DetectionStrides, Head } from './head.js';
 import type { NeuronName } from './neurons.js';
 
 /** Shapes by parameter name, as a checkpoint gives them. */
@@ -30,6 +30,9 @@ export interface NetworkConfiguration {
   readonly attentionThreshold?: number;
   /** Channels of the feature pyramid of dense tasks. */
   readonly pyramidChannels?: number | undefined;
+  /** Of a detector with regions: the width of the head that classifies them. */
+  readonly regionChannels?: number | undefined;
+  readonly detectionStrides?: DetectionStrides | undefined;
 }
 
 /** A schema of options by name. */

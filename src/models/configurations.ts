@@ -35,7 +35,15 @@ export function resolveConfiguration(options: MetaSpikeformerOptions): MetaSpike
 export type UnseenOptions = Partial<
   Pick<
     MetaSpikeformerConfiguration,
-    'heads' | 'strides' | 'timeSteps' | 'attention' | 'neuron' | 'tau' | 'threshold' | 'attentionThreshold'
+    | 'heads'
+    | 'strides'
+    | 'timeSteps'
+    | 'attention'
+    | 'neuron'
+    | 'tau'
+    | 'threshold'
+    | 'attentionThreshold'
+    | 'detectionStrides'
   >
 >;
 
@@ -48,7 +56,9 @@ export const unseenOptionNames: OptionNames<UnseenOptions> = {
   tau: true,
   threshold: true,
   attentionThreshold: true,
+  detectionStrides: true,
 };
+
 /** Blocks in the stages 1_1, 1_2, 2, 3 and 4. */
 export type Depths = MetaSpikeformerConfiguration['depths'];
 
@@ -101,6 +111,7 @@ export function recogniseWith(
   const embedDim = outputs as [number, number, number, number];
   const classes = classesOf(shapes);
   const pyramidChannels = shapes.get('neck.lateral_convs.0.1.0.conv.weight')?.[0];
+  const regionChannels = shapes.get('roi_head.bbox_head.shared_fcs.0.1.0.weight')?.[0];
   return resolveConfiguration({
     embedDim,
     ...(hasStem ? { stemKernel: stem[2]!, inputChannels: stem[1]! } : {}),
@@ -108,6 +119,7 @@ export function recogniseWith(
     mlpRatio: mlpRatioOf(shapes, embedDim),
     ...(classes === undefined ? {} : { classes }),
     ...(pyramidChannels === undefined ? {} : { pyramidChannels }),
+    ...(regionChannels === undefined ? {} : { regionChannels }),
     distillation: shapes.has('head_kd.weight'),
     ...settings,
   });
@@ -118,7 +130,13 @@ function classesOf(shapes: ParameterShapes): number | undefined {
   const names = ['head.weight', 'head.bias', 'decode_head.conv_seg.weight', 'decode_head.conv_seg.bias'];
   const found = names.map((name) => shapes.get(name)?.[0]).find((count) => count !== undefined);
   const numbers = shapes.get('point_head.levels.0.points.weight')?.[0];
-  return found ?? (numbers === undefined ? undefined : numbers - boxNumbers);
+  // Beside the classes a region may show nothing of them.
+  const withBackground = shapes.get('roi_head.bbox_head.fc_cls.weight')?.[0];
+  return (
+    found ??
+    (numbers === undefined ? undefined : numbers - boxNumbers) ??
+    (withBackground === undefined ? undefined : withBackground - 1)
+  );
 }
 
 /** A block's name: its stage and its number, which stage 2 counts from 1 and has in the stage's name. */

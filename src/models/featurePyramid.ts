@@ -1,6 +1,6 @@
 /**
  * A spiking feature pyramid behind any backbone: the authors' neck, in which coarse maps are added to finer ones on membranes (Lin et al., "Feature Pyramid Networks for Object
- * Detection", CVPR 2017, with neurons in front of every convolution). Maps are averaged over time before it, so that it runs once. Node names are the authors' module paths.
+ * Detection", CVPR 2017, with neurons in front of every convolution). Segmentation averages maps over time before it, so that it runs once; detectors with regions keep time. Node names are the authors' module paths.
  */
 import type { GraphBuilder } from '../graph/graph.js';
 import { add } from '../operators/add.js';
@@ -12,7 +12,7 @@ import type { Features, StageMap } from './head.js';
 /** Channels of the pyramid where nobody says it: the authors' for segmentation with the 15M network. */
 export const defaultPyramidChannels = 128;
 
-/** A map of the pyramid: membranes `[1, B, H/stride, W/stride, channels]`. */
+/** A map of the pyramid: membranes `[1 or T, B, H/stride, W/stride, channels]`. */
 export interface PyramidLevel {
   readonly value: string;
   readonly stride: number;
@@ -20,6 +20,7 @@ export interface PyramidLevel {
 
 /**
  * @param maps From the finest to the coarsest; each becomes a level.
+ * @param time Whether levels are the same at all steps, of the maps' mean, or have steps of their own.
  * @returns as many levels.
  */
 export function featurePyramid(
@@ -27,10 +28,11 @@ export function featurePyramid(
   maps: readonly StageMap[],
   channels: number,
   neurons: Features['neurons'],
+  time: 'averaged' | 'kept' = 'averaged',
 ): readonly PyramidLevel[] {
   const laterals = maps.map(({ value, channels: inputChannels }, level) => {
-    const mean = graph.stage(`backbone.${level}`, meanTime(graph, `neck.mean.${level}`, value));
-    const spikes = neurons(`neck.lateral_convs.${level}.0`, mean);
+    const map = time === 'kept' ? value : meanTime(graph, `neck.mean.${level}`, value);
+    const spikes = neurons(`neck.lateral_convs.${level}.0`, graph.stage(`backbone.${level}`, map));
     const attributes = { inputChannels, outputChannels: channels, kernel: 1, bias: true };
     return conv2d(graph, `neck.lateral_convs.${level}.1.0.conv`, spikes, attributes);
   });

@@ -5,6 +5,10 @@
 import type { GraphBuilder } from '../graph/graph.js';
 import { stridesOf } from '../graph/strides.js';
 
+/** The strides that a detector with regions believes in: those of its maps, or those of the authors' configuration. */
+export const detectionStridesNames = ['real', 'published'] as const;
+export type DetectionStrides = (typeof detectionStridesNames)[number];
+
 /** The last map of one of the backbone's stages. */
 export interface StageMap {
   /** As the authors call the stage. */
@@ -25,8 +29,12 @@ export interface Features {
   /** Of `features`. */
   readonly channels: number;
   readonly timeSteps: number;
-  /** Appends neurons like the backbone's own, and returns the name of their spikes. */
-  neurons(name: string, input: string): string;
+  /**
+   * Appends neurons like the backbone's own, and returns the name of their spikes.
+   *
+   * @param graph Another one than the backbone's: a later one (`Graph.later`).
+   */
+  neurons(name: string, input: string, graph?: GraphBuilder): string;
 }
 
 /** Appends nodes behind the features and gives outputs out. */

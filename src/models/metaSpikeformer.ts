@@ -15,7 +15,7 @@ import { spatialMean, timeMean } from '../operators/means.js';
 import { repeatTime } from '../operators/repeatTime.js';
 import { mapToTokens, tokensToMap } from '../operators/reshape.js';
 import { attentionBuilders, attentionNames } from './attentions.js';
-import { type Features, type Head, type StageMap, stageMap } from './head.js';
+import { detectionStridesNames, type Features, type Head, type StageMap, stageMap } from './head.js';
 import { neuronBuilders, neuronNames } from './neurons.js';
 
 const channelCount = z.number().int().min(1).max(8192);
@@ -56,8 +56,12 @@ export const metaSpikeformerConfigurationSchema = z
     threshold: z.number().positive().default(1),
     /** Threshold of the neurons behind the products, or the counts, of attention. */
     attentionThreshold: z.number().positive().default(0.5),
-    /** Channels of the feature pyramid, where the task has one; left out, 128. */
+    /** Channels of the feature pyramid, where the task has one; left out, 128, or 256 where there are `regionChannels`. */
     pyramidChannels: channelCount.optional(),
+    /** Makes a detector one with regions (Mask R-CNN): the width of the two hidden layers that classify them, 1024 in the published one. */
+    regionChannels: channelCount.optional(),
+    /** Where anchors and regions of a detector lie: at the strides that the maps have (left out), or at those of the published configuration, which doubles them from map to map. */
+    detectionStrides: z.enum(detectionStridesNames).optional(),
   })
   .refine((c) => c.embedDim[0] % 2 === 0, {
     path: ['embedDim'],
@@ -66,6 +70,10 @@ export const metaSpikeformerConfigurationSchema = z
   .refine((c) => c.embedDim[2] % c.heads === 0 && c.embedDim[3] % c.heads === 0, {
     path: ['heads'],
     error: 'the last two embedDim must be multiples of heads',
+  })
+  .refine((c) => c.detectionStrides === undefined || c.regionChannels !== undefined, {
+    path: ['detectionStrides'],
+    error: 'only a detector with regions (regionChannels) has them; leave them out',
   })
   .refine((c) => c.attention !== 'sdsa1' || c.neuron !== 'relu', {
     path: ['attention'],
@@ -149,7 +157,7 @@ class MetaSpikeformerBuilder {
       features: x,
       channels: channels4,
       timeSteps,
-      neurons: (name, input) => this.#neurons(name, input),
+      neurons: (name, input, graph) => this.#neurons(name, input, undefined, graph),
     };
     head(this.#graph, backbone);
     return this.#graph.build();
@@ -162,8 +170,8 @@ class MetaSpikeformerBuilder {
   }
 
   /** Neurons of the network's kind; a layer's name is the authors', whatever kind it is. */
-  #neurons(name: string, input: string, threshold = this.#configuration.threshold): string {
-    return neuronBuilders[this.#configuration.neuron](this.#graph, name, input, {
+  #neurons(name: string, input: string, threshold = this.#configuration.threshold, graph = this.#graph): string {
+    return neuronBuilders[this.#configuration.neuron](graph, name, input, {
       tau: this.#configuration.tau,
       threshold,
     });

@@ -46,8 +46,9 @@ export const metaSpikeformerArchitecture: Architecture<MetaSpikeformerConfigurat
   ),
   parameterNames: {
     anchor: /^downsample(?:1_1\.encode_conv\.weight|(?:1_2|2|3|4)\.encode_(?:conv|bn)\.weight)$/,
-    modules: /downsample(?:1_1|1_2|\d+)|ConvBlock\d+_\d+|block\d+|head|head_kd|neck|decode_head|point_head/,
-    head: /^(?:head(?:_kd)?|neck|decode_head|point_head)\./,
+    modules:
+      /downsample(?:1_1|1_2|\d+)|ConvBlock\d+_\d+|block\d+|head|head_kd|neck|decode_head|point_head|rpn_head|roi_head/,
+    head: /^(?:head(?:_kd)?|neck|decode_head|point_head|rpn_head|roi_head)\./,
     frame: ['1_1', '1_2', '2', '3', '4'].map((stage) => `downsample${stage}.encode_conv.weight`),
   },
   unseen: Object.keys(unseenOptionNames) as (keyof typeof unseenOptionNames)[],

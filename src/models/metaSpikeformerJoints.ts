@@ -18,7 +18,7 @@ import { mapToTokens, tokensToMap } from '../operators/reshape.js';
 import { spikeAttention } from '../operators/spikeAttention.js';
 import { joinRow, splitRow } from '../operators/splitRow.js';
 import { type Architecture, type ParameterShapes, resolved } from './architecture.js';
-import { type Head, stageMap } from './head.js';
+import { type Features, type Head, stageMap } from './head.js';
 import { neuronBuilders, neuronNames } from './neurons.js';
 
 const channelCount = z.number().int().min(1).max(8192);
@@ -71,8 +71,8 @@ export function metaSpikeformerJoints(
   const { embedDim: channels, depth, heads, inputChannels, joints, bodies, timeSteps, neuron, tau } = configuration;
   const hidden = Math.floor(channels * configuration.mlpRatio);
   const graph = new GraphBuilder('meta-spikeformer-joints', inputChannels, { rowLength: bodies * joints });
-  const neurons = (name: string, input: string, threshold = configuration.threshold) =>
-    neuronBuilders[neuron](graph, name, input, { tau, threshold });
+  const neurons = (name: string, input: string, threshold = configuration.threshold, within = graph) =>
+    neuronBuilders[neuron](within, name, input, { tau, threshold });
   const convolution = (name: string, input: string, inputs: number, outputs: number, bias: boolean) =>
     linear(graph, name, input, { inputChannels: inputs, outputChannels: outputs, bias, layout: 'conv1d' });
   const rows = repeatTime(graph, 'frames', graph.input, timeSteps);
@@ -115,7 +115,8 @@ export function metaSpikeformerJoints(
   }
   const features = toMap(depth === 0 ? 'patch_embed' : `blocks.${depth - 1}`, x);
   const maps = [stageMap(graph, 'blocks', features, channels)];
-  head(graph, { maps, features, channels, timeSteps, neurons: (name, input) => neurons(name, input) });
+  const own: Features['neurons'] = (name, input, within) => neurons(name, input, undefined, within);
+  head(graph, { maps, features, channels, timeSteps, neurons: own });
   return graph.build();
 }
 

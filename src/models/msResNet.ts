@@ -64,8 +64,8 @@ function nextFloat32(value: number): number {
 export function msResNet(configuration: MsResNetConfiguration, head: Head = classifier(configuration)): Graph {
   const { widths, blocks, inputChannels, timeSteps, neuron, tau, threshold } = configuration;
   const graph = new GraphBuilder('ms-resnet', inputChannels);
-  const neurons = (name: string, input: string) =>
-    neuronBuilders[neuron](graph, name, input, {
+  const neurons = (name: string, input: string, within = graph) =>
+    neuronBuilders[neuron](within, name, input, {
       tau,
       threshold: nextFloat32(neuron === 'lif' ? threshold / tau : threshold),
     });

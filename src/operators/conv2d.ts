@@ -114,7 +114,7 @@ export const conv2dOperator: Operator<Conv2dAttributes> = {
   },
 };
 
-/** Appends a square convolution; `padding` is (kernel − 1)/2 unless given. */
+/** Appends a square convolution; `padding` is (kernel − 1)/2 unless given, `parameterPrefix` the node's name: nodes with one prefix share their parameters. */
 export function conv2d(
   graph: GraphBuilder,
   name: string,
@@ -127,6 +127,7 @@ export function conv2d(
     readonly padding?: number;
     readonly groups?: number;
     readonly bias?: boolean;
+    readonly parameterPrefix?: string;
   },
 ): string {
   const padding = options.padding ?? (options.kernel - 1) >> 1;
@@ -140,5 +141,6 @@ export function conv2d(
     groups: options.groups ?? 1,
     bias: options.bias ?? false,
   };
-  return graph.add({ name, operator: 'conv2d', attributes, inputs: [input] });
+  const { parameterPrefix = name } = options;
+  return graph.add({ name, operator: 'conv2d', attributes, inputs: [input], parameterPrefix });
 }

@@ -1,6 +1,6 @@
 /** All operators by name, and what follows from a graph and its operators: shapes, kinds of values, parameters. */
 import { GraphError } from '../graph/errors.js';
-import type { Attributes, Graph, Node, ParameterSpec } from '../graph/graph.js';
+import { type Attributes, type Graph, graphsOf, type Node, type ParameterSpec } from '../graph/graph.js';
 import type { Shape, ValueKind } from '../graph/shape.js';
 import { addOperator } from './add.js';
 import { averageOperator } from './average.js';
@@ -156,11 +156,16 @@ export function shownOnce(graph: Graph): Graph {
   return withTimeSteps(graph, 1);
 }
 
-/** Every parameter of the graph with its `state_dict` name, in the order of the nodes. */
+/** Every parameter of the graph, and of those behind it, with its `state_dict` name, in the order of the nodes; once where several nodes share it. */
 export function parametersOf(graph: Graph): readonly ParameterSpec[] {
-  return graph.nodes.flatMap((node) =>
-    operatorOf(node)
-      .parameters(node.attributes)
-      .map((local) => ({ ...local, name: `${node.parameterPrefix}.${local.name}` })),
-  );
+  const specs = new Map<string, ParameterSpec>();
+  for (const { nodes } of graphsOf(graph)) {
+    for (const node of nodes) {
+      for (const local of operatorOf(node).parameters(node.attributes)) {
+        const name = `${node.parameterPrefix}.${local.name}`;
+        if (!specs.has(name)) specs.set(name, { ...local, name });
+      }
+    }
+  }
+  return [...specs.values()];
 }

@@ -7,7 +7,8 @@ import type { ZodObject, ZodRawShape, ZodType, z } from 'zod';
 import type { Placement } from '../data/geometry/placement.js';
 import type { TargetStore } from '../data/targets/stores.js';
 import type { Graph } from '../graph/graph.js';
-import type { Head } from '../models/head.js';
+import type { DetectionStrides, Head } from '../models/head.js';
+import type { BetweenTensor, Follow } from '../models/later.js';
 
 /** The settings of a schema, defaults filled in. */
 export type SettingsOf<Shape extends ZodRawShape> = z.output<ZodObject<Shape>>;
@@ -21,6 +22,10 @@ export interface AnsweringNetwork {
   readonly distillation?: boolean;
   /** Channels of its feature pyramid, where it has one. */
   readonly pyramidChannels?: number | undefined;
+  /** Of a detector with regions: the width of the head that classifies them. */
+  readonly regionChannels?: number | undefined;
+  /** Where its anchors and regions lie. */
+  readonly detectionStrides?: DetectionStrides | undefined;
 }
 
 /** Image files and what lies beside them. */
@@ -268,6 +273,18 @@ export interface Comparing<Batch, Answer> {
   agreement(answer: Answer, truth: Answer): number;
 }
 
+/** What a person may say of the regions of a run, where a network asks itself about some. */
+export interface RegionOptions {
+  /** These instead of what it proposes: `[N, 5]`, number of the image, left, top, right and bottom in pixels of the input. */
+  readonly regions?: BetweenTensor;
+  /** Those that masks are made of, instead of what was detected. */
+  readonly maskRegions?: BetweenTensor;
+  /** How many proposals of a level of the pyramid are compared with each other; default 1000. */
+  readonly candidates?: number;
+  /** How many proposals of an image are left; default 1000. */
+  readonly proposals?: number;
+}
+
 export interface Task<
   Shape extends ZodRawShape,
   Store extends TargetStore,
@@ -282,6 +299,13 @@ export interface Task<
   head(network: AnsweringNetwork): Head | undefined;
   /** Whether parameters of its head are among these, so that a file that names no task is known by them. */
   recognises?(shapes: ReadonlyMap<string, readonly number[]>): boolean;
+  /**
+   * For a network that is several graphs one after the other (`Graph.later`): what happens between them. Undefined, or absent, where there is one graph.
+   *
+   * @param graph The first.
+   * @throws UsageError for options that cannot be.
+   */
+  follow?(network: AnsweringNetwork, graph: Graph, options: RegionOptions): Follow | undefined;
   /** How targets are read; a batch of them is `data/targets`' business, and so is how they move with a picture. */
   readonly targets: {
     readonly reading: TargetReading<Store>;

@@ -1,6 +1,7 @@
 /** What a detector says of an image. */
 import { describe, expect, it } from 'vitest';
 import { placementOf } from '../../src/data/geometry/placement.js';
+import { maskArea, maskBox } from '../../src/data/masks/runLength.js';
 import { imagenetPreprocessing } from '../../src/data/preprocess.js';
 import { detectionAnswers } from '../../src/tasks/detection/answer.js';
 
@@ -59,5 +60,41 @@ describe('boxes of a detector', () => {
     const [, ...narrow] = boxIn({ width: 64, height: 2 }, 'fit', 1, 1)!;
     expect(narrow).toEqual([0, 2 * boxWidth, 2]);
     expect(boxIn({ width: 64, height: 2 }, 'fit', 1, -1)).toBeUndefined();
+  });
+});
+
+describe('masks of a detector with regions', () => {
+  /** One object of class 1 whose mask is sure of its left half. */
+  function outputsWith(box: readonly [number, number, number, number]) {
+    const probabilities = Float32Array.from({ length: 2 * 28 * 28 }, (_, i) => (i >= 784 && i % 28 < 14 ? 30 : -30));
+    const boxes = Float32Array.from([0, ...box]);
+    return new Map([
+      ['rpn_cls.0', { shape: [1, 1, 3, 6, 8], data: new Float32Array(144) }],
+      ['detection_boxes', { shape: [1, 5], data: boxes }],
+      ['detection_scores', { shape: [1], data: Float32Array.of(0.75) }],
+      ['detection_labels', { shape: [1], data: Float32Array.of(1) }],
+      ['mask_rois', { shape: [1, 5], data: boxes }],
+      ['mask_preds', { shape: [1, 2, 28, 28], data: probabilities }],
+      ['image_size', { shape: [2], data: Float32Array.of(frame.height, frame.width) }],
+    ]);
+  }
+
+  it('are stretched over their boxes, in the pixels of the image', () => {
+    const own = { width: 2 * frame.width, height: 2 * frame.height };
+    const [object] = detectionAnswers.decode(outputsWith([4, 6, 12, 18]), [own], reading)[0]!;
+    expect(object).toMatchObject({ label: 'white cell', index: 1, score: 0.75, box: [8, 12, 16, 24] });
+    expect(maskBox(object!.mask!)).toEqual([8, 12, 8, 24]);
+    expect(maskArea(object!.mask!)).toBe(8 * 24);
+    const { detections } = detectionAnswers.json([object!]) as { detections: readonly { segmentation: object }[] };
+    expect(detections[0]!.segmentation).toMatchObject({ size: [own.height, own.width] });
+    expect(detectionAnswers.draw([object!], own)).toContain('M8 12v24h1v-24z');
+  });
+
+  it('move with a cropped image', () => {
+    const own = { width: frame.width + 10, height: frame.height + 6 };
+    const preprocessing = { ...imagenetPreprocessing, resize: null, crop: [frame.height, frame.width] as const };
+    const original = { ...own, placement: placementOf(own, preprocessing) };
+    const [object] = detectionAnswers.decode(outputsWith([4, 6, 12, 18]), [original], reading)[0]!;
+    expect(maskBox(object!.mask!)).toEqual([9, 9, 4, 12]);
   });
 });

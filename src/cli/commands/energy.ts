@@ -13,7 +13,7 @@ import {
 } from '../../energy/constants.js';
 import { countsOf, type EnergyDocument, type EnergySubject, energyCsv, energyDocument } from '../../energy/document.js';
 import { type FormProof, formNames, proveSpikeDriven } from '../../energy/edges.js';
-import { type CountedLayer, countedLayers, ratesOfSpikes } from '../../energy/layers.js';
+import { type CountedLayer, countedLayers, layersOfAll, ratesOfSpikes } from '../../energy/layers.js';
 import { type EnergyMeasurement, EnergyMeter } from '../../energy/meter.js';
 import { paperEnergy, parseRates } from '../../energy/paperConvention.js';
 import { energyReport } from '../../energy/report.js';
@@ -346,7 +346,7 @@ function neuroBenchLine(figures: NonNullable<EnergyDocument['neuroBench']>): str
 function printProof(session: Session, subject: EnergySubject, json: boolean): void {
   const { io } = session;
   const proof = proveSpikeDriven(subject.graph ?? graphOf(subject));
-  const layers = countedLayers(subject.graph ?? graphOf(subject), subject.imageSize);
+  const layers = layersOfAll(subject.graph ?? graphOf(subject), subject.imageSize);
   const merged = proof.find(({ form }) => form === 'merged')!;
   const reasons = new Map(merged.layers.map((layer) => [layer.name, layer]));
   const fed = layers.filter(({ spikeFed }) => spikeFed);

@@ -9,6 +9,7 @@ import { MetaSpikeformerError, UsageError } from '../../errors.js';
 import { spaceAxes } from '../../graph/graph.js';
 import { formatShape } from '../../graph/shape.js';
 import { loadModel, openCheckpointFile, writeSafetensors } from '../../index.js';
+import type { CheckpointTensor } from '../../interop/checkpoint.js';
 import { CheckpointError } from '../../interop/errors.js';
 import { recogniseCheckpoint } from '../../interop/loadParameters.js';
 import type { TensorData } from '../../interop/tensorData.js';
@@ -23,6 +24,7 @@ import {
   loadingOptions,
   parseOptions,
   runningOptions,
+  wholeNumber,
 } from '../options.js';
 import { checkOutput } from '../outputFile.js';
 import type { Session } from '../session.js';
@@ -43,6 +45,8 @@ const schema = z.strictObject({
       `expected ${recordable.join(' or ')}, or both separated by a comma`,
     )
     .default([]),
+  candidates: wholeNumber(1, 10_000).optional(),
+  proposals: wholeNumber(1, 10_000).optional(),
 });
 
 type Options = z.output<typeof schema>;
@@ -59,6 +63,8 @@ export function registerRun(program: Command, session: Session): void {
     .requiredOption('--output <FILE>', 'safetensors file to write');
   addEngineOptions(addNetworkOptions(command))
     .option('--record <WHAT>', 'also write spikes, activations, or spikes,activations')
+    .option('--candidates <N>', 'of a detector with regions: proposals of a level that are compared (default: 1000)')
+    .option('--proposals <N>', 'of a detector with regions: proposals of an image that are kept (default: 1000)')
     .action((typed: Record<string, unknown>) => run(session, parseOptions(schema, typed)));
 }
 
@@ -67,7 +73,7 @@ async function run({ io }: Session, options: Options): Promise<void> {
     { path: options.input, role: 'input' },
     { path: options.checkpoint, role: 'checkpoint' },
   ]);
-  const input = await readInput(options.input);
+  const { input, rois, maskRois } = await readInput(options.input);
   const model = await load(options, input);
   try {
     printWarnings(io, model);
@@ -75,7 +81,10 @@ async function run({ io }: Session, options: Options): Promise<void> {
       spikes: options.record.includes('spikes'),
       activations: options.record.includes('activations'),
     };
-    const result = await runNamed(model, input, { record }, options.input);
+    const { candidates, proposals } = options;
+    const regions = given({ regions: rois, maskRegions: maskRois, candidates, proposals });
+    const asked = { record, ...(Object.keys(regions).length > 0 ? { regions } : {}) };
+    const result = await runNamed(model, input, asked, options.input);
     await writeSafetensors(options.output, tensorsOf(result), { spike_shapes: spikeShapes(result) });
     printRun(io, options.output, result);
   } finally {
@@ -85,7 +94,14 @@ async function run({ io }: Session, options: Options): Promise<void> {
 
 const floatTypes: readonly string[] = ['float64', 'float32', 'float16', 'bfloat16'];
 
-async function readInput(path: string): Promise<FieldTensor> {
+interface RunInput {
+  readonly input: FieldTensor;
+  /** Of a detector, what its heads are asked about in place of what it proposes and finds. */
+  readonly rois: FieldTensor | undefined;
+  readonly maskRois: FieldTensor | undefined;
+}
+
+async function readInput(path: string): Promise<RunInput> {
   const file = await openCheckpointFile(path);
   try {
     if (file.format !== 'safetensors') {
@@ -96,15 +112,23 @@ async function readInput(path: string): Promise<FieldTensor> {
       const names = [...file.tensors.keys()].slice(0, 8).join(', ') || 'nothing';
       throw new CheckpointError(`${path}: has no tensor named input; it holds ${names}; rename the tensor`);
     }
-    if (!floatTypes.includes(tensor.dtype)) {
-      throw new CheckpointError(
-        `${path}: input has the element type ${tensor.dtype}; expected normalised pixels as float32`,
-      );
-    }
-    return { shape: tensor.shape, data: await tensor.readFloat32() };
+    const [rois, maskRois] = [file.tensors.get('rois'), file.tensors.get('mask_rois')];
+    return {
+      input: await floats(path, 'input', tensor),
+      rois: rois && (await floats(path, 'rois', rois)),
+      maskRois: maskRois && (await floats(path, 'mask_rois', maskRois)),
+    };
   } finally {
     await file.close();
   }
+}
+
+async function floats(path: string, name: string, tensor: CheckpointTensor): Promise<FieldTensor> {
+  if (!floatTypes.includes(tensor.dtype)) {
+    const expected = name === 'input' ? 'normalised pixels' : 'pixels';
+    throw new CheckpointError(`${path}: ${name} has the element type ${tensor.dtype}; expected ${expected} as float32`);
+  }
+  return { shape: tensor.shape, data: await tensor.readFloat32() };
 }
 
 /** A sequence of frames says itself how many time steps there are. */
@@ -133,7 +157,7 @@ async function runNamed(model: Model, input: FieldTensor, options: RunOptions, p
   try {
     return await model.run(input, options);
   } catch (cause) {
-    if (!(cause instanceof MetaSpikeformerError) || !cause.message.startsWith('input:')) throw cause;
+    if (!(cause instanceof MetaSpikeformerError) || !/^(?:input|regions):/.test(cause.message)) throw cause;
     throw new UsageError(`${path}: ${cause.message}`, { cause });
   }
 }

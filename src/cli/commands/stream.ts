@@ -19,6 +19,7 @@ import {
   addSourceOptions,
   atMostOne,
   given,
+  loadingOptions,
   needsCheckpoint,
   OptionError,
   oneOf,
@@ -101,22 +102,13 @@ async function stream(session: Session, file: string | undefined, options: Optio
   if (options.plot !== undefined)
     await checkOutput(options.plot, file === undefined ? [] : [{ path: file, role: 'recording' }], '--plot');
   const { io } = session;
-  const { model: name, checkpoint, weights, size, depths, timeSteps, heads, strides, attention, neuron } = options;
+  const { model: name, checkpoint, timeSteps, heads, strides, attention, neuron } = options;
   const { threads, engine, precision } = options;
   const source = given({ model: name ?? (checkpoint === undefined ? defaultEventModel : undefined), checkpoint });
-  const settings = given({
-    weights,
-    size,
-    depths,
-    timeSteps,
-    heads,
-    strides,
-    attention,
-    neuron,
-    threads,
-    engine,
-    precision,
-  });
+  const settings = {
+    ...given({ timeSteps, heads, strides, attention, neuron, threads, engine, precision }),
+    ...loadingOptions(options),
+  };
   const whole = await loadModel(source, settings);
   // The network of one step, on the same engine.
   const model = whole.reconfigured({ timeSteps: 1 }, whole.engine);

@@ -47,6 +47,8 @@ export function exportOnnx(
   checkOptions(options);
   if (source.graph.rowLength !== undefined)
     throw new UsageError('ONNX: networks over joints cannot be written as ONNX; write safetensors or pth instead');
+  if (source.graph.later !== undefined)
+    throw new UsageError('ONNX: a detector with regions is several graphs; write safetensors or pth instead');
   const timeSteps = options.step ? 1 : timeStepsOf(source.graph);
   const frames = options.step || options.input === 'frames';
   const network = prepareNetwork(

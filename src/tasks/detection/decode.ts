@@ -2,21 +2,11 @@
 import { suppress } from '../../data/geometry/suppress.js';
 import { boxNumbers, strideOf } from '../../models/pointHead.js';
 import type { Outputs } from '../task.js';
+import { type Detection, leastScore } from './found.js';
+import { instancesOf } from './instances.js';
 import { distance } from './losses.js';
+import { sigmoid } from './numbers.js';
 
-export interface Detection {
-  /** Class number. */
-  readonly class: number;
-  readonly score: number;
-  /** In pixels of the input. */
-  readonly left: number;
-  readonly top: number;
-  readonly right: number;
-  readonly bottom: number;
-}
-
-/** Scores below are no detections. */
-export const leastScore = 0.05;
 /** Boxes of one class that overlap more are one object. */
 const mostOverlap = 0.6;
 /** Candidates of an image that are compared with each other. */
@@ -24,8 +14,10 @@ const mostCandidates = 1000;
 /** Detections of an image. */
 export const mostDetections = 100;
 
-/** Of each image of a batch, from the surest on. The score is `√(sigmoid(class) · sigmoid(centrality))`. */
+/** Of each image of a batch, from the surest on. The score of a place is `√(sigmoid(class) · sigmoid(centrality))`; a detector with regions has its own. */
 export function detectionsOf(outputs: Outputs): readonly (readonly Detection[])[] {
+  const instances = instancesOf(outputs);
+  if (instances) return instances;
   const levels = [...outputs].flatMap(([name, { shape, data }]) => {
     const stride = strideOf(name);
     const [batch, numbers, height, width] = shape as [number, number, number, number];
@@ -73,10 +65,6 @@ function candidates({ stride, numbers, height, width, data }: LevelNumbers, imag
     }
   }
   return found;
-}
-
-function sigmoid(score: number): number {
-  return 1 / (1 + Math.exp(-score));
 }
 
 function bySureness(a: Detection, b: Detection): number {

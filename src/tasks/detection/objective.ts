@@ -1,5 +1,6 @@
 /** What training a detector minimises, at every place of every level: focal loss of the classes; at places that answer for a box the box's overlap, weighed by how central they are, and that centrality. */
 
+import { UsageError } from '../../errors.js';
 import { pruned } from '../../graph/outputs.js';
 import { boxNumbers, strideOf } from '../../models/pointHead.js';
 import type { AnsweringNetwork, Objective } from '../task.js';
@@ -23,7 +24,13 @@ export function boxesOf({ boxes, labels, ends }: BoxBatch, image: number): Label
   return { boxes: boxes.subarray(4 * from, 4 * to), labels: labels.subarray(from, to) };
 }
 
-export function pointObjective({ boxWeight }: DetectionSettings, { classes }: AnsweringNetwork): Objective<BoxBatch> {
+/** @throws UsageError for a detector with regions: its losses are not here. */
+export function pointObjective(
+  { boxWeight }: DetectionSettings,
+  { classes, regionChannels }: AnsweringNetwork,
+): Objective<BoxBatch> {
+  if (regionChannels !== undefined)
+    throw new UsageError('detection: a detector with regions (Mask R-CNN) is run here but not trained');
   const numbers = classes + boxNumbers;
   return {
     prepare: (graph) =>

@@ -1,0 +1,155 @@
+/**
+ * The authors' Mask R-CNN against their own modules (mmdetection, PyTorch on CPU): told from the checkpoint, every spike of backbone, neck and heads equal, odd sizes too; the same proposals;
+ * and all of it by the command `run`. The files are read where the shared folder is.
+ */
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RunResult } from '../../src/api/model.js';
+import { fileFromBytes, loadModel } from '../../src/index.js';
+import { openCheckpointFile, writeSafetensors } from '../../src/interop/checkpointFiles.js';
+import { openSafetensors } from '../../src/interop/safetensors.js';
+import { spikeformer } from '../cli/support.js';
+import { nativeIsBuilt, nativeSuffix } from '../engines/nativeSupport.js';
+import { sharedPath } from '../shared.js';
+
+const pathOf = (file: string) => sharedPath('golden', 'dense', file);
+const present = pathOf('det.pth') !== undefined;
+const suffix = present ? '' : ' (skipped: the shared golden files are absent)';
+
+interface Golden {
+  readonly T: number;
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  readonly values: ReadonlyMap<string, Float32Array>;
+  readonly bytes: ReadonlyMap<string, Uint8Array>;
+}
+
+async function load(name: string): Promise<Golden> {
+  const { T } = JSON.parse(readFileSync(pathOf(`${name}.json`)!, 'utf8'));
+  const file = await openSafetensors(fileFromBytes(readFileSync(pathOf(`${name}.safetensors`)!), name));
+  const [values, bytes, shapes] = [new Map(), new Map(), new Map()];
+  for (const [key, tensor] of file.tensors) {
+    shapes.set(key, tensor.shape);
+    if (tensor.dtype === 'uint8') bytes.set(key, await tensor.readBytes());
+    else values.set(key, key === 'roi_level' ? levels(await tensor.readBytes()) : await tensor.readFloat32());
+  }
+  return { T, shapes, values, bytes };
+}
+
+const levels = (bytes: Uint8Array) => Float32Array.from(new BigInt64Array(Uint8Array.from(bytes).buffer), Number);
+
+const largestDifference = (found: Float32Array, expected: Float32Array) =>
+  found.length === expected.length
+    ? found.reduce((largest, value, index) => Math.max(largest, Math.abs(value - expected[index]!)), 0)
+    : Number.POSITIVE_INFINITY;
+
+/** Boxes of equal scores from left to right, and from top to bottom. */
+function inOrder(boxes: Float32Array, scores: Float32Array): Float32Array {
+  const rows = Array.from({ length: boxes.length / 4 }, (_, i) => [...boxes.subarray(4 * i, 4 * i + 4)] as const);
+  const order = [...rows.keys()].sort(
+    (a, b) =>
+      scores[b]! - scores[a]! ||
+      Math.round(rows[a]![0]! - rows[b]![0]!) ||
+      Math.round(rows[a]![1]! - rows[b]![1]!) ||
+      a - b,
+  );
+  return Float32Array.from(order.flatMap((i) => rows[i]!));
+}
+
+/** What the authors' program calls a layer. */
+const asPublished = (module: string) => (/^(neck|rpn_head|roi_head)\./.test(module) ? module : `backbone.${module}`);
+
+describe.each(['det_T1', 'det_T2_odd'])('%s', (name) => {
+  for (const engine of ['reference', 'wasm', 'native'] as const) {
+    const able = present && (engine !== 'native' || nativeIsBuilt);
+    describe.skipIf(!able)(`on ${engine}${suffix}${able || !present ? '' : nativeSuffix}`, () => {
+      let golden: Golden;
+      let result: RunResult;
+      beforeAll(async () => {
+        golden = await load(name);
+        const settings = { timeSteps: golden.T, detectionStrides: 'published', engine, threads: 1 } as const;
+        const model = await loadModel({ checkpoint: pathOf('det.pth')! }, settings);
+        expect([model.task, model.configuration.classes]).toEqual(['detection', 5]);
+        const tensor = (key: string) => ({ shape: golden.shapes.get(key)!, data: golden.values.get(key)! });
+        result = await model.run(tensor('input'), {
+          record: { spikes: true, activations: true },
+          regions: { regions: tensor('rois'), maskRegions: tensor('mask_rois'), candidates: 200, proposals: 60 },
+        });
+        await model.dispose();
+      });
+
+      it('fires as the authors’ modules do, spike for spike', () => {
+        const { bytes } = golden;
+        const spikes = result.spikes!;
+        const expected = [...bytes.keys()].filter((key) => key.startsWith('spikes.'));
+        expect([...spikes.keys()].map((module) => `spikes.${asPublished(module)}`).sort()).toEqual(expected.sort());
+        const different = [...spikes].filter(
+          ([module, { bits }]) => Buffer.compare(bits, bytes.get(`spikes.${asPublished(module)}`)!) !== 0,
+        );
+        expect(different.map(([module]) => module)).toEqual([]);
+      });
+
+      it('makes their maps, cuts out their regions and gives out their numbers', () => {
+        const { values, shapes } = golden;
+        const kept = [...values.keys()].filter((key) => /^(backbone|neck)\.|_feats$/.test(key));
+        for (const key of kept) {
+          const { shape, data } = result.activations!.get(key)!;
+          expect([key, shape]).toEqual([key, shapes.get(key)]);
+          expect(largestDifference(data, values.get(key)!), key).toBeLessThan(1e-4);
+        }
+        const given = [...values.keys()].filter((key) => key !== 'input' && !kept.includes(key));
+        for (const key of given.filter((each) => !each.startsWith('proposal_'))) {
+          const { shape, data } = result.outputs.get(key)!;
+          expect([key, shape]).toEqual([key, shapes.get(key)]);
+          expect(largestDifference(data, values.get(key)!), key).toBeLessThan(1e-5);
+        }
+      });
+
+      it('proposes the regions that mmdetection proposes; of equal scores in the order of anchors, where PyTorch’s sort has none', () => {
+        const { values } = golden;
+        const images = [...values.keys()].filter((key) => key.startsWith('proposal_scores')).length;
+        for (let image = 0; image < images; image++) {
+          const [scores, boxes] = ['scores', 'boxes'].map((what) => `proposal_${what}.${image}`) as [string, string];
+          const found = result.outputs.get(scores)!.data;
+          expect(largestDifference(found, values.get(scores)!), scores).toBeLessThan(1e-5);
+          // Which of several with the last score are the last is chance, too.
+          const whole = values.get(scores)!.filter((score) => score > values.get(scores)!.at(-1)!).length;
+          const sorted = (from: Float32Array) => inOrder(from.subarray(0, 4 * whole), values.get(scores)!);
+          const difference = largestDifference(sorted(result.outputs.get(boxes)!.data), sorted(values.get(boxes)!));
+          expect(difference, boxes).toBeLessThan(1e-3);
+        }
+      });
+    });
+  }
+});
+
+describe('run', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'spikeformer-detection-'));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it.skipIf(!present)(
+    `writes the numbers of the authors’ checkpoint, about regions from the input’s file${suffix}`,
+    async () => {
+      const { shapes, values } = await load('det_T1');
+      const [input, output] = [join(folder, 'input.safetensors'), join(folder, 'output.safetensors')];
+      const tensor = (key: string) => ({ dtype: 'float32', shape: shapes.get(key)!, data: values.get(key)! }) as const;
+      await writeSafetensors(input, new Map(['input', 'rois', 'mask_rois'].map((key) => [key, tensor(key)])));
+      const { code, stderr } = await spikeformer([
+        ...['run', '--checkpoint', pathOf('det.pth')!, '--input', input, '--output', output],
+        ...['--detection-strides', 'published', '--candidates', '200', '--proposals', '60'],
+      ]);
+      expect([stderr, code]).toEqual(['', 0]);
+      const written = await openCheckpointFile(output);
+      for (const key of ['proposal_scores.1', 'cls_score', 'bbox_pred_mean', 'mask_preds']) {
+        const found = await written.tensors.get(key)!.readFloat32();
+        expect(largestDifference(found, values.get(key)!), key).toBeLessThan(1e-5);
+      }
+      await written.close();
+    },
+  );
+});
