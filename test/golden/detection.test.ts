@@ -3,9 +3,10 @@
  * and all of it by the command `run`. The files are read where the shared folder is.
  */
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunResult } from '../../src/api/model.js';
 import { fileFromBytes, loadModel } from '../../src/index.js';
@@ -152,4 +153,88 @@ describe('run', () => {
       await written.close();
     },
   );
+});
+
+describe('predict and eval', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'spikeformer-detection-'));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it.skipIf(!present)(`find the same boxes, and predict their masks${suffix}`, async () => {
+    const side = 64;
+    const pixels = Uint8Array.from({ length: 3 * side * side }, (_, i) => (i * 7 + (i >> 5) * 13) % 256);
+    for (const part of ['images', 'labels']) await mkdir(join(folder, part, 'test'), { recursive: true });
+    const image = join(folder, 'images', 'test', 'a.png');
+    await sharp(pixels, { raw: { width: side, height: side, channels: 3 } })
+      .png()
+      .toFile(image);
+    const network = ['--checkpoint', pathOf('det.pth')!, '--image-size', String(side), '--threads', '1', '--json'];
+    const predicted = await spikeformer(['predict', image, ...network, '--threshold', '0.05', '--top', '5']);
+    const found: readonly Found[] = JSON.parse(predicted.stdout).images[0].detections;
+    expect(found).toHaveLength(5);
+    for (const { segmentation } of found) {
+      expect(segmentation.size).toEqual([side, side]);
+      expect(segmentation.counts.reduce((sum, run) => sum + run, 0)).toBe(side * side);
+    }
+    // The surest of each class is the truth: then each is found first.
+    const surest = found.filter(({ index }, i) => found.findIndex((other) => other.index === index) === i);
+    const lines = surest.map(({ index, bbox: [x, y, w, h] }) =>
+      [index, ...[x + w / 2, y + h / 2, w, h].map((value) => value / side)].join(' '),
+    );
+    await writeFile(join(folder, 'labels', 'test', 'a.txt'), lines.join('\n'));
+    await writeFile(join(folder, 'data.yaml'), `names: [${[0, 1, 2, 3, 4].map((k) => `kind${k}`).join(', ')}]\n`);
+    const evaluated = await spikeformer(['eval', '--data', folder, ...network]);
+    expect(evaluated.stderr).toBe('');
+    expect(JSON.parse(evaluated.stdout).detection.averagePrecision50).toBeCloseTo(1, 12);
+  });
+});
+
+interface Found {
+  readonly index: number;
+  readonly bbox: readonly [number, number, number, number];
+  readonly segmentation: { readonly size: readonly number[]; readonly counts: readonly number[] };
+}
+
+describe('energy --proof', () => {
+  it.skipIf(!present)(`names what multiplies in the heads of the authors’ checkpoint, and why${suffix}`, async () => {
+    const { code, stdout } = await spikeformer(['energy', '--checkpoint', pathOf('det.pth')!, '--proof', '--json']);
+    const { multiplies, spikeFed } = JSON.parse(stdout).proof;
+    const heads = multiplies.filter(({ name }: { readonly name: string }) => /^(neck|rpn_head|roi_head)\./.test(name));
+    const why = expect.stringContaining('has no neurons and hands on membranes');
+    expect(heads).toMatchObject([
+      { name: 'roi_head.bbox_head.fc_cls', why },
+      { name: 'roi_head.bbox_head.fc_reg', why },
+    ]);
+    expect(spikeFed).toContain('roi_head.mask_head.convs.3.1.0.conv');
+    expect(code).toBe(0);
+  });
+
+  it.skipIf(!present)(`is all that energy says of them${suffix}`, async () => {
+    const { code, stderr } = await spikeformer(['energy', '--checkpoint', pathOf('det.pth')!]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('only --proof knows them')]);
+  });
+});
+
+describe('regions of a run', () => {
+  it.skipIf(!present)(`are refused where they cannot be, and frames that come one by one too${suffix}`, async () => {
+    const model = await loadModel({ checkpoint: pathOf('det.pth')! }, { threads: 1 });
+    const input = { shape: [1, 3, 32, 32], data: new Float32Array(3072) };
+    const box = (...numbers: number[]) => ({ shape: [1, 5], data: Float32Array.from(numbers) });
+    const asked = [
+      [{ regions: box(1, 0, 0, 9, 9) }, 'region 0 has 1 at place 0'],
+      [{ maskRegions: box(0, 0, 0, 9, Number.NaN) }, 'maskRegions: region 0 has NaN at place 4'],
+      [{ regions: { shape: [1, 4], data: new Float32Array(4) } }, 'found the shape [1, 4], expected [N, 5]'],
+      [{ proposals: 0 }, 'proposals: found 0, expected a whole number'],
+    ] as const;
+    for (const [regions, message] of asked) await expect(model.run(input, { regions })).rejects.toThrow(message);
+    await expect(model.step(input)).rejects.toThrow('run the sequence at once');
+    // Nothing asked about is an answer too.
+    const none = { shape: [0, 5], data: new Float32Array(0) };
+    const { outputs } = await model.run(input, { regions: { regions: none } });
+    expect(outputs.get('cls_score')!.shape).toEqual([1, 0, 6]);
+    expect(outputs.get('mask_preds')!.shape).toEqual([0, 5, 28, 28]);
+    await model.dispose();
+  });
 });
