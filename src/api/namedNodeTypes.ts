@@ -24,6 +24,7 @@ export type { ValueTargets } from '../data/targets/values.js';
 export type * from '../engines/trainingKernels.js';
 export type { PthOptions } from '../interop/pthWriter.js';
 export type { BatchOptions, ImageBatch, ImageFolder } from '../loader/imageFolder.js';
+export type { SampleBatch } from '../loader/loader.js';
 export type { Shard } from '../loader/shard.js';
 export type { AccuracyCounts, ClassCounts } from '../metrics/accuracy.js';
 export type { PictureAugmentation } from '../modalities/eventPictures/settings.js';

@@ -4,6 +4,7 @@ export type { Convention } from '../data/events/format.js';
 export type { RecordedPictures } from '../data/events/recordedPictures.js';
 export type { ColumnName, ColumnOrder, TableOptions, TimeUnit } from '../data/events/tableColumns.js';
 export type { Placement } from '../data/geometry/placement.js';
+export type { RunLengthMask } from '../data/masks/runLength.js';
 export type { Region, Size } from '../data/resize.js';
 export type { BodyRecording, TrackedBody } from '../data/skeletons/bodyRecording.js';
 export type { SkeletonSample } from '../data/skeletons/preparations.js';
@@ -24,6 +25,7 @@ export type {
   GraphBuilder,
   GraphOutput,
   Initialiser,
+  LaterGraph,
   OutputMeaning,
   ParameterRole,
   Parameters,
@@ -57,7 +59,7 @@ export type {
   MetaSpikeformerSize,
   UnseenOptions,
 } from '../models/configurations.js';
-export type { Features, Head, StageMap } from '../models/head.js';
+export type { DetectionStrides, Features, Head, StageMap } from '../models/head.js';
 export type { NeuronName } from '../models/neurons.js';
 export type { DescribedNetwork, NetworkConfiguration } from '../models/registry.js';
 export type { AttentionSize, SpikeSum } from '../operators/traits.js';
@@ -74,7 +76,7 @@ export type {
   Segmentation,
   TaskAnswers,
 } from '../tasks/registry.js';
-export type { Original } from '../tasks/task.js';
+export type { Original, RegionOptions } from '../tasks/task.js';
 export type {
   ModelInput,
   ModelParts,
