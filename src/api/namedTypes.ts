@@ -60,6 +60,7 @@ export type {
   UnseenOptions,
 } from '../models/configurations.js';
 export type { DetectionStrides, Features, Head, StageMap } from '../models/head.js';
+export type { BetweenTensor } from '../models/later.js';
 export type { NeuronName } from '../models/neurons.js';
 export type { DescribedNetwork, NetworkConfiguration } from '../models/registry.js';
 export type { AttentionSize, SpikeSum } from '../operators/traits.js';
