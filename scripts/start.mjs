@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * `npm start`: from a fresh clone to labels for the photographs that come with it. Arguments go to `predict`:
- * `npm start -- --checkpoint FILE`. `npm start -- --task detect IMAGE` asks the model that ships for another task.
+ * `npm start -- --checkpoint FILE`. `npm start -- --task segment IMAGE` asks the model that ships for another task.
  */
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -16,7 +16,7 @@ function photographs() {
 }
 
 /** The model that ships for what is asked; none for classification, whose is the default. */
-const models = { classify: [], detect: ['--model', 'bccd'], segment: ['--model', 'camvid'] };
+const models = { classify: [], segment: ['--model', 'camvid'] };
 
 /**
  * Arguments for `predict`: `--task` names a shipped model, and with images of one's own the bundled ones are left out.
