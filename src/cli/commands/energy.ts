@@ -155,15 +155,9 @@ async function run(session: Session, options: Options): Promise<void> {
     if (options.rates !== undefined || options.proof) return await withoutImages(session, subject, options, constants);
     const { measured, data, noun, correct } = await measure(session.io, model, options, constants);
     const accuracy = correct === undefined ? {} : { accuracy: correct / measured.images };
-    const { paper } = measured;
     const source = { source: data, images: measured.images, ...(noun === 'image' ? {} : { noun }) };
-    await publish(
-      session.io,
-      subject,
-      energyDocument({ subject, constants, data: source, paper, measured, ...accuracy }),
-      options,
-      model,
-    );
+    const found = { subject, constants, data: source, paper: measured.paper, measured, ...accuracy };
+    await publish(session.io, subject, energyDocument(found), options, model);
   } finally {
     await model.dispose();
   }
