@@ -2,6 +2,7 @@
 import { logitsOutput } from '../../graph/outputs.js';
 import { AccuracyCounter, type AccuracyCounts, mergeAccuracy } from '../../metrics/accuracy.js';
 import type { AnsweringNetwork, Metric } from '../task.js';
+import { percent } from '../words.js';
 
 /** What answers are compared with. */
 export interface Labels {
@@ -29,8 +30,4 @@ export function accuracyMetric({ classes }: AnsweringNetwork): Metric<Labels, Ac
       described: (accuracy, images) => `${percent(accuracy)} of ${images} right`,
     },
   };
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(2)} %`;
 }

@@ -5,9 +5,10 @@ import type { RunLengthMask } from '../../data/masks/runLength.js';
 import type { Size } from '../../data/resize.js';
 import { withoutControls } from '../../errors.js';
 import type { Original, Outputs, Telling } from '../task.js';
+import { escaped, percent } from '../words.js';
 import { detectionsOf, mostDetections } from './decode.js';
 import type { Detection } from './found.js';
-import { cocoBox, percent } from './metric.js';
+import { cocoBox } from './metric.js';
 
 /** An object that was found. */
 export interface FoundObject {
@@ -119,8 +120,4 @@ function drawnMask({ height, runs }: RunLengthMask, index: number): string {
 /** Hues that follow each other at the golden angle differ for as many classes as there are. */
 function colourOf(index: number): string {
   return `hsl(${Math.round((index * 137.508) % 360)} 80% 45%)`;
-}
-
-function escaped(text: string): string {
-  return withoutControls(text).replace(/[&<"]/g, (character) => `&#${character.charCodeAt(0)};`);
 }

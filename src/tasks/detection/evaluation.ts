@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { UsageError } from '../../errors.js';
 import { type CocoCounts, type CocoFigures, scoreCoco } from '../../metrics/cocoMap.js';
 import type { Evaluating } from '../task.js';
-import { averagePrecisionMetric, mergeDetections, percent } from './metric.js';
+import { percent } from '../words.js';
+import { averagePrecisionMetric, mergeDetections } from './metric.js';
 import type { BoxBatch } from './objective.js';
 
 const share = z.number().min(0).max(1).nullable();

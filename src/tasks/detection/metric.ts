@@ -1,6 +1,7 @@
 /** How good a detector is: mean average precision at an overlap of one half, as COCO computes it. */
 import { CocoCounter, type CocoCounts, mergeCoco, scoreCoco } from '../../metrics/cocoMap.js';
 import type { AnsweringNetwork, Metric } from '../task.js';
+import { percent } from '../words.js';
 import { detectionsOf } from './decode.js';
 import { type BoxBatch, boxesOf } from './objective.js';
 
@@ -67,8 +68,4 @@ export function mergeDetections(parts: readonly CocoCounts[]): CocoCounts {
 export function cocoBox(sides: ArrayLike<number>): readonly [number, number, number, number] {
   const [left, top, right, bottom] = Array.from(sides) as [number, number, number, number];
   return [left, top, right - left, bottom - top];
-}
-
-export function percent(share: number): string {
-  return `${(100 * share).toFixed(2)} %`;
 }

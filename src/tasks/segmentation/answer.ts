@@ -3,7 +3,8 @@ import { filling, maskInImage } from '../../data/geometry/placement.js';
 import { withoutControls } from '../../errors.js';
 import { fullLogitsOutput } from '../../models/semanticPyramid.js';
 import type { Original, Telling } from '../task.js';
-import { likeliestPerPixel, percent } from './metric.js';
+import { escaped, percent } from '../words.js';
+import { likeliestPerPixel } from './metric.js';
 import { ignored } from './objective.js';
 
 /** A class that an image shows. */
@@ -118,8 +119,4 @@ function legend(segments: readonly Segment[], { width, height }: Original): stri
 function colourOf(index: number): string {
   const hue = Math.round((index * 137.508) % 360);
   return `hsl(${hue} 75% ${index % 2 === 0 ? 55 : 42}%)`;
-}
-
-function escaped(text: string): string {
-  return withoutControls(text).replace(/[&<"]/g, (character) => `&#${character.charCodeAt(0)};`);
 }

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { UsageError } from '../../errors.js';
 import { mergeSegmentation, type SegmentationCounts, scoreSegmentation } from '../../metrics/segmentation.js';
 import type { Evaluating } from '../task.js';
-import { meanIouMetric, percent } from './metric.js';
+import { percent } from '../words.js';
+import { meanIouMetric } from './metric.js';
 import type { MaskBatch } from './objective.js';
 
 const share = z.number().min(0).max(1).nullable();

@@ -7,6 +7,7 @@ import {
 } from '../../metrics/segmentation.js';
 import { fullLogitsOutput } from '../../models/semanticPyramid.js';
 import type { AnsweringNetwork, Metric, Outputs } from '../task.js';
+import { percent } from '../words.js';
 import { ignored, type MaskBatch } from './objective.js';
 
 export function meanIouMetric({ classes }: AnsweringNetwork): Metric<MaskBatch, SegmentationCounts> {
@@ -52,8 +53,4 @@ export function likeliestPerPixel(outputs: Outputs): Uint16Array {
     }
   }
   return likeliest;
-}
-
-export function percent(share: number): string {
-  return `${(100 * share).toFixed(2)} %`;
 }
