@@ -3,7 +3,7 @@
  * and all of it by the command `run`. The files are read where the shared folder is.
  */
 import { readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -187,7 +187,54 @@ describe('predict and eval', () => {
     await writeFile(join(folder, 'data.yaml'), `names: [${[0, 1, 2, 3, 4].map((k) => `kind${k}`).join(', ')}]\n`);
     const evaluated = await spikeformer(['eval', '--data', folder, ...network]);
     expect(evaluated.stderr).toBe('');
-    expect(JSON.parse(evaluated.stdout).detection.averagePrecision50).toBeCloseTo(1, 12);
+    const document = JSON.parse(evaluated.stdout);
+    expect(document.detection.averagePrecision50).toBeCloseTo(1, 12);
+    // Boxes alone have no masks to compare.
+    expect(document.masks).toBeUndefined();
+
+    // The same with masks, in COCO's file, and a second image where a crowd covers everything.
+    const coco = join(folder, 'coco');
+    await mkdir(join(coco, 'test'), { recursive: true });
+    for (const name of ['a.png', 'b.png']) await copyFile(image, join(coco, 'test', name));
+    const whole = {
+      bbox: [0, 0, side, side],
+      segmentation: { size: [side, side], counts: [0, side * side] },
+      iscrowd: 1,
+    };
+    const annotations = [
+      ...surest.map(({ index, bbox, segmentation }) => ({ image_id: 1, category_id: index, bbox, segmentation })),
+      ...[0, 1, 2, 3, 4].map((category_id) => ({ image_id: 2, category_id, ...whole })),
+    ];
+    const images = ['a.png', 'b.png'].map((file_name, i) => ({ id: i + 1, file_name, width: side, height: side }));
+    const categories = [0, 1, 2, 3, 4].map((id) => ({ id, name: `kind${id}` }));
+    await writeFile(join(coco, 'instances_test.json'), JSON.stringify({ images, annotations, categories }));
+    const evaluate = async (...more: string[]) => {
+      const { stdout, stderr } = await spikeformer(['eval', ...more, '--json']);
+      expect(stderr).toBe('');
+      const { timing: _, ...rest } = JSON.parse(stdout);
+      return rest;
+    };
+    const settings = ['--data', coco, ...network.slice(0, -1)];
+    const all = await evaluate(...settings);
+    // What is found in a crowd is neither right nor wrong: the first image's objects are found first, box and mask.
+    expect([all.detection.averagePrecision50, all.masks.detection.averagePrecision]).toEqual([
+      expect.closeTo(1, 12),
+      expect.closeTo(1, 12),
+    ]);
+    expect(all.masks.perClass.map(({ name }: { name: string }) => name)).toEqual(categories.map(({ name }) => name));
+    const parts = [];
+    for (const i of [0, 1, 2]) {
+      parts.push(join(folder, `part${i}.json`));
+      await writeFile(parts[i]!, (await spikeformer(['eval', ...settings, '--shard', `${i}/3`, '--json'])).stdout);
+    }
+    expect(await evaluate('--merge', ...parts)).toEqual(all);
+    const edited = JSON.parse(await readFile(parts[0]!, 'utf8'));
+    edited.masks.detection.averagePrecision = 0.5;
+    await writeFile(parts[0]!, JSON.stringify(edited));
+    const { stderr } = await spikeformer(['eval', '--merge', ...parts]);
+    expect(stderr).toContain('masks: the figures do not follow from matches');
+    const { stdout } = await spikeformer(['eval', ...settings]);
+    expect(stdout).toMatch(/\nmasks\nmAP@\.5 +100\.00 %/);
   });
 });
 

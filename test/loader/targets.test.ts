@@ -2,14 +2,16 @@
 import { describe, expect, it } from 'vitest';
 import { holdOut } from '../../src/data/datasets/dataset.js';
 import { type ImageDataset, imagesWith } from '../../src/data/datasets/images.js';
+import { pixelsOfMask, runsOfColumns } from '../../src/data/masks/runLength.js';
 import { plainPreprocessing } from '../../src/data/preprocess.js';
-import type { BoxTargets } from '../../src/data/targets/boxes.js';
+import { type BoxTargets, objectMasks } from '../../src/data/targets/boxes.js';
 import type { TargetStore } from '../../src/data/targets/registry.js';
 import { UsageError } from '../../src/errors.js';
 import { createLoader, type LoadedBatch, type LoaderOptions } from '../../src/loader/loader.js';
 import { workerEntry } from '../../src/loader/workerPool.js';
 import type { AugmentationInput } from '../../src/modalities/image/settings.js';
 import { modalityNamed } from '../../src/modalities/registry.js';
+import { objectsOf } from '../../src/tasks/detection/truths.js';
 
 const side = 48;
 // Black becomes 0 and white 1.
@@ -99,6 +101,63 @@ describe('boxes in a loader', () => {
   it.skipIf(workerEntry() === undefined)('are the same from worker threads (skipped without dist)', async () => {
     const alone = await epochOf(rectangles(40), { augmentation });
     expect(await epochOf(rectangles(40), { augmentation, workers: 2 })).toEqual(alone);
+  });
+
+  it('take their masks along, which lie over each other and may be crowds', async () => {
+    const plain = rectangles(20);
+    const { boxes, ends } = plain.targets;
+    const whole = { width: side, height: side };
+    const masks = Array.from({ length: 20 }, (_, i) => {
+      const [left, top, right, bottom] = boxes.subarray(4 * i, 4 * i + 4) as unknown as [
+        number,
+        number,
+        number,
+        number,
+      ];
+      return runsOfColumns(whole, (x, y) => x >= left && x < right && y >= top && y < bottom);
+    });
+    // Two objects in every image: the rectangle, and a crowd that is everywhere.
+    const twice = <T>(own: readonly T[], other: T) => own.flatMap((each) => [each, other]);
+    const everywhere = runsOfColumns(whole, () => true);
+    const targets: BoxTargets = {
+      ...plain.targets,
+      ends: ends.map((end) => 2 * end),
+      boxes: Float32Array.from(
+        Array.from(ends, (_, i) => [...boxes.subarray(4 * i, 4 * i + 4), 0, 0, side, side]).flat(),
+      ),
+      labels: Int32Array.from(twice([...plain.targets.labels], 0)),
+      crowds: Uint8Array.from(
+        twice(
+          masks.map(() => 0),
+          1,
+        ),
+      ),
+      masks: objectMasks(masks.map((mask) => ({ ...whole, masks: [mask, everywhere] })))!,
+      leastVisible: 0,
+    };
+    const dataset = imagesWith({ name: 'rectangles', store: plain.store, targets });
+    let seen = 0;
+    for (const { input, ...batch } of await epochOf(dataset, { augmentation })) {
+      expect([...batch.maskSize!]).toEqual([32, 32]);
+      for (let image = 0; image < 8 && image < batch.ends.length; image++) {
+        const own = objectsOf(batch, image);
+        const single = own.find(({ crowd }) => !crowd);
+        if (single === undefined) continue;
+        const pixels = pixelsOfMask(single.mask!);
+        // Where the mask is, the image is white, and black elsewhere; pixels at the border are between.
+        const sure = (wanted: number) =>
+          Array.from({ length: 1024 }, (_, p) => p).filter((p) => input[3072 * image + p] === wanted);
+        expect(sure(1).every((p) => pixels[p] === 1)).toBe(true);
+        expect(sure(0).every((p) => pixels[p] === 0)).toBe(true);
+        expect(pixelsOfMask(own.find(({ crowd }) => crowd)!.mask!).some((pixel) => pixel === 1)).toBe(true);
+        seen++;
+      }
+    }
+    expect(seen).toBeGreaterThan(10);
+    const wrong = (more: Partial<BoxTargets>) => () =>
+      imagesWith({ name: 'boxes.json', store: plain.store, targets: { ...targets, ...more } });
+    expect(wrong({ crowds: new Uint8Array(3) })).toThrow('boxes.json: has 3 masks or marks of crowds for 40 boxes');
+    expect(wrong({ masks: { ...targets.masks!, runs: new Uint32Array(1) } })).toThrow(/masks of 20 samples and 1 runs/);
   });
 
   it('cannot be mixed, and are refused where they are impossible', async () => {

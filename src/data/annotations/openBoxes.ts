@@ -7,8 +7,8 @@ import { type ImageDataset, imagesWith } from '../datasets/images.js';
 import { noSuchSplit, type Split } from '../datasets/layout.js';
 import { DataError } from '../errors.js';
 import { locate, systemPath } from '../fileNames.js';
-import type { BoxTargets } from '../targets/boxes.js';
-import type { Annotations, ReadingOptions } from './annotations.js';
+import { type BoxTargets, objectMasks } from '../targets/boxes.js';
+import { type Annotations, maskOfObject, type ReadingOptions } from './annotations.js';
 import { readCoco, readVoc, readYolo } from './readAnnotations.js';
 
 export interface OpenBoxesOptions {
@@ -54,21 +54,28 @@ export async function openBoxes(
   };
 }
 
-/** Crowds stand for no single object: nothing is learned from them. */
 function targetsOf({ classes, images }: Annotations): BoxTargets {
-  const objects = images.map((image) => image.objects.filter(({ crowd }) => !crowd));
+  const objects = images.flatMap((image) => image.objects);
+  const masks = objectMasks(
+    images.map(({ width, height, objects: own }) => ({
+      ...{ width, height },
+      masks: own.map((object) => maskOfObject(object, { width, height })),
+    })),
+  );
   let end = 0;
   return {
     kind: 'boxes',
     classes,
-    ends: Int32Array.from(objects, ({ length }) => {
+    ends: Int32Array.from(images, ({ objects: { length } }) => {
       end += length;
       return end;
     }),
-    boxes: Float32Array.from(objects.flat().flatMap(({ box: [x, y, width, height] }) => [x, y, x + width, y + height])),
-    labels: Int32Array.from(objects.flat(), ({ class: label }) => label),
+    boxes: Float32Array.from(objects.flatMap(({ box: [x, y, width, height] }) => [x, y, x + width, y + height])),
+    labels: Int32Array.from(objects, ({ class: label }) => label),
     // A sliver of an object at the border cannot be told from what it is not.
     leastVisible: 0.3,
+    ...(objects.some(({ crowd }) => crowd) ? { crowds: Uint8Array.from(objects, ({ crowd }) => (crowd ? 1 : 0)) } : {}),
+    ...(masks === undefined ? {} : { masks }),
   };
 }
 

@@ -3,7 +3,7 @@
  * beyond its border, as mmdetection's `_do_paste_mask` (PyTorch's `grid_sample`, `align_corners=False`, zeros outside).
  */
 import { DataError } from '../errors.js';
-import { checkMaskSize, maskFromPixels, type RunLengthMask } from '../masks/runLength.js';
+import { checkMaskSize, type RunLengthMask } from '../masks/runLength.js';
 import type { Size } from '../resize.js';
 import type { Box } from './boxes.js';
 
@@ -20,29 +20,41 @@ export interface RegionMask extends Size {
  * @throws DataError when the mask has another size than it says, or the image is larger than masks may be.
  */
 export function pasteMask(mask: RegionMask, image: Size): Float32Array {
-  checkMaskSize(image);
-  if (mask.probabilities.length !== mask.width * mask.height) {
-    throw new DataError(
-      `a region's mask has ${mask.probabilities.length} numbers; expected ${mask.width} x ${mask.height}`,
-    );
-  }
+  const { columns, rows } = placesIn(mask, image);
   const pasted = new Float32Array(image.width * image.height);
-  const { left, top, right, bottom } = mask.box;
-  if (!(right > left && bottom > top)) return pasted;
-  const columns = placesOf(left, right, mask.width, image.width);
-  const rows = placesOf(top, bottom, mask.height, image.height);
   for (const row of rows)
     for (const column of columns) pasted[row.pixel * image.width + column.pixel] = between(mask, row, column);
   return pasted;
 }
 
-/** The pixels that are of the object, as runs: those of a probability of at least `threshold`. Throws as {@link pasteMask}. */
+/** The pixels that are of the object, as runs: those of a probability of at least `threshold`, which is above 0. Throws as {@link pasteMask}. */
 export function pastedRuns(mask: RegionMask, image: Size, threshold = 0.5): RunLengthMask {
-  const pasted = pasteMask(mask, image);
-  return maskFromPixels(
-    Uint8Array.from(pasted, (probability) => (probability >= threshold ? 1 : 0)),
-    image,
-  );
+  const { columns, rows } = placesIn(mask, image);
+  // Only the box is looked at: an image has a hundred of them, and most are small.
+  const runs: number[] = [];
+  let end = 0;
+  for (const column of columns) {
+    for (const row of rows) {
+      if (!(Math.fround(between(mask, row, column)) >= threshold)) continue;
+      const place = column.pixel * image.height + row.pixel;
+      if (place === end && runs.length > 0) runs[runs.length - 1]!++;
+      else runs.push(place - end, 1);
+      end = place + 1;
+    }
+  }
+  const rest = image.width * image.height - end;
+  if (rest > 0 || runs.length === 0) runs.push(rest);
+  return { width: image.width, height: image.height, runs: Uint32Array.from(runs) };
+}
+
+/** Where the mask is in the image; nowhere when the box has no area. */
+function placesIn({ width, height, probabilities, box }: RegionMask, image: Size) {
+  checkMaskSize(image);
+  if (probabilities.length !== width * height)
+    throw new DataError(`a region's mask has ${probabilities.length} numbers; expected ${width} x ${height}`);
+  const { left, top, right, bottom } = box;
+  if (!(right > left && bottom > top)) return { columns: [], rows: [] };
+  return { columns: placesOf(left, right, width, image.width), rows: placesOf(top, bottom, height, image.height) };
 }
 
 /** A pixel of the image along one axis, and where its centre is in the mask: between `first` and the next, `share` of the way. */

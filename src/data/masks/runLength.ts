@@ -108,17 +108,24 @@ export function maskFromPixels(pixels: ArrayLike<number>, { width, height }: Siz
   checkMaskSize({ width, height });
   if (pixels.length !== width * height)
     throw new DataError(`${pixels.length} pixels for a mask of ${width} x ${height}; pass one number for each`);
-  const runs: number[] = [0];
-  let isObject = false;
+  return runsOfColumns({ width, height }, (x, y) => pixels[y * width + x] !== 0);
+}
+
+/** @param isObject Asked for each pixel, column by column from the left and each from the top. */
+export function runsOfColumns({ width, height }: Size, isObject: (x: number, y: number) => boolean): RunLengthMask {
+  const runs: number[] = [];
+  let [inObject, length] = [false, 0];
   for (let x = 0; x < width; x++) {
     for (let y = 0; y < height; y++) {
-      if ((pixels[y * width + x] !== 0) !== isObject) {
-        isObject = !isObject;
-        runs.push(0);
+      if (isObject(x, y) !== inObject) {
+        inObject = !inObject;
+        runs.push(length);
+        length = 0;
       }
-      runs[runs.length - 1]!++;
+      length++;
     }
   }
+  runs.push(length);
   return { width, height, runs: Uint32Array.from(runs) };
 }
 

@@ -24,7 +24,7 @@ export interface TargetKind<Store extends TargetStoreBase, Target, Batch extends
   check(store: Store, source: string): void;
   read(store: Store, position: number): Target;
   /** Bytes that tell a target from others, where there are shorter ones than the target itself in JSON. */
-  readonly identity?: (store: Store, position: number) => Uint8Array;
+  readonly identity?: (store: Store, position: number) => Uint8Array | string;
   /** The target of a sample that was moved so; `geometry` is undefined for samples that are no pictures. */
   transform(target: Target, geometry: Transform | undefined): Target;
   collate(store: Store, targets: readonly Target[]): Batch;

@@ -8,7 +8,7 @@ import type { Original, Outputs, Telling } from '../task.js';
 import { escaped, percent } from '../words.js';
 import { detectionsOf, mostDetections } from './decode.js';
 import type { Detection } from './found.js';
-import { cocoBox } from './metric.js';
+import { cocoBox } from './truths.js';
 
 /** An object that was found. */
 export interface FoundObject {

@@ -4,23 +4,24 @@
  */
 import type { Comparing } from '../task.js';
 import type { FoundObject } from './answer.js';
-import { cocoBox } from './metric.js';
-import { type BoxBatch, boxesOf } from './objective.js';
+import { type BoxBatch, cocoBox, objectsOf } from './truths.js';
 
 const leastOverlap = 0.5;
 
 export const detectionComparing: Comparing<BoxBatch, readonly FoundObject[]> = {
   called: 'F-score at .5',
   truths: (batch, _frame, names) =>
-    Array.from(batch.ends, (_, image) => {
-      const { boxes, labels } = boxesOf(batch, image);
-      return Array.from(labels, (index, i) => ({
-        label: names[index] ?? `class ${index}`,
-        index,
-        score: 1,
-        box: cocoBox(boxes.subarray(4 * i, 4 * i + 4)),
-      }));
-    }),
+    Array.from(batch.ends, (_, image) =>
+      objectsOf(batch, image)
+        .filter(({ crowd }) => !crowd)
+        .map(({ label: index, sides, mask }) => ({
+          label: names[index] ?? `class ${index}`,
+          index,
+          score: 1,
+          box: cocoBox(sides),
+          ...(mask === undefined ? {} : { mask }),
+        })),
+    ),
   agreement: (found, there) => {
     if (found.length + there.length === 0) return 1;
     const free = new Set(there);

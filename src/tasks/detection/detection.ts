@@ -9,8 +9,9 @@ import { detectionComparing } from './comparing.js';
 import { type DetectionFields, detectionEvaluation } from './evaluation.js';
 import { followRegions } from './follow.js';
 import { averagePrecisionMetric } from './metric.js';
-import { type BoxBatch, pointObjective } from './objective.js';
+import { pointObjective } from './objective.js';
 import { detectionSettings } from './settings.js';
+import type { BoxBatch } from './truths.js';
 
 /** Of a Mask R-CNN. */
 const untrained = 'makes a detector with regions, which is run here but not trained; leave it out';

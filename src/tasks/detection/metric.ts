@@ -1,38 +1,17 @@
 /** How good a detector is: mean average precision at an overlap of one half, as COCO computes it. */
+import { pastedRuns } from '../../data/geometry/pasteMasks.js';
 import { CocoCounter, type CocoCounts, mergeCoco, scoreCoco } from '../../metrics/cocoMap.js';
-import type { AnsweringNetwork, Metric } from '../task.js';
+import type { CocoDetection } from '../../metrics/cocoMatching.js';
+import type { AnsweringNetwork, Counter, Metric } from '../task.js';
 import { percent } from '../words.js';
 import { detectionsOf } from './decode.js';
-import { type BoxBatch, boxesOf } from './objective.js';
+import type { Detection } from './found.js';
+import { type BoxBatch, cocoBox, truthsOf } from './truths.js';
 
 export function averagePrecisionMetric({ classes }: AnsweringNetwork): Metric<BoxBatch, CocoCounts> {
   return {
     name: 'map50',
-    counter: () => {
-      const counter = new CocoCounter(classes, 'boxes');
-      let seen = 0;
-      return {
-        add: (outputs, batch) => {
-          for (const [image, detections] of detectionsOf(outputs).entries()) {
-            const { boxes, labels } = boxesOf(batch, image);
-            const truths = Array.from(labels, (label, i) => ({
-              class: label,
-              box: cocoBox(boxes.subarray(4 * i, 4 * i + 4)),
-            }));
-            counter.add(
-              seen++,
-              truths,
-              detections.map(({ class: label, score, left, top, right, bottom }) => ({
-                class: label,
-                score,
-                box: cocoBox([left, top, right, bottom]),
-              })),
-            );
-          }
-        },
-        counts: () => counter.counts(),
-      };
-    },
+    counter: () => boxCounter(classes),
     merge: mergeDetections,
     figure: (counts) => scoreCoco(counts).averagePrecision50,
     better: (a, b) => a > b,
@@ -49,6 +28,41 @@ export function averagePrecisionMetric({ classes }: AnsweringNetwork): Metric<Bo
   };
 }
 
+/** Counts how boxes that were found meet boxes that are there. */
+export function boxCounter(classes: number): Counter<BoxBatch, CocoCounts> {
+  return counterOf(new CocoCounter(classes, 'boxes'), (detection) => {
+    const { left, top, right, bottom } = detection;
+    return { box: cocoBox([left, top, right, bottom]) };
+  });
+}
+
+/** The same of masks, put into the network's input. Detections and objects have to have some. */
+export function maskCounter(classes: number): Counter<BoxBatch, CocoCounts> {
+  return counterOf(new CocoCounter(classes, 'masks'), ({ mask, ...box }, size) => ({
+    mask: pastedRuns({ ...mask!, box }, size),
+  }));
+}
+
+type Shown = (detection: Detection, size: { width: number; height: number }) => Partial<CocoDetection>;
+
+/** @param shown What of a detection is compared. */
+function counterOf(counter: CocoCounter, shown: Shown): Counter<BoxBatch, CocoCounts> {
+  let seen = 0;
+  return {
+    add: (outputs, batch) => {
+      const [height = 0, width = 0] = outputs.get('image_size')?.data ?? [];
+      for (const [image, detections] of detectionsOf(outputs).entries()) {
+        const found = detections.map((detection) => {
+          const { class: label, score } = detection;
+          return { class: label, score, ...shown(detection, { width, height }) };
+        });
+        counter.add(seen++, truthsOf(batch, image), found);
+      }
+    },
+    counts: () => counter.counts(),
+  };
+}
+
 /** Images of the parts are numbered on: each part counts its own from 0. */
 export function mergeDetections(parts: readonly CocoCounts[]): CocoCounts {
   let first = 0;
@@ -62,10 +76,4 @@ export function mergeDetections(parts: readonly CocoCounts[]): CocoCounts {
     };
   });
   return mergeCoco(numbered);
-}
-
-/** Left, top, right, bottom as COCO has them: left, top, width and height. */
-export function cocoBox(sides: ArrayLike<number>): readonly [number, number, number, number] {
-  const [left, top, right, bottom] = Array.from(sides) as [number, number, number, number];
-  return [left, top, right - left, bottom - top];
 }

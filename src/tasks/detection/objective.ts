@@ -4,25 +4,10 @@ import { UsageError } from '../../errors.js';
 import { pruned } from '../../graph/outputs.js';
 import { boxNumbers, strideOf } from '../../models/pointHead.js';
 import type { AnsweringNetwork, Objective } from '../task.js';
-import { assignBoxes, type LabelledBoxes, type Level } from './assignment.js';
+import { assignBoxes, type Level } from './assignment.js';
 import { boxLoss, centrality, crossEntropyOf, focalLoss } from './losses.js';
 import type { DetectionSettings } from './settings.js';
-
-/** What answers are compared with: the boxes of all images one after the other. */
-export interface BoxBatch {
-  /** `[K, 4]`: left, top, right, bottom in pixels of the input. */
-  readonly boxes: Float32Array;
-  /** `[K]` */
-  readonly labels: Int32Array;
-  /** `[B]`: how many boxes images 0 to i have together. */
-  readonly ends: Int32Array;
-}
-
-/** The boxes of one image of a batch. */
-export function boxesOf({ boxes, labels, ends }: BoxBatch, image: number): LabelledBoxes {
-  const [from, to] = [image === 0 ? 0 : ends[image - 1]!, ends[image]!];
-  return { boxes: boxes.subarray(4 * from, 4 * to), labels: labels.subarray(from, to) };
-}
+import { type BoxBatch, boxesOf } from './truths.js';
 
 /** @throws UsageError for a detector with regions: its losses are not here. */
 export function pointObjective(

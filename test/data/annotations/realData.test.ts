@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Annotations, leftOutNote, maskOfObject } from '../../../src/data/annotations/annotations.js';
+import { openBoxes } from '../../../src/data/annotations/openBoxes.js';
 import { readCoco, readVoc } from '../../../src/data/annotations/readAnnotations.js';
 import { maskArea, maskBox } from '../../../src/data/masks/runLength.js';
+import { objectMasks } from '../../../src/data/targets/boxes.js';
 import { CocoCounter, scoreCoco } from '../../../src/metrics/cocoMap.js';
 import { sharedPath } from '../../shared.js';
 
@@ -71,5 +73,12 @@ describe.skipIf(!isThere)(`small COCO${isThere ? '' : ' (skipped: the shared dat
       );
     }
     expect(scoreCoco(counter.counts()).averagePrecision).toBeCloseTo(1, 12);
+  });
+
+  it('gives a detector masks and crowds with its boxes', async () => {
+    const { targets } = await openBoxes(join(folder, 'coco-mini'), { split: 'test' });
+    expect([targets.labels.length, targets.crowds!.reduce((sum, crowd) => sum + crowd, 0)]).toEqual([372, 4]);
+    expect(targets.masks!.ends).toHaveLength(372);
+    expect(objectMasks([{ width: 4, height: 4, masks: [undefined] }])).toBeUndefined();
   });
 });
