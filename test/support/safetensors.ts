@@ -20,6 +20,7 @@ interface HeaderEntry {
 const readers: Readonly<Record<string, (bytes: ArrayBuffer) => Float64Array>> = {
   F32: (bytes) => Float64Array.from(new Float32Array(bytes)),
   F64: (bytes) => new Float64Array(bytes),
+  I8: (bytes) => Float64Array.from(new Int8Array(bytes)),
   U8: (bytes) => Float64Array.from(new Uint8Array(bytes)),
   I16: (bytes) => Float64Array.from(new Int16Array(bytes)),
   I32: (bytes) => Float64Array.from(new Int32Array(bytes)),
