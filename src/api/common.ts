@@ -74,8 +74,11 @@ export { type EventDecision, EventDecisions, type EventDecisionsOptions } from '
 export { onnxParts } from './exportModel.js';
 export {
   type AnswerOptions,
+  type AskOptions,
   type FieldTensor,
   type ImageSource,
+  type ImageView,
+  type ImageWindows,
   Model,
   type NeuronInput,
   type PackedSpikes,
@@ -85,6 +88,7 @@ export {
   type RunResult,
   type SpikeRecord,
   type StepResult,
+  type ViewedImage,
 } from './model.js';
 export type * from './namedTypes.js';
 export type { CheckpointSource, LoadOptions, ModelSource } from './openModel.js';

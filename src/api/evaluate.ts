@@ -63,11 +63,30 @@ export async function runAll<Batch extends { readonly input: Float32Array }>(
   judge: (answer: RunResult, batch: Batch) => void,
   options: Pick<EvaluateOptions, 'signal' | 'onProgress'> = {},
 ): Promise<EvaluatedPart> {
+  const shape = { ...model.input, channels: model.configuration.inputChannels };
+  const length = sampleLength(shape);
+  const ask = async (drawn: Batch) => {
+    const { input } = drawn;
+    const batch = input.length / length;
+    judge(await model.run({ shape: batchShape(shape, batch), data: input }), drawn);
+    return batch;
+  };
+  return askAll(batches, ask, options);
+}
+
+/**
+ * As `runAll`, whoever is asked.
+ *
+ * @param ask Says how many samples there were.
+ */
+export async function askAll<Batch>(
+  batches: AsyncIterable<Batch>,
+  ask: (batch: Batch) => Promise<number>,
+  options: Pick<EvaluateOptions, 'signal' | 'onProgress'> = {},
+): Promise<EvaluatedPart> {
   const start = performance.now();
   let images = 0;
   let complete = true;
-  const shape = { ...model.input, channels: model.configuration.inputChannels };
-  const length = sampleLength(shape);
   const drawn = batches[Symbol.asyncIterator]();
   for (;;) {
     const next = await unlessAborted(drawn.next(), options.signal);
@@ -80,10 +99,7 @@ export async function runAll<Batch extends { readonly input: Float32Array }>(
       drawn.return?.().catch(() => undefined);
       break;
     }
-    const { input } = next.value;
-    const batch = input.length / length;
-    judge(await model.run({ shape: batchShape(shape, batch), data: input }), next.value);
-    images += batch;
+    images += await ask(next.value);
     options.onProgress?.(images);
   }
   return { images, complete, milliseconds: performance.now() - start };

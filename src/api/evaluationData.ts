@@ -13,12 +13,13 @@ import { recogniseFolder } from '../data/datasets/recognise.js';
 import { locate, systemPath } from '../data/fileNames.js';
 import { findImageFolder } from '../data/imageFolder.js';
 import { isImageName } from '../data/names.js';
-import type { TargetStore } from '../data/targets/registry.js';
+import { readAhead } from '../data/readAhead.js';
+import { type TargetStore, targetKindOf } from '../data/targets/registry.js';
 import { UsageError } from '../errors.js';
 import { batchesInOrder } from '../loader/batchesInOrder.js';
 import { imagesOfFolder } from '../loader/imageFolder.js';
 import type { SampleBatch } from '../loader/loader.js';
-import type { Shard } from '../loader/shard.js';
+import { type Shard, samplesOfShard } from '../loader/shard.js';
 import type { AnyPreprocessing } from '../modalities/inputs.js';
 import { defaultModality } from '../modalities/names.js';
 import { modalityNamed } from '../modalities/registry.js';
@@ -93,6 +94,28 @@ export interface TaskEvaluationData extends Pick<EvaluationData, 'size' | 'finge
   readonly noun: string;
   /** Beside the samples a batch has the targets that the task compares answers with. */
   batches(options: EvaluationDataOptions): AsyncIterable<SampleBatch>;
+  /** Samples as they are stored, one after the other, for whoever is shown all of each; absent where targets belong to samples and not to places in them. */
+  wholes?(shard?: Shard): AsyncIterable<WholeSample>;
+}
+
+/** A sample with its target as a batch of one has it, nothing cropped or resized. */
+export interface WholeSample {
+  readonly sample: unknown;
+  /** Which sample of the shard it is, `[1]`. */
+  readonly indices: Int32Array;
+}
+
+/** Two at a time are in memory. */
+async function* wholesOf(dataset: AnyDataset, shard?: Shard): AsyncGenerator<WholeSample, void, undefined> {
+  const { targets, size } = dataset;
+  const all = Array.from({ length: size }, (_, i) => i);
+  const kind = targetKindOf(targets);
+  const numbers = (shard ? samplesOfShard(all, shard) : all).map((number, i) => ({ number, i }));
+  const read = async ({ number, i }: (typeof numbers)[number]) => {
+    const target = kind.collate(targets, [dataset.target(number)]);
+    return { sample: await dataset.sample(number), indices: Int32Array.of(i), ...target };
+  };
+  yield* readAhead(numbers, read, { concurrency: 1, lookAhead: 1 });
 }
 
 /**
@@ -116,7 +139,8 @@ export async function openTaskEvaluationData(
   const fingerprint = await contentFingerprint(dataset);
   const { sampleName } = dataset;
   const names = task.targets.names(dataset.targets);
-  return { names, noun, size, fingerprint, notes, sampleName, batches: batchesOf(dataset) };
+  const wholes = (shard?: Shard) => wholesOf(dataset, shard);
+  return { names, noun, size, fingerprint, notes, sampleName, batches: batchesOf(dataset), wholes };
 }
 
 function drawnFrom(dataset: LabelledImages, fingerprint: string, notes: readonly string[]): EvaluationData {

@@ -3,6 +3,7 @@
  * Platform-neutral; reading files is `loadModel`'s.
  */
 
+import type { RgbImage } from '../data/image.js';
 import type { PreprocessSettings } from '../data/preprocess.js';
 import type { Size } from '../data/resize.js';
 import { Countings } from '../energy/countings.js';
@@ -31,6 +32,9 @@ import type { Original } from '../tasks/task.js';
 import { checkRunOptions, checkTop, readingOf } from './checks.js';
 import type {
   AnswerOptions,
+  AskOptions,
+  ImageSource,
+  ImageView,
   ModelInput,
   ModelParts,
   Prediction,
@@ -40,8 +44,10 @@ import type {
   SampleReaders,
   SampleSource,
   StepResult,
+  ViewedImage,
 } from './modelTypes.js';
 import { checkSamples, ownBytes, takeSamples } from './samples.js';
+import { checkView, viewImage } from './views.js';
 
 export type * from '../inference/types.js';
 export type * from './modelTypes.js';
@@ -240,18 +246,51 @@ export class Model {
    * What the model's task says about an image, or about a recording where the model takes these: of a classifier its classes, of a segmentation a mask, of a detector boxes, in the
    * image's own pixels.
    *
-   * @throws UsageError, ImageError or DataError as `classify`.
+   * @throws UsageError, ImageError or DataError as `classify`, and for a view as `view`.
    */
-  async answer(sample: SampleSource, options: AnswerOptions = {}): Promise<Answer> {
-    const reading = readingOf('answer', this.labels, options);
-    checkSamples([sample], this.#kind);
-    const isRead = typeof sample === 'object' && this.#kind.isSample(sample);
-    const isBytes = sample instanceof Uint8Array || sample instanceof ArrayBuffer;
-    // The caller's bytes may change while they are decoded.
-    const read = isRead ? sample : await this.#read(isBytes ? ownBytes(sample) : sample);
-    const original = this.original(read as Size);
-    const { outputs } = await this.run(await this.inputOf([read as SampleSource]));
+  async answer(sample: SampleSource, options: AskOptions = {}): Promise<Answer> {
+    checkOptionNames<AskOptions>('answer', options, { top: true, threshold: true, view: true });
+    const { view, ...read } = options;
+    const reading = readingOf('answer', this.labels, read);
+    if (view !== undefined) {
+      const { outputs, original } = await this.view(sample as ImageSource, view);
+      return answersOf(this.task, outputs, [original], reading)[0]!;
+    }
+    const taken = this.#taken(sample);
+    const known = taken instanceof Promise ? await taken : taken;
+    const original = this.original(known as Size);
+    const { outputs } = await this.run(await this.inputOf([known as SampleSource]));
     return answersOf(this.task, outputs, [original], reading)[0]!;
+  }
+
+  /**
+   * All of an image, also what the preprocessing would cut off: seen at once at its own size, or in windows. Only of a network that answers for every pixel (segmentation). The
+   * outputs are in the image's own pixels, and are for `answers`. Of `whole` what was compiled for other inputs is given up, so that memory holds one size at a time.
+   *
+   * @throws UsageError for a network of another task, windows that cannot be, and an image that is too large; ImageError or DataError when it cannot be read.
+   */
+  async view(image: ImageSource, view: ImageView, options: RunOptions = {}): Promise<ViewedImage> {
+    checkRunOptions('view', options);
+    const { pixelScores: scores } = taskNamed(this.task);
+    if (!scores)
+      throw new UsageError(
+        `view: images of a network for ${this.task} are seen as its preprocessing shows them; leave view out`,
+      );
+    const { preprocessing, configuration } = this;
+    checkView(view, preprocessing.crop);
+    const { counts: _nobodyLooksOn, ...record } = structuredClone(options.record ?? {});
+    const run = (input: FieldTensor) =>
+      view === 'whole' ? this.#inference.runAlone(input, record) : this.#inference.run(input, record);
+    const taken = this.#taken(image);
+    const known = taken instanceof Promise ? await taken : taken;
+    return viewImage(known as RgbImage, view, { preprocessing, classes: configuration.classes, scores, run });
+  }
+
+  /** A sample in memory is given back at once: the caller may change it later. Bytes are copied before anything is waited for. */
+  #taken(sample: SampleSource): unknown {
+    checkSamples([sample], this.#kind);
+    if (typeof sample === 'object' && this.#kind.isSample(sample)) return sample;
+    return this.#read(sample instanceof Uint8Array || sample instanceof ArrayBuffer ? ownBytes(sample) : sample);
   }
 
   /**

@@ -13,7 +13,7 @@ import type { AnyPreprocessing } from '../modalities/inputs.js';
 import type { ModalityName } from '../modalities/names.js';
 import type { NetworkConfiguration } from '../models/architecture.js';
 import type { PrepareOptions } from '../runtime/prepare.js';
-import type { RegionOptions } from '../tasks/task.js';
+import type { Original, RegionOptions } from '../tasks/task.js';
 
 /** Where a model's weights come from; printed wherever its answers are. */
 export interface Provenance {
@@ -116,6 +116,44 @@ export interface AnswerOptions {
   readonly top?: number;
   /** Answers of less probability are left out; by default the task's own threshold. */
   readonly threshold?: number;
+}
+
+/** Windows over an image, in pixels. */
+export interface ImageWindows {
+  /** Height and width, 8 to 2048 each; by default those of the model's input. */
+  readonly size?: readonly [height: number, width: number];
+  /** From one window to the next, downwards and to the right: at least 1, at most the window's side; by default two thirds of it. */
+  readonly stride?: readonly [down: number, right: number];
+}
+
+/**
+ * How all of an image is seen, where it would be cropped or fitted otherwise: `whole`, at once and at its own size, or in windows of one size, whose scores are averaged where they
+ * overlap. Where the preprocessing resizes the shorter side, the image has that size.
+ */
+export type ImageView = 'whole' | ImageWindows;
+
+/** What a network said of all of an image. */
+export interface ViewedImage {
+  /** In the image's own pixels, for `answers`. */
+  readonly outputs: Outputs;
+  /** The image's size, for `answers`. */
+  readonly original: Original;
+  /** What the network was shown, or the first of it: `[1, C, H, W]`. */
+  readonly input: FieldTensor;
+  /** What was asked to be recorded of the first run. */
+  readonly recorded: Recorded;
+  /** How often the network ran. */
+  readonly runs: number;
+  /** Wall-clock time of the network itself, all runs together. */
+  readonly milliseconds: number;
+  /** What the first run took beside that: nearly nothing for a size that is known, else compiling. */
+  readonly compileMilliseconds: number;
+}
+
+/** How one sample is looked at, and how its answers are read. */
+export interface AskOptions extends AnswerOptions {
+  /** Of a segmentation: all of the image instead of what the preprocessing shows. */
+  readonly view?: ImageView;
 }
 
 export interface Prediction {

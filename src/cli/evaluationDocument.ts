@@ -36,6 +36,8 @@ const schema = z.looseObject({
   data: z.looseObject({ directory: z.string(), images: count, noun: z.string().max(100).optional(), fingerprint }),
   /** Null for all of the data. */
   shard: z.strictObject({ index: count, count: z.int().min(1) }).nullable(),
+  /** How all of each image was seen, such as `whole`; absent where the preprocessing says what is seen. */
+  view: z.string().max(100).optional(),
   /** True when the evaluation was interrupted: `images` says how many were done. */
   partial: z.boolean(),
   images: count,
@@ -64,6 +66,7 @@ export interface EvaluationParts {
   /** Of the data's answers. */
   readonly names: readonly string[];
   readonly shard: EvaluationDocument['shard'];
+  readonly view?: string | undefined;
   readonly partial: boolean;
   readonly images: number;
   readonly damaged?: number | undefined;
@@ -72,7 +75,7 @@ export interface EvaluationParts {
 
 /** @param fields What the task has counted. */
 export function evaluationDocument(parts: EvaluationParts, fields: object): EvaluationDocument {
-  const { task, model, data, names, shard, partial, images, damaged, timing } = parts;
+  const { task, model, data, names, shard, view, partial, images, damaged, timing } = parts;
   const { directory, fingerprint } = data;
   return {
     command: 'eval',
@@ -86,6 +89,7 @@ export function evaluationDocument(parts: EvaluationParts, fields: object): Eval
       fingerprint,
     },
     shard,
+    ...(view === undefined ? {} : { view }),
     partial,
     images,
     ...(damaged === undefined ? {} : { damaged }),
@@ -175,10 +179,10 @@ export async function mergeEvaluations(files: readonly string[]): Promise<Evalua
   for (const part of parts) expectSame(first, part);
   expectEachOnce(parts);
   const inOrder = parts.map(({ document }) => document).sort((a, b) => a.shard!.index - b.shard!.index);
-  const { model, data } = inOrder[0]!;
+  const { model, data, view } = inOrder[0]!;
   const task = taskOf(first.document);
   const whole = {
-    ...{ task, model, data, names: namesIn(first.document), shard: null, partial: false },
+    ...{ task, model, data, names: namesIn(first.document), shard: null, view, partial: false },
     images: inOrder.reduce((sum, { images }) => sum + images, 0),
     ...damagedOf(inOrder),
     timing: { seconds: inOrder.reduce((sum, { timing }) => sum + timing.seconds, 0), threads: null },
@@ -214,13 +218,14 @@ function expectSame(first: Named, part: Named): void {
 
 /** What must be the same in all shards, and what a difference is called. */
 function factsOf(document: EvaluationDocument): readonly (readonly [what: string, value: unknown])[] {
-  const { model, data, shard } = document;
+  const { model, data, shard, view } = document;
   return [
     ['of another task', taskOf(document).name],
     ['of another model', model.fingerprint],
     // Where there is a compiler, native kernels do what those of wasm do.
     ['of another engine', model.engine.replace(/^native\b/, 'wasm')],
     ['of other data', JSON.stringify([data.fingerprint, data.images, namesIn(document)])],
+    ['of images seen otherwise', view],
     ...taskOf(document).evaluating.same(fieldsIn(document)),
     ['of another number of shards', shard!.count],
   ];

@@ -8,12 +8,14 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'predict photographs --top 3 --no-details',
     'predict cat.jpg --checkpoint net.pth --labels names.txt --threshold 0.5',
     'predict http://localhost:8080/camera.jpg --json',
+    'predict street.jpg --model camvid --window crop --draw pictures',
     'predict - < cat.jpg',
   ],
   eval: [
     'eval --data val',
     'eval --data val --checkpoint net.pth --shard 0/2 --json > part0.json',
     'eval --merge part0.json part1.json',
+    'eval --data camvid --checkpoint net.safetensors --whole',
   ],
   run: [
     'run --checkpoint net.pth --input in.safetensors --output out.safetensors',

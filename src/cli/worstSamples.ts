@@ -1,10 +1,11 @@
 /**
- * The samples that a network did worst on, as pictures: what is true on the left, what it says on the right, in the pixels of its input. Only those that may still be drawn
+ * The samples that a network did worst on, as pictures: what is true on the left, what it says on the right, in the pixels in which it was judged. Only those that may still be drawn
  * are held, so that memory does not grow with the data.
  */
 import { basename } from 'node:path';
 import type { Model, Outputs } from '../api/model.js';
 import type { RgbImage } from '../data/image.js';
+import type { Size } from '../data/resize.js';
 import { sampleLength } from '../modalities/input.js';
 import { inputOf } from '../modalities/inputs.js';
 import type { AnyTask } from '../tasks/registry.js';
@@ -29,11 +30,11 @@ interface Drawn {
   readonly labels: readonly string[];
 }
 
-/** Samples of a batch, the floats of one after those of another. */
-interface NamedSamples {
-  readonly input: Float32Array;
-  readonly indices: ArrayLike<number>;
-}
+/** Samples of a batch, the floats of one after those of another; or one picture, all of which was seen. */
+type NamedSamples = { readonly indices: ArrayLike<number> } & (
+  | { readonly input: Float32Array }
+  | { readonly picture: RgbImage }
+);
 
 export class WorstSamples {
   readonly #limit: number;
@@ -52,12 +53,9 @@ export class WorstSamples {
 
   /** @param nameOf What sample i of the batch's numbering is called. */
   add(outputs: Outputs, batch: NamedSamples, nameOf: (index: number) => string): void {
-    const { model, task, labels } = this.#drawn;
+    const { task, labels } = this.#drawn;
     const { telling, comparing } = task;
-    const { seen } = inputOf(model.modality);
-    const { size, preprocessing } = model.input;
-    const frame = { width: size[1], height: size[0] };
-    const length = sampleLength({ ...model.input, channels: model.configuration.inputChannels });
+    const frame = this.#frameOf(batch);
     const reading = { labels, top: telling.most ?? labels.length, threshold: 0 };
     const answers = telling.decode(
       outputs,
@@ -67,11 +65,25 @@ export class WorstSamples {
     for (const [i, truth] of comparing!.truths(batch, frame, labels).entries()) {
       const agreement = comparing!.agreement(answers[i], truth);
       if (this.#kept.length === this.#limit && agreement >= this.#kept.at(-1)!.agreement) continue;
-      const picture = seen!(batch.input.subarray(i * length, (i + 1) * length), preprocessing);
+      const picture = this.#pictureOf(batch, i);
       const kept = { agreement, name: nameOf(batch.indices[i]!), picture, truth, answer: answers[i] };
       // Of equal ones the first stay first.
       this.#kept = [...this.#kept, kept].sort((a, b) => a.agreement - b.agreement).slice(0, this.#limit);
     }
+  }
+
+  /** The size in whose pixels a batch was judged. */
+  #frameOf(batch: NamedSamples): Size {
+    if ('picture' in batch) return { width: batch.picture.width, height: batch.picture.height };
+    const [height, width] = this.#drawn.model.input.size;
+    return { width, height };
+  }
+
+  #pictureOf(batch: NamedSamples, i: number): RgbImage {
+    if ('picture' in batch) return batch.picture;
+    const { input, configuration, modality } = this.#drawn.model;
+    const length = sampleLength({ ...input, channels: configuration.inputChannels });
+    return inputOf(modality).seen!(batch.input.subarray(i * length, (i + 1) * length), input.preprocessing);
   }
 
   /** Files are called by their rank and the sample. @returns how many were written. */

@@ -85,6 +85,16 @@ export class Inference<Observed = never> {
     return this.#inTurn(() => (follow ? this.#followed(taken, wanted, follow) : this.#run(taken, wanted, true)));
   }
 
+  /**
+   * As `run` without graphs behind the first, for inputs that are large and of many sizes: what was compiled for others is given up before one is compiled for this size, so that
+   * memory holds one at a time.
+   */
+  async runAlone(input: FieldTensor, record: RecordOptions = {}): Promise<Answer<Observed>> {
+    const taken = this.#take(input, this.network.timeSteps);
+    const wanted = structuredClone(record);
+    return this.#inTurn(() => this.#run(taken, wanted, true, true));
+  }
+
   /** As `run`, for an input that was taken already, and that nobody changes until the promise is kept. It stays the caller's. */
   async runTaken(input: TakenInput, record: RecordOptions = {}): Promise<Answer<Observed>> {
     const wanted = structuredClone(record);
@@ -181,9 +191,12 @@ export class Inference<Observed = never> {
     return takeInput(input, { ...this.network.graph, timeSteps }, room);
   }
 
-  /** @param isOurs Whether the input's memory may hold the next one as soon as the engine has this. */
-  async #run(input: TakenInput, record: RecordOptions, isOurs: boolean): Promise<Answer<Observed>> {
-    const recording = this.#recording(input.shape, record);
+  /**
+   * @param isOurs Whether the input's memory may hold the next one as soon as the engine has this.
+   * @param alone Whether what was compiled for other inputs is given up first.
+   */
+  async #run(input: TakenInput, record: RecordOptions, isOurs: boolean, alone = false): Promise<Answer<Observed>> {
+    const recording = this.#recording(input.shape, record, alone);
     await writeInput(recording.executable, input);
     if (isOurs) this.#room = input.data;
     return this.#answer(recording, record, this.network.timeSteps);
@@ -231,10 +244,10 @@ export class Inference<Observed = never> {
     return { outputs, ...recorded, ...(observed === undefined ? {} : { observed }), milliseconds };
   }
 
-  #recording(shape: Shape, record: RecordOptions): Recording<Observed> {
+  #recording(shape: Shape, record: RecordOptions, alone = false): Recording<Observed> {
     const { activations = false, observed = false, inputCurrents = [] } = record;
     const key = `${shape.join('x')} ${wantsSpikes(record)} ${activations} ${observed} ${inputCurrents.join(' ')}`;
-    return this.#recordings.get(key, () => {
+    return this.#recordings.get(key, alone, () => {
       const network = this.#network(shape[0]! > 1 ? 'frames' : 'image');
       const observation = observed ? this.#observer?.begin(shape, network.graph.input, 'all') : undefined;
       const options = observation ? { observe: observation.observe } : {};

@@ -15,14 +15,19 @@ export class Recordings<Observed> {
   /** Most recently used last. */
   readonly #recordings = new Map<string, Recording<Observed>>();
 
-  /** The recording of that key, or the one that `record` makes. */
-  get(key: string, record: () => Recording<Observed>): Recording<Observed> {
+  /**
+   * The recording of that key, or the one that `record` makes.
+   *
+   * @param alone Whether all others are given up before a new one is made: of inputs that are large, each of another size, four would not fit into memory.
+   */
+  get(key: string, alone: boolean, record: () => Recording<Observed>): Recording<Observed> {
     const known = this.#recordings.get(key);
     if (known) {
       this.#recordings.delete(key);
       this.#recordings.set(key, known);
       return known;
     }
+    if (alone) this.clear();
     const recording = record();
     for (const [oldest, { executable }] of this.#recordings) {
       if (this.#recordings.size < most) break;

@@ -5,6 +5,7 @@
  */
 import type { ZodObject, ZodRawShape, ZodType, z } from 'zod';
 import type { Placement } from '../data/geometry/placement.js';
+import type { Size } from '../data/resize.js';
 import type { TargetStore } from '../data/targets/stores.js';
 import type { Graph } from '../graph/graph.js';
 import type { DetectionStrides, Head } from '../models/head.js';
@@ -273,6 +274,17 @@ export interface Comparing<Batch, Answer> {
   agreement(answer: Answer, truth: Answer): number;
 }
 
+/** For answers that have a place for every pixel: what is known of all of an image, seen at once or in windows, as outputs that the rest of the task understands. */
+export interface PixelScores {
+  /** The output that has scores at the size of the network's input, `[B, classes, H, W]`. */
+  readonly output: string;
+  /**
+   * @param scores Of one image, all of it, at the size that the network saw.
+   * @param own The image's size. Outputs are in its pixels.
+   */
+  inOwnPixels(scores: { readonly shape: readonly number[]; readonly data: Float32Array }, own: Size): Outputs;
+}
+
 /** What a person may say of the regions of a run, where a network asks itself about some. */
 export interface RegionOptions {
   /** These instead of what it proposes: `[N, 5]`, number of the image, left, top, right and bottom in pixels of the input. */
@@ -325,4 +337,6 @@ export interface Task<
   readonly telling: Telling<Answer>;
   readonly evaluating: Evaluating<Batch, Fields>;
   readonly comparing?: Comparing<Batch, Answer>;
+  /** Absent where images can only be seen as the preprocessing shows them. */
+  readonly pixelScores?: PixelScores;
 }

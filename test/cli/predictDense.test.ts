@@ -64,6 +64,46 @@ describe('predict of a segmentation', () => {
   });
 });
 
+describe('predict of a whole image', () => {
+  it.each([
+    ['whole', ['--whole']],
+    ['in windows', ['--window', 'crop:20x40']],
+  ])('%s says what every pixel shows', async (name, more) => {
+    const segments = (await answered('segments.safetensors', ...more, '--draw', at(name))).segments as Segment[];
+    const pixels = segments.map(({ segmentation }) =>
+      segmentation.counts.filter((_, run) => run % 2 === 1).reduce((a, b) => a + b, 0),
+    );
+    expect(pixels.reduce((a, b) => a + b)).toBe(size.width * size.height);
+    expect(segments.map(({ share }) => share)).toEqual(pixels.map((count) => count / (size.width * size.height)));
+    const drawn = await sharp(at(name, 'jpeg_420.png')).metadata();
+    expect([drawn.width, drawn.height]).toEqual([size.width, size.height]);
+  });
+
+  it('says what the network was shown, of windows the first', async () => {
+    const details = async (...more: string[]) => {
+      const settings = ['--checkpoint', at('segments.safetensors'), '--threads', '1'];
+      const document = await json(['predict', photograph, ...settings, ...more]);
+      return document.details as { readonly input: number[]; readonly milliseconds: { readonly compile: number } };
+    };
+    const whole = await details('--whole');
+    expect(whole.input).toEqual([1, 3, size.height, size.width]);
+    expect(whole.milliseconds.compile).toBeGreaterThan(0);
+    expect((await details('--window', '16x24')).input).toEqual([1, 3, 16, 24]);
+  });
+
+  it('is nothing to ask of a detector', async () => {
+    const { code, stderr } = await spikeformer([
+      'predict',
+      photograph,
+      '--checkpoint',
+      at('boxes.safetensors'),
+      '--window',
+      'crop',
+    ]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('--window: says nothing to a model for detection')]);
+  });
+});
+
 interface Found {
   readonly category: string;
   readonly score: number;

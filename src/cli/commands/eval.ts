@@ -1,10 +1,11 @@
 /** `eval`: how often a model is right about labelled images, in one piece or in shards that add up exactly. */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { type EvaluatedPart, runAll } from '../../api/evaluate.js';
-import { openTaskEvaluationData, type TaskEvaluationData } from '../../api/evaluationData.js';
+import { askAll, type EvaluatedPart, runAll } from '../../api/evaluate.js';
+import { openTaskEvaluationData, type TaskEvaluationData, type WholeSample } from '../../api/evaluationData.js';
 import { modelFingerprint } from '../../api/fingerprint.js';
-import type { Model, Outputs, RunResult } from '../../api/model.js';
+import type { ImageView, Model, Outputs, RunResult } from '../../api/model.js';
+import type { RgbImage } from '../../data/image.js';
 import { protocols } from '../../data/skeletons/protocols.js';
 import { loadModel } from '../../index.js';
 import type { SampleBatch } from '../../loader/loader.js';
@@ -52,6 +53,7 @@ import {
 import { exitCodes, type Session } from '../session.js';
 import { dataOfSource } from '../sourceTask.js';
 import { counted, oneLine, printNotes, roughDuration } from '../text.js';
+import { addViewOptions, describedView, oneView, oneViewHelp, viewOf, viewOptions } from '../viewOptions.js';
 import { defaultWorst, mostWorst, WorstSamples } from '../worstSamples.js';
 
 const shardSchema = z
@@ -67,6 +69,7 @@ const settingsShape = {
   ...sourceOptions,
   ...runningOptions,
   ...readingOptions,
+  ...viewOptions,
   imageSize: imageSizeOption,
   data: z.string().optional(),
   batch: wholeNumber(1, 1024).optional(),
@@ -86,6 +89,7 @@ const schema = z
     json: z.boolean().default(false),
   })
   .refine(atMostOne('model', 'checkpoint'), 'give either --model or --checkpoint, not both')
+  .refine(oneView, oneViewHelp)
   .refine(onlyWithCheckpoint('weights', 'size', 'depths'), needsCheckpoint)
   .refine(
     (options) => options.data !== undefined || options.merge !== undefined,
@@ -110,7 +114,7 @@ export function registerEval(program: Command, session: Session): void {
       '--data <DIR>',
       'images: a folder of class folders, a .tar(.gz) of one, CIFAR binaries or idx files; for a model of events recordings, see docs/events.md',
     );
-  addReadingOptions(addEngineOptions(addNetworkOptions(addSourceOptions(command))))
+  addViewOptions(addReadingOptions(addEngineOptions(addNetworkOptions(addSourceOptions(command)))))
     .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
     .option('--batch <N>', `images at once, 1 to 1024 (default: ${defaultBatch})`)
     .option('--labels <FILE>', `names of the classes, to match the folders’ names: a text or JSON file, or ${imagenet}`)
@@ -140,6 +144,7 @@ async function run(session: Session, options: Options): Promise<void> {
 async function evaluateData({ io }: Session, directory: string, options: Options): Promise<EvaluationDocument> {
   const { task: asked, ...about } = await dataOfSource(options);
   const { protocol, skipBad } = options;
+  const view = viewOf(options, asked);
   if (protocol !== undefined && about.modality !== 'skeletons')
     throw new OptionError('--protocol: divides sequences of skeletons, this model takes others; leave it out');
   const reading = protocol === undefined ? about.reading : { ...about.reading, protocol };
@@ -170,12 +175,13 @@ async function evaluateData({ io }: Session, directory: string, options: Options
     const named = options.labels === undefined ? model : await namedClasses(model, options.labels);
     const task = taskNamed(model.task);
     const { labels, hasLabels, configuration: network } = named;
+    const seen = view === undefined ? undefined : describedView(view, model);
     const evaluation = task.evaluating.begin({ network, labels, hasLabels }, { name: directory, names });
     printNotes(io, evaluation.notes);
     const { draw, saveWorst = defaultWorst } = options;
     const worst = draw === undefined ? undefined : new WorstSamples(saveWorst, { model, task, labels: names });
     const drawings = draw === undefined ? undefined : await Drawings.in(draw);
-    const asked = { model, others, task, evaluation, worst };
+    const asked = { model, others, task, evaluation, worst, view };
     const { complete, images, milliseconds } = await watched(io, opened, asked, options);
     if (worst && drawings) await worst.write(drawings);
     const parts = {
@@ -184,6 +190,7 @@ async function evaluateData({ io }: Session, directory: string, options: Options
       data: { directory, images: size, ...(noun === 'image' ? {} : { noun }), fingerprint },
       names,
       shard: options.shard ?? null,
+      view: seen,
       partial: !complete,
       images,
       ...damagedField(options),
@@ -255,6 +262,8 @@ interface AskedTogether {
   readonly task: AnyTask;
   readonly evaluation: AnyEvaluation;
   readonly worst: WorstSamples | undefined;
+  /** How all of an image is seen; undefined: as the preprocessing shows it. */
+  readonly view: ImageView | undefined;
 }
 
 type Answered = SampleBatch & { readonly answers: readonly Outputs[] };
@@ -263,12 +272,13 @@ type Answered = SampleBatch & { readonly answers: readonly Outputs[] };
 async function watched(
   io: Io,
   data: TaskEvaluationData,
-  { model, others, task, evaluation, worst }: AskedTogether,
-  { batch = defaultBatch, shard, json }: Options,
+  asked: AskedTogether,
+  { batch: most = defaultBatch, shard, json }: Options,
 ): Promise<EvaluatedPart> {
+  const { model, view } = asked;
   const { index, count } = shard ?? { index: 0, count: 1 };
   const total = Math.max(0, Math.ceil((data.size - index) / count));
-  const images = data.batches({ batch, preprocess: model.input.preprocessing, ...(shard ? { shard } : {}) });
+  const batch = view === undefined ? most : 1;
   const abort = new AbortController();
   const listen = () => io.onInterrupt(() => abort.abort());
   // From the first word on: who sees the evaluation begin can end it.
@@ -277,22 +287,40 @@ async function watched(
   const progress = startProgress(io, 'eval', total, `${data.noun}s`);
   try {
     const imagesAndSteps = Math.min(batch, total) * model.configuration.timeSteps;
-    const batches = interruptible(images, { listen, ignore }, imagesAndSteps);
-    const answered = withAnswers(batches, others, data, { batch, shard });
+    const interrupting = <Batch>(batches: AsyncIterable<Batch>) =>
+      interruptible(batches, { listen, ignore }, imagesAndSteps);
     // A shard's samples are numbered among themselves.
     const nameOf = (i: number) => data.sampleName(index + i * count);
+    const watching = { signal: abort.signal, onProgress: (images: number) => progress.update(images) };
+    if (view !== undefined) return await wholeImages(interrupting(data.wholes!(shard)), view, asked, nameOf, watching);
+    const images = data.batches({ batch, preprocess: model.input.preprocessing, ...(shard ? { shard } : {}) });
+    const answered = withAnswers(interrupting(images), asked.others, data, { batch, shard });
     const judge = ({ outputs: own }: RunResult, { answers, ...drawn }: Answered) => {
-      const outputs = together(task, own, answers);
-      evaluation.add(outputs, drawn);
-      worst?.add(outputs, drawn, nameOf);
+      const outputs = together(asked.task, own, answers);
+      asked.evaluation.add(outputs, drawn);
+      asked.worst?.add(outputs, drawn, nameOf);
     };
-    return await runAll(model, answered, judge, {
-      signal: abort.signal,
-      onProgress: (images) => progress.update(images),
-    });
+    return await runAll(model, answered, judge, watching);
   } finally {
     progress.stop();
   }
+}
+
+/** Image after image, all of it, judged in its own pixels. */
+function wholeImages(
+  samples: AsyncIterable<WholeSample>,
+  view: ImageView,
+  { model, evaluation, worst }: AskedTogether,
+  nameOf: (i: number) => string,
+  watching: Parameters<typeof askAll>[2],
+): Promise<EvaluatedPart> {
+  const ask = async ({ sample, ...target }: WholeSample) => {
+    const { outputs } = await model.view(sample as RgbImage, view);
+    evaluation.add(outputs, target);
+    worst?.add(outputs, { ...target, picture: sample as RgbImage }, nameOf);
+    return 1;
+  };
+  return askAll(samples, ask, watching);
 }
 
 function printResult(io: Io, document: EvaluationDocument): void {

@@ -1,7 +1,7 @@
 /** `predict`: what a model sees in images or recordings, one after the other, and what its network did on the first of them. */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import type { Model, Outputs, SampleSource } from '../../api/model.js';
+import type { ImageSource, ImageView, Model, Outputs, RunOptions, SampleSource } from '../../api/model.js';
 import type { RgbImage } from '../../data/image.js';
 import { MetaSpikeformerError } from '../../errors.js';
 import { type FieldTensor, loadModel } from '../../index.js';
@@ -52,12 +52,14 @@ import { type DrawingForm, drawingForms } from '../sequenceDrawings.js';
 import { exitCodes, type Session } from '../session.js';
 import { oneLine, saidOnce } from '../text.js';
 import { applyChoices } from '../tunedModel.js';
+import { addViewOptions, describedView, oneView, oneViewHelp, viewOf, viewOptions } from '../viewOptions.js';
 
 const schema = z
   .strictObject({
     ...sourceOptions,
     ...runningOptions,
     ...readingOptions,
+    ...viewOptions,
     imageSize: imageSizeOption,
     top: wholeNumber(1, 100_000).optional(),
     threshold: share().optional(),
@@ -74,6 +76,7 @@ const schema = z
     ({ draw, drawAs }) => draw !== undefined || drawAs === undefined,
     '--draw-as: says how --draw draws; give both',
   )
+  .refine(oneView, oneViewHelp)
   .refine(({ draw, vector }) => draw !== undefined || !vector, '--vector: says how --draw draws; give both');
 
 type Options = z.output<typeof schema>;
@@ -103,7 +106,7 @@ export function registerPredict(program: Command, session: Session): void {
       '<IMAGE...>',
       'JPEG, PNG, WebP, GIF, TIFF or AVIF files, folders of them, http addresses of this machine, or - for standard input; for a model of events recordings in any format that is read',
     );
-  addReadingOptions(addEngineOptions(addNetworkOptions(addSourceOptions(command))))
+  addViewOptions(addReadingOptions(addEngineOptions(addNetworkOptions(addSourceOptions(command)))))
     .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
     .option('--top <K>', `how many classes to name (default: ${defaultTop})`)
     .option('--threshold <P>', 'name only classes of at least this probability, 0 to 1')
@@ -136,6 +139,8 @@ async function predict(session: Session, images: readonly string[], options: Opt
     vector,
     details,
     json,
+    whole,
+    window,
     ...settings
   } = applyReadingOptions(options);
   if (images.filter((image) => image === standardInput).length > 1)
@@ -148,6 +153,8 @@ async function predict(session: Session, images: readonly string[], options: Opt
     const task = taskNamed(model.task);
     checkReading(task, { top: wanted, threshold });
     checkDrawing(model, drawAs);
+    const view = viewOf({ whole, window }, task);
+    if (view !== undefined) describedView(view, model);
     if (vector && !task.telling.coversPicture)
       throw new OptionError(`--vector: says nothing to a model for ${task.name}, which is drawn so; leave it out`);
     const names = await classNames(model, labels);
@@ -161,6 +168,7 @@ async function predict(session: Session, images: readonly string[], options: Opt
       task,
       names,
       reading,
+      view,
       drawings,
       drawAs,
       vector,
@@ -189,6 +197,8 @@ interface Asked {
   readonly task: AnyTask;
   readonly names: ClassNames;
   readonly reading: Reading;
+  /** How all of an image is seen; undefined: as the preprocessing shows it. */
+  readonly view: ImageView | undefined;
   readonly drawings: Drawings | undefined;
   /** Of samples that move; undefined: the first there is. */
   readonly drawAs: DrawingForm | undefined;
@@ -263,7 +273,7 @@ async function answer(io: Io, asked: Asked, named: readonly string[], quiet: boo
 
 async function answerOne(
   io: Io,
-  { model, noun, task, reading, drawings, drawAs, vector, details, loadMilliseconds, steps }: Asked,
+  { model, noun, task, reading, view, drawings, drawAs, vector, details, loadMilliseconds, steps }: Asked,
   path: string,
   first: boolean,
 ): Promise<Answered> {
@@ -271,15 +281,15 @@ async function answerOne(
   const samples = samplesOf(model.modality);
   const sample: SampleSource = await samples.read(io, path);
   const decoded = performance.now();
-  const input = await model.inputOf([sample]);
-  const preprocessed = performance.now();
   // Every sample is recorded alike: another set of kept values would be another plan.
-  const recorded = await model.run(input, { record: { firingRates: details } });
-  const compile = performance.now() - preprocessed - recorded.milliseconds;
+  const options = { record: { firingRates: details } };
+  const seen = view === undefined ? await runOnce(model, sample, options) : await runOver(model, sample, view, options);
+  const { input, compile } = seen;
+  const around = performance.now() - decoded - seen.milliseconds - compile;
   const { telling } = task;
   const picture = modalityNamed(model.modality).picture(sample);
-  const original = originalOf(picture, sample, model);
-  const [answer] = telling.decode(recorded.outputs, [original], reading);
+  const original = view === undefined ? originalOf(picture, sample, model) : sizeOf(picture);
+  const [answer] = telling.decode(seen.outputs, [original], reading);
   const moves = drawings !== undefined && samples.drawn !== undefined;
   const decided = (steps || moves) && model.input.frames !== undefined ? await decisionsOf(model, input) : [];
   const decisions = decided.map((outputs) => telling.decode(outputs, [original], reading)[0]);
@@ -290,8 +300,8 @@ async function answerOne(
     ...(steps && decisions.length > 0 ? { steps: decisions.map((decision) => telling.json(decision)) } : {}),
     milliseconds: {
       decode: decoded - start,
-      preprocess: preprocessed - decoded,
-      network: recorded.milliseconds,
+      preprocess: around,
+      network: seen.milliseconds,
     },
   };
   if (drawings !== undefined) {
@@ -309,6 +319,31 @@ async function answerOne(
   const stages = stageActivity(model.graph, input.shape, measured);
   const times = { load: loadMilliseconds, compile };
   return { ...answered, details: { [noun]: path, input: input.shape, stages, milliseconds: times } };
+}
+
+interface Seen {
+  readonly outputs: Outputs;
+  /** What the network was shown, of windows the first. */
+  readonly input: FieldTensor;
+  /** Of the network, and of what made it ready. */
+  readonly milliseconds: number;
+  readonly compile: number;
+}
+
+async function runOnce(model: Model, sample: SampleSource, options: RunOptions): Promise<Seen> {
+  const input = await model.inputOf([sample]);
+  const preprocessed = performance.now();
+  const { outputs, milliseconds } = await model.run(input, options);
+  return { outputs, input, milliseconds, compile: performance.now() - preprocessed - milliseconds };
+}
+
+async function runOver(model: Model, sample: SampleSource, view: ImageView, options: RunOptions): Promise<Seen> {
+  const { compileMilliseconds, ...seen } = await model.view(sample as ImageSource, view, options);
+  return { ...seen, compile: compileMilliseconds };
+}
+
+function sizeOf({ width, height }: RgbImage): Original {
+  return { width, height };
 }
 
 /** The sample as answers about it are brought into its pixels. */

@@ -4,7 +4,7 @@ import { withoutControls } from '../../errors.js';
 import { fullLogitsOutput } from '../../models/semanticPyramid.js';
 import type { Original, Telling } from '../task.js';
 import { escaped, percent } from '../words.js';
-import { likeliestPerPixel } from './metric.js';
+import { likeliestOutput, likeliestPerPixel } from './metric.js';
 import { ignored } from './objective.js';
 
 /** A class that an image shows. */
@@ -30,8 +30,8 @@ export const segmentationAnswers: Telling<Segmentation> = {
   takes: [],
   coversPicture: true,
   decode: (outputs, originals, { labels }) => {
-    const shape = outputs.get(fullLogitsOutput)!.shape as readonly [number, number, number, number];
-    const [, , height, width] = shape;
+    const { shape } = (outputs.get(likeliestOutput) ?? outputs.get(fullLogitsOutput))!;
+    const [height, width] = shape.slice(-2) as [number, number];
     const likeliest = likeliestPerPixel(outputs);
     return originals.map((original, image) => {
       const seen = likeliest.subarray(image * height * width, (image + 1) * height * width);

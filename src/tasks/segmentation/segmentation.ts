@@ -8,6 +8,7 @@ import { segmentationComparing } from './comparing.js';
 import { type SegmentationFields, segmentationEvaluation } from './evaluation.js';
 import { meanIouMetric } from './metric.js';
 import { type MaskBatch, pixelCrossEntropy } from './objective.js';
+import { pixelScores } from './ownPixels.js';
 import { segmentationSettings } from './settings.js';
 
 export const segmentation: Task<
@@ -47,4 +48,5 @@ export const segmentation: Task<
   telling: segmentationAnswers,
   evaluating: segmentationEvaluation,
   comparing: segmentationComparing,
+  pixelScores,
 };
