@@ -40,6 +40,9 @@ export interface Features {
 /** Appends nodes behind the features and gives outputs out. */
 export type Head = (graph: GraphBuilder, backbone: Features) => void;
 
+/** No head: the backbone gives out its features, and has no parameters but its own. */
+export const behindNothing: Head = (graph, { features }) => graph.output('features', features);
+
 /** A stage's map with the stride that the graph so far has at it. */
 export function stageMap(graph: GraphBuilder, name: string, value: string, channels: number): StageMap {
   const [rows] = stridesOf(graph).get(value)!;

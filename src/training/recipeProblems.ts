@@ -75,10 +75,14 @@ function unknownKey(path: readonly string[]): string {
   return `recipe is wrong at ${clipped(path.join('.'))}: there is no such field${question}`;
 }
 
-/** A field of the same name elsewhere, or of nearly the same name. */
+/** A field of the same name elsewhere, or of nearly the same name; of equally near ones the first that stands in the same place. */
 function nearest(path: readonly string[]): string | undefined {
   const model = ['architecture', ...settingNames()].map((name) => `model.${name}`);
-  const byName = new Map([...settingPaths, ...model].map((candidate) => [candidate.split('.').at(-1)!, candidate]));
-  const name = nearestName(path.at(-1)!, [...byName.keys()]);
+  const all = [...settingPaths, ...model];
+  const place = path.slice(0, -1).join('.');
+  const beside = all.filter((candidate) => candidate.slice(0, Math.max(0, candidate.lastIndexOf('.'))) === place);
+  const lastOf = (candidate: string) => candidate.split('.').at(-1)!;
+  const byName = new Map([...all, ...beside].map((candidate) => [lastOf(candidate), candidate]));
+  const name = nearestName(path.at(-1)!, [...new Set([...beside, ...all].map(lastOf))]);
   return name === undefined ? undefined : byName.get(name);
 }

@@ -13,6 +13,8 @@ const harmless = { changesWeights: false } as const;
 
 const share = z.number().min(0).max(1);
 const positive = z.number().positive();
+/** What the learning rate of neck and head is multiplied by; 1, as the backbone's, where nothing is said. */
+const headRate = positive.max(1000).optional();
 const moments = { firstMomentDecay: share.default(0.9), secondMomentDecay: share.default(0.999) };
 
 const optimizerSchema = z.discriminatedUnion('name', [
@@ -21,6 +23,7 @@ const optimizerSchema = z.discriminatedUnion('name', [
     ...moments,
     epsilon: positive.default(1e-8),
     weightDecay: z.number().min(0).default(0.05),
+    headRate,
   }),
   z.strictObject({
     name: z.literal('lamb'),
@@ -28,12 +31,14 @@ const optimizerSchema = z.discriminatedUnion('name', [
     epsilon: positive.default(1e-6),
     weightDecay: z.number().min(0).default(0.05),
     trustClip: z.boolean().default(true),
+    headRate,
   }),
   z.strictObject({
     name: z.literal('sgd'),
     momentum: share.default(0.9),
     nesterov: z.boolean().default(true),
     weightDecay: z.number().min(0).default(5e-4),
+    headRate,
   }),
 ]);
 

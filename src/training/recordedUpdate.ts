@@ -36,23 +36,50 @@ export function doublesOf(program: TrainingProgram, tensor: Tensor): Float64Arra
   return new Float64Array(buffer, byteOffset, length / 2);
 }
 
+/** Parameters that follow each other and learn at one rate, as lines of the vectors. */
+interface RateRun {
+  readonly rate: number;
+  readonly firstLine: number;
+  readonly lines: number;
+}
+
+/** What the kernel of a run has of its own. */
+interface RecordedRun extends RateRun {
+  readonly decays: Tensor;
+  readonly numbers: Tensor;
+}
+
+/** The vectors that all runs have parts of. */
+type StepVectors = Pick<AdamWCall, 'parameters' | 'gradients' | 'firstMoment' | 'secondMoment'>;
+
 export class RecordedUpdate {
   readonly #trainable: TrainingPlan['trainable'];
   readonly #settings: OptimizerSettings;
   readonly #layout: readonly OptimizedParameter[];
   readonly #ranges: Tensor;
   readonly #sums: Tensor;
-  readonly #step: Omit<AdamWCall, 'name' | 'lines'> | undefined;
+  readonly #step: StepVectors | undefined;
+  /** One, unless parameters learn at different rates. */
+  readonly #runs: readonly RecordedRun[] = [];
   #program: TrainingProgram | undefined;
   #optimizer: Optimizer | undefined;
   /** The same one, where the engine takes its steps. */
   #recorded: AdamW | undefined;
 
-  /** Appends the segments; `begin` has to follow when the program is there. */
-  constructor(kernels: TrainingKernels, trainable: TrainingPlan['trainable'], settings: OptimizerSettings) {
+  /**
+   * Appends the segments; `begin` has to follow when the program is there.
+   *
+   * @param rateOf What the learning rate is multiplied by, by the name of the parameter.
+   */
+  constructor(
+    kernels: TrainingKernels,
+    trainable: TrainingPlan['trainable'],
+    settings: OptimizerSettings,
+    rateOf?: (name: string) => number,
+  ) {
     this.#trainable = trainable;
     this.#settings = settings;
-    this.#layout = optimizedParameters(trainable.slots);
+    this.#layout = optimizedParameters(trainable.slots, rateOf);
     const parts = this.#layout.length;
     const elements = elementCount(trainable.gradients.shape);
     this.#ranges = allocated(kernels, [parts, 2]);
@@ -67,11 +94,17 @@ export class RecordedUpdate {
       gradients: trainable.gradients,
       firstMoment: allocated(kernels, [elements]),
       secondMoment: allocated(kernels, [elements]),
-      decays: allocated(kernels, [lines]),
-      numbers: allocated(kernels, [adamWNumbers.length, 2]),
     };
+    this.#runs = runsOf(this.#layout, lines).map((run) => ({
+      ...run,
+      decays: allocated(kernels, [run.lines]),
+      numbers: allocated(kernels, [adamWNumbers.length, 2]),
+    }));
     kernels.segment('update');
-    kernels.record(adamW, { name: 'optimizer', lines, ...this.#step });
+    for (const run of this.#runs) {
+      const { lines: own, decays, numbers } = run;
+      kernels.record(adamW, { name: 'optimizer', lines: own, ...partsOf(this.#step, run), decays, numbers });
+    }
   }
 
   /** Gives the program's memory its first contents. @returns the optimizer, whose memory may be the engine's. */
@@ -88,9 +121,14 @@ export class RecordedUpdate {
     const { firstMoment, secondMoment } = step;
     // Between the parameters, too: the step goes over all lines, and zeros stay zeros.
     for (const tensor of [step.parameters, step.gradients, firstMoment, secondMoment]) program.view(tensor).fill(0);
-    const decays = program.view(step.decays).fill(0);
-    for (const { offset, length: elements, decay } of this.#layout)
-      decays.fill(decay ? 1 : 0, offset / lineElements, Math.ceil((offset + elements) / lineElements));
+    for (const { firstLine, lines, decays: place } of this.#runs) {
+      const decays = program.view(place).fill(0);
+      for (const { offset, length: elements, decay } of this.#layout) {
+        const line = offset / lineElements - firstLine;
+        if (line < 0 || line >= lines) continue;
+        decays.fill(decay ? 1 : 0, line, line + Math.ceil(elements / lineElements));
+      }
+    }
     const moments: Readonly<Record<string, Tensor>> = { firstMoment, secondMoment };
     this.#recorded = createAdamW(this.#layout, this.#settings, (quantity) => program.view(moments[quantity]!));
     this.#optimizer = this.#recorded;
@@ -109,8 +147,11 @@ export class RecordedUpdate {
     const program = this.#program!;
     const [parameters, gradients] = [this.#trainable.values, this.#trainable.gradients];
     if (this.#recorded && this.#step) {
-      const numbers = { ...this.#recorded.next(learningRate), gradientScale: scale };
-      doublesOf(program, this.#step.numbers).set(adamWNumbers.map((name) => numbers[name]));
+      const numbersOf = this.#recorded.next(learningRate);
+      for (const { rate, numbers: place } of this.#runs) {
+        const numbers = { ...numbersOf(rate), gradientScale: scale };
+        doublesOf(program, place).set(adamWNumbers.map((name) => numbers[name]));
+      }
       await program.run('update');
     } else {
       scaleGradients(program.view(gradients), this.#layout, scale);
@@ -122,4 +163,30 @@ export class RecordedUpdate {
 /** Without an epsilon the zeros between parameters would be divided by zero. */
 function hasKernel(settings: OptimizerSettings): boolean {
   return settings.name === 'adamw' && (settings.epsilon ?? adamWDefaults.epsilon) > 0;
+}
+
+/** All lines of the vectors, cut where the rate changes: a kernel takes one step size for all of its lines. */
+function runsOf(layout: readonly OptimizedParameter[], lines: number): readonly RateRun[] {
+  const starts = [...layout]
+    .sort((a, b) => a.offset - b.offset)
+    .map(({ offset, rate = 1 }) => ({ rate, firstLine: offset / lineElements }))
+    .filter(({ rate }, i, all) => i === 0 || rate !== all[i - 1]!.rate);
+  if (starts.length === 0) return [{ rate: 1, firstLine: 0, lines }];
+  return starts.map((start, i) => ({ ...start, lines: (starts[i + 1]?.firstLine ?? lines) - start.firstLine }));
+}
+
+/** The lines of a run in each of the vectors. */
+function partsOf(vectors: StepVectors, { firstLine, lines }: RateRun): StepVectors {
+  const part = (tensor: Tensor): Tensor => ({
+    ...tensor,
+    shape: [lines * lineElements],
+    byteOffset: tensor.byteOffset + firstLine * tensorAlignment,
+  });
+  const { parameters, gradients, firstMoment, secondMoment } = vectors;
+  return {
+    parameters: part(parameters),
+    gradients: part(gradients),
+    firstMoment: part(firstMoment),
+    secondMoment: part(secondMoment),
+  };
 }

@@ -11,6 +11,7 @@ import { type AnyObjective, askedGraph, taskNamed } from '../tasks/registry.js';
 import type { Sums } from '../tasks/task.js';
 import { TrainingError } from './errors.js';
 import { requireFinite } from './finiteness.js';
+import { ratesOf } from './learningRates.js';
 import {
   clippingScale,
   firstNonFiniteGradient,
@@ -59,6 +60,7 @@ export class TrainedNetwork {
     this.#recipe = recipe;
     this.#sample = recipeInput(recipe).shapeOf(preprocessing);
     const { surrogate } = recipe;
+    const rateOf = ratesOf(recipe);
     this.#objective = taskNamed(recipe.task).objective(recipe.loss, recipe.model);
     let update: RecordedUpdate | undefined;
     let loss: RecordedLoss | undefined;
@@ -71,12 +73,12 @@ export class TrainedNetwork {
         spikeOffsets: recipe.loss.firingRate !== null,
         observed: this.#objective.observed,
         record: (kernels, { outputs, trainable }) => {
-          update = new RecordedUpdate(kernels, trainable, recipe.optimizer);
+          update = new RecordedUpdate(kernels, trainable, recipe.optimizer, rateOf);
           loss = RecordedLoss.where(kernels, outputs, this.#objective, mixesSamples(recipe));
         },
       },
     );
-    this.#layout = optimizedParameters(this.plan.trainable.slots);
+    this.#layout = optimizedParameters(this.plan.trainable.slots, rateOf);
     this.#loss = loss;
     this.#update = update!;
     this.optimizer = this.#update.begin(this.plan.program);

@@ -24,6 +24,8 @@ interface Fixture {
   readonly cases: readonly {
     readonly title: string;
     readonly settings: OptimizerSettings;
+    /** What the learning rate of some parameters is multiplied by. */
+    readonly rates?: Readonly<Record<string, number>>;
     readonly after: readonly Values[];
   }[];
   readonly clippedByNorm: readonly {
@@ -41,10 +43,11 @@ const gap = 3;
 const layout = layOut(fixture.shapes, gap);
 const gradientsAt = (step: number) => vectorOf(layout, fixture.gradients[step]!, gap);
 
-describe.each(fixture.cases)('$title', ({ settings, after }) => {
+describe.each(fixture.cases)('$title', ({ settings, rates = {}, after }) => {
+  const groups = layout.map((parameter) => ({ ...parameter, rate: rates[parameter.name] ?? 1 }));
   it('follows PyTorch over several steps with changing rates, and touches nothing between parameters', () => {
     const weights = vectorOf(layout, fixture.initial, gap);
-    const optimizer = createOptimizer(layout, settings);
+    const optimizer = createOptimizer(groups, settings);
     for (const [step, rate] of fixture.rates.entries()) {
       const gradients = gradientsAt(step);
       optimizer.step(weights, gradients, rate);
@@ -56,13 +59,13 @@ describe.each(fixture.cases)('$title', ({ settings, after }) => {
 
   it('continues bit for bit from a saved state, and differs without it', () => {
     const weights = vectorOf(layout, fixture.initial, gap);
-    const uninterrupted = createOptimizer(layout, settings);
+    const uninterrupted = createOptimizer(groups, settings);
     for (let step = 0; step < 3; step++) uninterrupted.step(weights, gradientsAt(step), 0.02);
     const saved = new Map([...uninterrupted.state()].map(([name, values]) => [name, Float32Array.from(values)]));
-    const resumed = createOptimizer(layout, settings);
+    const resumed = createOptimizer(groups, settings);
     resumed.restore(saved, uninterrupted.counters());
     const [again, fresh] = [Float32Array.from(weights), Float32Array.from(weights)];
-    const forgetful = createOptimizer(layout, settings);
+    const forgetful = createOptimizer(groups, settings);
     for (let step = 3; step < 6; step++) {
       uninterrupted.step(weights, gradientsAt(step), 0.02);
       resumed.step(again, gradientsAt(step), 0.02);

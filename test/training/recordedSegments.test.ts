@@ -55,10 +55,11 @@ describe.each(contestants)('on the %s engine', (_name, create) => {
     const values = layParameters(kernels, specs as never, new Map());
     const gradients = layParameters(kernels, specs as never, new Map()).tensor;
     const trainable = { slots: values.slots, values: values.tensor, gradients };
-    const update = new RecordedUpdate(kernels, trainable, settings);
+    const rateOf = (name: string) => ({ p2: 10, p3: 10, p5: 0.5 })[name] ?? 1;
+    const update = new RecordedUpdate(kernels, trainable, settings, rateOf);
     const program = kernels.finish();
     const optimizer = update.begin(program);
-    const layout = optimizedParameters(trainable.slots);
+    const layout = optimizedParameters(trainable.slots, rateOf);
     const length = values.tensor.shape[0]!;
     const random = seededRandom(3);
     const inParameters = (scale: number) => {

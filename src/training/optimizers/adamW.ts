@@ -20,7 +20,7 @@ export const adamWDefaults: Required<AdamWSettings> = {
 };
 
 /**
- * At step k, with η the learning rate and λ the weight decay (0 for parameters that do not decay):
+ * At step k, with η the learning rate (times the parameter's own) and λ the weight decay (0 for parameters that do not decay):
  *
  *     p ← (1 − ηλ) p
  *     m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
@@ -37,7 +37,7 @@ export function createAdamW(
   return new AdamW(parameters, { ...adamWDefaults, ...settings }, vectors);
 }
 
-/** The numbers of one step, the same for all parameters. */
+/** The numbers of one step, the same for all parameters of one rate. */
 export interface AdamWStep {
   readonly firstDecay: number;
   readonly firstShare: number;
@@ -65,10 +65,14 @@ export class AdamW implements Optimizer {
 
   step(parameters: Float32Array, gradients: Float32Array, learningRate: number): void {
     this.#memory.check(parameters, gradients, learningRate);
-    const step = this.next(learningRate);
+    const numbersOf = this.next(learningRate);
     const first = this.#memory.quantities[0]!.values;
     const second = this.#memory.quantities[1]!.values;
-    for (const { offset, length, decay } of this.#memory.parameters) {
+    let step = numbersOf(1);
+    let lastRate = 1;
+    for (const { offset, length, decay, rate = 1 } of this.#memory.parameters) {
+      if (rate !== lastRate) step = numbersOf(rate);
+      lastRate = rate;
       updateRange(
         parameters,
         gradients,
@@ -87,24 +91,24 @@ export class AdamW implements Optimizer {
   }
 
   /**
-   * Counts a step that somebody else takes, and says its numbers.
+   * Counts a step that somebody else takes, and says its numbers, by what the learning rate of parameters is multiplied by.
    *
    * @throws TrainingError when the learning rate is not a number ≥ 0.
    */
-  next(learningRate: number): AdamWStep {
+  next(learningRate: number): (rate: number) => AdamWStep {
     requireRange('learning rate', learningRate, 0, Number.MAX_VALUE);
     const { firstMomentDecay, secondMomentDecay, epsilon, weightDecay } = this.#settings;
     const steps = ++this.#memory.steps;
-    return {
+    return (rate) => ({
       firstDecay: firstMomentDecay,
       firstShare: 1 - firstMomentDecay,
       secondDecay: secondMomentDecay,
       secondShare: 1 - secondMomentDecay,
-      keep: 1 - learningRate * weightDecay,
-      stepSize: learningRate / (1 - firstMomentDecay ** steps),
+      keep: 1 - rate * learningRate * weightDecay,
+      stepSize: (rate * learningRate) / (1 - firstMomentDecay ** steps),
       rootScale: 1 / Math.sqrt(1 - secondMomentDecay ** steps),
       epsilon,
-    };
+    });
   }
 
   state(): Map<string, Float32Array> {

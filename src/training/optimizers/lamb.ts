@@ -32,7 +32,7 @@ export const lambDefaults: Required<LambSettings> = {
 };
 
 /**
- * At step k, with η the learning rate, λ the weight decay (0 for parameters that do not decay) and N the largest norm:
+ * At step k, with η the learning rate (times the parameter's own), λ the weight decay (0 for parameters that do not decay) and N the largest norm:
  *
  *     g ← g / max(1, ‖all g‖/N)
  *     m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²
@@ -72,7 +72,7 @@ class Lamb implements Optimizer {
     const rootScale = 1 / Math.sqrt(1 - secondMomentDecay ** steps);
     const first = this.#memory.quantities[0]!.values;
     const second = this.#memory.quantities[1]!.values;
-    for (const { offset, length, decay } of this.#memory.parameters) {
+    for (const { offset, length, decay, rate = 1 } of this.#memory.parameters) {
       const lambda = decay ? weightDecay : 0;
       prepareUpdate(
         parameters,
@@ -92,7 +92,7 @@ class Lamb implements Optimizer {
         lambda,
       );
       const ratio = lambda !== 0 || alwaysAdapt ? this.#trustRatio() : 1;
-      applyUpdate(parameters, this.#update, offset, length, learningRate * ratio);
+      applyUpdate(parameters, this.#update, offset, length, rate * learningRate * ratio);
     }
   }
 

@@ -13,6 +13,8 @@ export interface OptimizedParameter {
   readonly length: number;
   /** Whether weight decay applies. */
   readonly decay: boolean;
+  /** What the learning rate is multiplied by; 1 when not given. */
+  readonly rate?: number;
 }
 
 /** Changes parameters in place, from their gradients. Elements between parameters are neither read nor written. */
@@ -36,21 +38,24 @@ export interface Optimizer {
   restore(state: ReadonlyMap<string, Float32Array>, counters: { readonly steps: number }): void;
 }
 
-/** Slots as a training plan lays them, with the usual groups: matrices and kernels decay, 1-D parameters (biases, BN) do not. */
+/**
+ * Slots as a training plan lays them, with the usual groups: matrices and kernels decay, 1-D parameters (biases, BN) do not.
+ *
+ * @param rateOf What the learning rate is multiplied by, by the name of the parameter.
+ */
 export function optimizedParameters(
   slots: readonly {
     readonly spec: { readonly name: string; readonly shape: Shape };
     readonly offset: number;
     readonly length: number;
   }[],
+  rateOf: (name: string) => number = () => 1,
 ): OptimizedParameter[] {
-  return slots.map(({ spec, offset, length }) => ({
-    name: spec.name,
-    shape: spec.shape,
-    offset,
-    length,
-    decay: spec.shape.length > 1,
-  }));
+  return slots.map(({ spec, offset, length }) => {
+    const { name, shape } = spec;
+    const rate = rateOf(name);
+    return { name, shape, offset, length, decay: shape.length > 1, ...(rate === 1 ? {} : { rate }) };
+  });
 }
 
 /**
@@ -61,9 +66,10 @@ export function optimizedParameters(
 export function layoutLength(parameters: readonly OptimizedParameter[]): number {
   const names = new Set<string>();
   let end = 0;
-  for (const { name, shape, offset, length } of [...parameters].sort((a, b) => a.offset - b.offset)) {
+  for (const { name, shape, offset, length, rate = 1 } of [...parameters].sort((a, b) => a.offset - b.offset)) {
     if (names.has(name)) throw new TrainingError(`parameter ${name}: appears twice; give every parameter its own name`);
     names.add(name);
+    requireRange(`parameter ${name}: rate`, rate, 0, Number.MAX_VALUE);
     if (length !== elementCount(shape))
       throw new TrainingError(
         `parameter ${name}: has length ${length}, expected ${elementCount(shape)} for shape ${formatShape(shape)}`,

@@ -19,7 +19,7 @@ export const stochasticGradientDescentDefaults: Required<StochasticGradientDesce
 };
 
 /**
- * With η the learning rate, μ the momentum and λ the weight decay (0 for parameters that do not decay):
+ * With η the learning rate (times the parameter's own), μ the momentum and λ the weight decay (0 for parameters that do not decay):
  *
  *     d = g + λ p,   b ← μ b + d        (b = 0 before the first step)
  *     p ← p − η b,   or with nesterov   p ← p − η (d + μ b)
@@ -52,12 +52,13 @@ class StochasticGradientDescent implements Optimizer {
     const { momentum, nesterov, weightDecay } = this.#settings;
     const velocity = this.#memory.quantities[0]?.values;
     this.#memory.steps++;
-    for (const { offset, length, decay } of this.#memory.parameters) {
+    for (const { offset, length, decay, rate: ownRate = 1 } of this.#memory.parameters) {
       const lambda = decay ? weightDecay : 0;
       const end = offset + length;
-      if (velocity === undefined) descend(parameters, gradients, offset, end, lambda, learningRate);
-      else if (nesterov) lookAhead(parameters, gradients, velocity, offset, end, lambda, learningRate, momentum);
-      else roll(parameters, gradients, velocity, offset, end, lambda, learningRate, momentum);
+      const rate = ownRate * learningRate;
+      if (velocity === undefined) descend(parameters, gradients, offset, end, lambda, rate);
+      else if (nesterov) lookAhead(parameters, gradients, velocity, offset, end, lambda, rate, momentum);
+      else roll(parameters, gradients, velocity, offset, end, lambda, rate, momentum);
     }
   }
 
