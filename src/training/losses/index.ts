@@ -1,4 +1,5 @@
-/** Losses on logits: each returns its value and writes its gradient. */
+/** Losses on logits, and on descriptors of pairs of views: each returns its value and writes its gradient. */
+export { cosineAlignment, neighbourAlignment, type RefinementOptions, refinedByNeighbours } from './alignment.js';
 export {
   type CrossEntropyOptions,
   crossEntropy,
@@ -13,5 +14,14 @@ export {
   likeliestClasses,
   softDistillation,
 } from './distillation.js';
+export {
+  type InfoNceLoss,
+  type InfoNceOptions,
+  infoNce,
+  largestScale,
+  startingLogScale,
+} from './infoNce.js';
+export type { PairedDescriptors, PairsShape } from './pairs.js';
 export type { LogitsShape } from './rows.js';
 export { type TemporalEfficientOptions, temporalEfficientLoss } from './temporalEfficient.js';
+export { batchHardTriplet, type TripletOptions } from './triplet.js';
