@@ -3,6 +3,7 @@
  * the calling thread and in workers. What is drawn at random depends on the run's seed, the epoch and the places of batch and sample in it,
  * so that who makes a batch, when, and in which order its samples arrive leaves no trace in it.
  */
+import type { Transform } from '../data/geometry/transform.js';
 import { readAhead } from '../data/readAhead.js';
 import { randomFor } from '../data/seed.js';
 import { type TargetBatch, type TargetStore, targetKindOf } from '../data/targets/registry.js';
@@ -119,20 +120,28 @@ function beginner<Targets extends TargetStore>(context: BatchContext<Targets>): 
       `${name}: mixup and cutmix need class numbers as targets, these are ${kind.name}; leave mix out`,
     );
   }
+  if (preparation.looksAtTargets && !kind.largestShare) {
+    throw new UsageError(
+      `${name}: crops can avoid one class where targets are masks, these are ${kind.name}; leave mostOfOneClass out`,
+    );
+  }
   return ({ epoch, batch, firstSample, positions }) => {
     const count = positions.length;
     const input = new Float32Array(count * length);
     const ofSamples: ReturnType<typeof kind.read>[] = new Array(count);
-    const write = (augmented: unknown, drawn: DrawnChange, i: number) => {
+    const write = (augmented: unknown, drawn: DrawnChange, target: (typeof ofSamples)[number], i: number) => {
       // Frames of one time step lie together: [T, B, ...]. What has no time steps of its own is [B, ...] all the same.
       preparation.tensor(augmented, drawn, input, i * frame, count * frame);
-      ofSamples[i] = kind.transform(kind.read(targets, positions[i]!), drawn.geometry);
+      ofSamples[i] = kind.transform(target, drawn.geometry);
     };
     const put = (sample: unknown, i: number): Promise<void> | undefined => {
-      const drawn = preparation.draw(sample, randomFor('sample', seed, epoch, firstSample + i));
+      const target = kind.read(targets, positions[i]!);
+      const { largestShare } = kind;
+      const shareAfter = largestShare && ((geometry: Transform) => largestShare(kind.transform(target, geometry)));
+      const drawn = preparation.draw(sample, randomFor('sample', seed, epoch, firstSample + i), shareAfter);
       const augmented: unknown = preparation.augment(sample, drawn);
-      if (augmented instanceof Promise) return augmented.then((ready: unknown) => write(ready, drawn, i));
-      write(augmented, drawn, i);
+      if (augmented instanceof Promise) return augmented.then((ready: unknown) => write(ready, drawn, target, i));
+      write(augmented, drawn, target, i);
       return undefined;
     };
     return {

@@ -5,6 +5,7 @@
 
 import type { Dataset } from '../data/datasets/dataset.js';
 import type { Split } from '../data/datasets/layout.js';
+import type { LargestShare } from '../data/geometry/crop.js';
 import type { Transform } from '../data/geometry/transform.js';
 import type { RgbImage } from '../data/image.js';
 import type { Protocol } from '../data/skeletons/protocols.js';
@@ -68,8 +69,14 @@ export interface DrawnChange {
 export interface Preparation<Sample, Drawn extends DrawnChange> {
   /** Of one sample's floats. */
   readonly shape: SampleShape;
-  /** Draws all that chance decides about one sample, in an order that does not depend on its content. Throws DataError when it cannot fit. */
-  draw(sample: Sample, random: Random): Drawn;
+  /** Whether what is drawn depends on targets: on `largestShare` of `draw`. */
+  readonly looksAtTargets?: boolean;
+  /**
+   * Draws all that chance decides about one sample, in an order that does not depend on its content. Throws DataError when it cannot fit.
+   *
+   * @param largestShare Of the sample's target, where targets have classes for places.
+   */
+  draw(sample: Sample, random: Random, largestShare?: LargestShare): Drawn;
   /** The sample as it was drawn to be. A promise only where opening waits too: for what is read when it is known which part is needed. */
   augment(sample: Sample, drawn: Drawn): Sample | Promise<Sample>;
   /**

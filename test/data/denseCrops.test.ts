@@ -1,7 +1,12 @@
 /** What segmentation needs of images: the whole of them in a frame of any proportions, and random scales with crops around which there is nothing. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { labelledImages } from '../../src/data/datasets/images.js';
 import { transformImage } from '../../src/data/geometry/image.js';
-import { transformMask } from '../../src/data/geometry/mask.js';
+import { type ClassMask, transformMask } from '../../src/data/geometry/mask.js';
 import type { Cut, Resize, Transform } from '../../src/data/geometry/transform.js';
 import type { RgbImage } from '../../src/data/image.js';
 import {
@@ -14,6 +19,10 @@ import {
 } from '../../src/data/preprocess.js';
 import { resizeBicubic, type Size } from '../../src/data/resize.js';
 import { randomFor } from '../../src/data/seed.js';
+import { openSegmentation } from '../../src/data/segmentation/openSegmentation.js';
+import { maskTargets } from '../../src/data/targets/masks.js';
+import { createLoader } from '../../src/loader/loader.js';
+import { workerEntry } from '../../src/loader/workerPool.js';
 import { applySteps, drawSteps, geometryOf } from '../../src/modalities/image/augment.js';
 import { imageInput } from '../../src/modalities/image/imageInput.js';
 import { parseAugmentation } from '../../src/modalities/image/settings.js';
@@ -184,5 +193,131 @@ describe('a scaled crop', () => {
 
   it('takes scales of which the first is not larger than the second', () => {
     expect(() => parseAugmentation({ crop: { kind: 'scaled', scale: [2, 0.5] } })).toThrow(/crop\.scale/);
+  });
+});
+
+describe('a scaled crop that avoids one class', () => {
+  const from = { width: 60, height: 40 };
+  const settings = { ...fitting(16, 16), resize: null };
+  const augmentation = parseAugmentation({ crop: { kind: 'scaled', mostOfOneClass: 0.75 } });
+  /** Of mmsegmentation's lines: np.unique with counts, ignored ones left out, more than one, max / sum. */
+  const share = ({ data }: Pick<ClassMask, 'data'>) => {
+    const counts = new Map<number, number>();
+    for (const number of data) if (number !== 255) counts.set(number, (counts.get(number) ?? 0) + 1);
+    const all = [...counts.values()];
+    return all.length > 1 ? Math.max(...all) / all.reduce((a, b) => a + b) : 1;
+  };
+  const masked = (classAt: (x: number, y: number) => number): ClassMask => ({
+    ...from,
+    data: Uint8Array.from({ length: 60 * 40 }, (_, i) => classAt(i % 60, Math.floor(i / 60))),
+  });
+  const drawn = (mask: ClassMask | undefined, i: number) => {
+    const random = randomFor('sample', 6, i);
+    const look = mask && ((transform: Transform) => maskTargets.largestShare!(transformMask(mask, transform)));
+    return { steps: drawSteps(from, augmentation, settings, random, look), next: random.bits() };
+  };
+
+  it.each([
+    [[0, 0, 0, 1], 0.75],
+    [[0, 255, 255, 1], 0.5],
+    [[2, 2, 2, 2], 1],
+    [[255, 255, 7, 255], 1],
+    [[255, 255], 1],
+    [[1, 2, 3, 3], 0.5],
+  ])('knows the share of the commonest class of %j', (numbers, expected) => {
+    const data = Uint8Array.from(numbers);
+    expect(maskTargets.largestShare!({ width: numbers.length, height: 1, data })).toBe(expected);
+    expect(share({ data })).toBe(expected);
+  });
+
+  it('takes the first of ten places that shows less of one class, else the eleventh', () => {
+    // A road with a thin stripe: most places show nothing but road.
+    const mask = masked((x) => (x > 50 && x < 56 ? 1 : 0));
+    let [first, later, none] = [0, 0, 0];
+    for (let i = 0; i < 400; i++) {
+      const { steps } = drawn(mask, i);
+      const random = randomFor('sample', 6, i);
+      const factor = 0.5 + 1.5 * random.uniform();
+      const to = { width: Math.round(60 * factor), height: Math.round(40 * factor) };
+      const places = Array.from({ length: 11 }, () => {
+        const top = random.integer(to.height - 16 + 1);
+        return { top, left: random.integer(to.width - 16 + 1), width: 16, height: 16 };
+      });
+      const [resize, cut] = steps as [Resize, Cut];
+      expect(resize.to).toEqual(to);
+      const shares = places.map((region) => share(transformMask(mask, { from, steps: [resize, { ...cut, region }] })));
+      const found = shares.slice(0, 10).findIndex((value) => value < 0.75);
+      expect(cut.region).toEqual(places[found < 0 ? 10 : found]);
+      if (found === 0) first++;
+      else if (found > 0) later++;
+      else none++;
+    }
+    // All three happen.
+    expect(Math.min(first, later, none)).toBeGreaterThan(10);
+  });
+
+  it('draws as many numbers whatever the mask shows', () => {
+    const [striped, even] = [masked((x) => x % 2), masked(() => 3)];
+    for (let i = 0; i < 20; i++) {
+      expect(drawn(striped, i).next).toBe(drawn(even, i).next);
+      expect(drawn(undefined, i).next).toBe(drawn(even, i).next);
+      // Where all places will do, the first is taken.
+      expect(drawn(striped, i).steps).toEqual(drawn(undefined, i).steps);
+    }
+  });
+
+  it('is nothing to ask where targets are no masks', () => {
+    const dataset = labelledImages({
+      name: 'noise',
+      classes: ['a'],
+      labels: Int32Array.of(0),
+      store: { kind: 'pixels', height: 40, width: 60, channels: 3, pixels: new Uint8Array(7200) },
+    });
+    const crop = { kind: 'scaled', mostOfOneClass: 0.75 } as const;
+    expect(() =>
+      createLoader(dataset, { batchSize: 1, workers: 0, preprocessing: settings, augmentation: { crop } }),
+    ).toThrow(/^noise: crops can avoid one class where targets are masks, these are classes; leave mostOfOneClass out/);
+  });
+});
+
+describe('a loader of images with masks', () => {
+  it('crops by what masks show, and gives the same batches with workers and from the middle of an epoch', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'spikeformer-crops-'));
+    try {
+      const size = { width: 60, height: 40 };
+      for (const part of ['train', 'trainannot']) await mkdir(join(folder, part));
+      await writeFile(join(folder, 'classes.json'), JSON.stringify({ classes: ['road', 'stripe'], void_id: 2 }));
+      for (let i = 0; i < 6; i++) {
+        await sharp(noise(size).data, { raw: { ...size, channels: 3 } })
+          .png()
+          .toFile(join(folder, 'train', `${i}.png`));
+        const mask = Uint8Array.from({ length: 2400 }, (_, p) => (p % 60 > 40 + i && p % 60 < 54 ? 1 : 0));
+        await sharp(mask, { raw: { ...size, channels: 1 } })
+          .toColourspace('b-w')
+          .png()
+          .toFile(join(folder, 'trainannot', `${i}.png`));
+      }
+      const dataset = await openSegmentation(folder, { split: 'train' });
+      const batches = async (crop: object, workers: number, batch = 0) => {
+        const augmentation = { crop: { kind: 'scaled', ...crop }, colour: {} } as const;
+        const preprocessing = { ...fitting(16, 16), resize: null };
+        const loader = createLoader(dataset, { batchSize: 2, seed: 3, workers, preprocessing, augmentation });
+        const made: { readonly input: Float32Array; readonly labels: Int32Array }[] = [];
+        try {
+          for await (const { input, labels } of loader.epoch(1, { batch })) made.push({ input, labels });
+        } finally {
+          await loader.close();
+        }
+        return made;
+      };
+      const avoiding = await batches({ mostOfOneClass: 0.75 }, 0);
+      expect(await batches({ mostOfOneClass: 0.75 }, 0, 1)).toEqual(avoiding.slice(1));
+      if (workerEntry()) expect(await batches({ mostOfOneClass: 0.75 }, 1)).toEqual(avoiding);
+      const stripes = (made: typeof avoiding) =>
+        made.flatMap(({ labels }) => [...labels]).filter((label) => label === 1).length;
+      expect(stripes(avoiding)).toBeGreaterThan(stripes(await batches({}, 0)));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });

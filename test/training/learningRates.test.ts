@@ -1,5 +1,6 @@
 /** `optimizer.headRate`: which parameters it is for, and that they go as much further. The optimizers themselves are compared with PyTorch's groups in `optimizers.test.ts`. */
 import { describe, expect, it } from 'vitest';
+import type { Engine } from '../../src/engines/kernels.js';
 import { createReferenceEngine } from '../../src/engines/reference/index.js';
 import type { TrainingEngine } from '../../src/engines/trainingKernels.js';
 import { parametersOf } from '../../src/operators/registry.js';
@@ -83,7 +84,7 @@ describe('headRate', () => {
     const input = Float32Array.from({ length: 3 * 32 * 32 }, () => random.normal());
     const labels = Int32Array.from({ length: 32 * 32 }, (_, i) => i % 3);
     const moved = async (asked: Recipe) => {
-      const engine = (await createReferenceEngine()) as TrainingEngine;
+      const engine = (await createReferenceEngine()) as Engine & TrainingEngine;
       const network = new TrainedNetwork(engine, asked);
       const before = network.parameters();
       await network.clear();

@@ -9,7 +9,13 @@ import { meanColour, type PreprocessSettings, resizedSize } from '../preprocess.
 import { centreCropRegion, type Region, type Size } from '../resize.js';
 import { roundHalfEven } from '../rounding.js';
 import type { CropSettings, PaddedCrop, ResizedCrop, ScaledCrop } from './settings.js';
-import type { GeometricStep, Mirror } from './transform.js';
+import type { GeometricStep, Mirror, Transform } from './transform.js';
+
+/** Of places that are looked for. */
+const attempts = 10;
+
+/** The share that the commonest class has of the pixels that have one, once an image is transformed so; 1 where there are not two classes. */
+export type LargestShare = (transform: Transform) => number;
 
 /** The part of an image of size `from` that becomes the input. Throws DataError when the settings do not fit the image. */
 export function drawCrop(
@@ -17,6 +23,7 @@ export function drawCrop(
   settings: CropSettings,
   preprocessing: PreprocessSettings,
   random: Random,
+  largestShare?: LargestShare,
 ): readonly GeometricStep[] {
   const [height, width] = preprocessing.crop;
   switch (settings.kind) {
@@ -27,7 +34,7 @@ export function drawCrop(
     case 'resized':
       return drawResizedCrop(from, settings, { width, height }, random);
     case 'scaled':
-      return drawScaledCrop(from, settings, preprocessing, random);
+      return drawScaledCrop(from, settings, preprocessing, random, largestShare);
   }
 }
 
@@ -43,25 +50,36 @@ export function centreCrop(from: Size, preprocessing: PreprocessSettings): reado
 
 /**
  * The whole image as evaluation resizes it, times a random factor, and a part of the input's size at a random place of it. Of a side that is
- * shorter than the input's all is kept, at a random place, and the mean colour around it. Three numbers are drawn in any case.
+ * shorter than the input's all is kept, at a random place, and the mean colour around it. With `mostOfOneClass` up to ten places are tried, as in mmsegmentation's
+ * RandomCrop (`cat_max_ratio`), and where none will do an eleventh is taken as it is. How many numbers are drawn depends on the settings alone.
  */
 export function drawScaledCrop(
   from: Size,
-  { scale, interpolation }: ScaledCrop,
+  { scale, interpolation, mostOfOneClass }: ScaledCrop,
   preprocessing: PreprocessSettings,
   random: Random,
+  largestShare?: LargestShare,
 ): readonly GeometricStep[] {
   const [height, width] = preprocessing.crop;
   const base = resizedSize(from, preprocessing);
   const factor = uniform(scale[0], scale[1], random);
   const scaled = (side: number) => Math.max(1, Math.round(side * factor));
   const to = { width: scaled(base.width), height: scaled(base.height) };
-  const top = drawOffset(to.height - height, random);
-  const left = drawOffset(to.width - width, random);
-  return [
-    { kind: 'resize', from, to, interpolation },
-    { kind: 'cut', from: to, region: { left, top, width, height }, border: meanColour(preprocessing) },
-  ];
+  const border = meanColour(preprocessing);
+  const places = Array.from(
+    { length: mostOfOneClass === undefined ? 1 : attempts + 1 },
+    (): readonly GeometricStep[] => {
+      const top = drawOffset(to.height - height, random);
+      const left = drawOffset(to.width - width, random);
+      return [
+        { kind: 'resize', from, to, interpolation },
+        { kind: 'cut', from: to, region: { left, top, width, height }, border },
+      ];
+    },
+  );
+  if (mostOfOneClass === undefined || !largestShare) return places[0]!;
+  const fits = (steps: readonly GeometricStep[]) => largestShare({ from, steps }) < mostOfOneClass;
+  return places.slice(0, attempts).find(fits) ?? places[attempts]!;
 }
 
 /** From 0 to `room`, both included, or from `room` to 0 where it is negative. */
@@ -111,8 +129,6 @@ export function drawResizedCrop(from: Size, settings: ResizedCrop, to: Size, ran
 export function drawMirror(from: Size, probability: number, random: Random): readonly Mirror[] {
   return random.uniform() < probability ? [{ kind: 'mirror', from }] : [];
 }
-
-const attempts = 10;
 
 /** Where RandomResizedCrop cuts: ten attempts at a part of random area and aspect ratio, else the largest central part. */
 export function randomRegion(size: Size, settings: ResizedCrop, random: Random): Region {

@@ -33,6 +33,10 @@ export const cropSchema = z.discriminatedUnion('kind', [
     kind: z.literal('scaled'),
     scale: range(0.01, 16).default([0.5, 2]),
     interpolation: interpolationSchema.default('bicubic'),
+    /**
+     * Of images with masks: a crop in which one class has this share of the pixels or more is drawn again, up to ten times. Left out: any crop is taken.
+     */
+    mostOfOneClass: z.number().positive().max(1).optional(),
   }),
 ]);
 

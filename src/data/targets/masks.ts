@@ -40,6 +40,13 @@ export const maskTargets: Omit<TargetKind<MaskTargets, ClassMask, MaskBatch>, 'r
     }
   },
   transform: (mask, geometry) => (geometry === undefined ? mask : transformMask(mask, geometry, ignoredClass)),
+  largestShare: ({ data }) => {
+    const counts = new Uint32Array(ignoredClass + 1);
+    for (const number of data) counts[number]!++;
+    counts[ignoredClass] = 0;
+    const there = counts.filter((count) => count > 0);
+    return there.length < 2 ? 1 : Math.max(...there) / there.reduce((sum, count) => sum + count, 0);
+  },
   collate: (_, masks) => {
     const [{ width, height } = { width: 0, height: 0 }] = masks;
     const labels = new Int32Array(masks.length * height * width);

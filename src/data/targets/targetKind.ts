@@ -27,6 +27,8 @@ export interface TargetKind<Store extends TargetStoreBase, Target, Batch extends
   readonly identity?: (store: Store, position: number) => Uint8Array | string;
   /** The target of a sample that was moved so; `geometry` is undefined for samples that are no pictures. */
   transform(target: Target, geometry: Transform | undefined): Target;
+  /** Of a target that gives a class to every place, the share of the commonest of those that have one; 1 where there are not two classes. */
+  readonly largestShare?: (target: Target) => number;
   collate(store: Store, targets: readonly Target[]): Batch;
   /** As `collate`, for mixed samples. Absent where a mixture has no meaning. */
   readonly mixed?: (store: Store, targets: readonly Target[], mixture: Mixture) => Batch;

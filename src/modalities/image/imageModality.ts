@@ -91,8 +91,9 @@ function prepare(
   const { mix, randomErasing } = augmentation;
   return {
     shape: { channels, places: [height, width] },
-    draw: (sample, random) => {
-      const steps = drawSteps(sample, augmentation, preprocessing, random);
+    looksAtTargets: augmentation.crop.kind === 'scaled' && augmentation.crop.mostOfOneClass !== undefined,
+    draw: (sample, random, largestShare) => {
+      const steps = drawSteps(sample, augmentation, preprocessing, random, largestShare);
       const erased = randomErasing === null ? [] : drawErasing(image, randomErasing, random);
       return { steps, erased, geometry: geometryOf(sample, steps) };
     },

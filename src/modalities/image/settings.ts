@@ -49,11 +49,27 @@ const mixSchema = z
   })
   .refine(({ mixup, cutmix }) => mixup > 0 || cutmix > 0, 'mixup or cutmix must be larger than 0');
 
+/** The defaults are those of mmsegmentation's PhotoMetricDistortion. */
+const colourSchema = z.strictObject({
+  /** At most so much is added to each byte, or subtracted. */
+  brightness: z.number().min(0).max(255).default(32),
+  /** What bytes are multiplied by. */
+  contrast: range(0, 10).default([0.5, 1.5]),
+  /** What the saturation is multiplied by. */
+  saturation: range(0, 10).default([0.5, 1.5]),
+  /** In degrees, one way or the other. */
+  hue: z.number().min(0).max(180).default(36),
+  /** Of each of the four. */
+  probability: share.default(0.5),
+});
+
 /** See the fields; {@link parseAugmentation} fills in what is left out. */
 export const augmentationSchema = z.strictObject({
   crop: cropSchema.default({ kind: 'centre' }),
   /** Probability of a mirror image. */
   horizontalFlip: share.default(0),
+  /** Left out or null: none. */
+  colour: colourSchema.nullable().optional(),
   randAugment: randAugmentSchema.nullable().default(null),
   randomErasing: randomErasingSchema.nullable().default(null),
   mix: mixSchema.nullable().default(null),
@@ -65,6 +81,7 @@ export type AugmentationInput = z.input<typeof augmentationSchema>;
 export type AugmentationSettings = z.output<typeof augmentationSchema>;
 export type RandAugmentSettings = z.output<typeof randAugmentSchema>;
 export type RandomErasingSettings = z.output<typeof randomErasingSchema>;
+export type ColourSettings = z.output<typeof colourSchema>;
 export type MixSettings = z.output<typeof mixSchema>;
 
 /** Complete settings out of data from outside. Throws DataError naming `source` and the field that is wrong. */
