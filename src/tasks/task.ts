@@ -10,6 +10,10 @@ import type { TargetStore } from '../data/targets/stores.js';
 import type { Graph } from '../graph/graph.js';
 import type { DetectionStrides, Head } from '../models/head.js';
 import type { BetweenTensor, Follow } from '../models/later.js';
+import type { Judgement, Sums } from './judgement.js';
+import type { LaterObjective } from './laterObjective.js';
+
+export type { Judgement, Sums } from './judgement.js';
 
 /** The settings of a schema, defaults filled in. */
 export type SettingsOf<Shape extends ZodRawShape> = z.output<ZodObject<Shape>>;
@@ -63,25 +67,12 @@ export interface RecipeAround {
   readonly mixes: boolean;
 }
 
-/** Numbers that add up over samples, by name. */
-export type Sums = Readonly<Record<string, number>>;
-
 /** A network that answers beside the one that learns. */
 export interface TeacherRequest {
   /** A checkpoint of ours, or an ONNX file. */
   readonly path: string;
   /** What the teacher's images are normalised with; null: what its checkpoint says, else the student's. */
   readonly normalisation: { readonly mean: readonly number[]; readonly std: readonly number[] } | null;
-}
-
-/** What the answers for one batch are worth. */
-export interface Judgement {
-  /** Mean over the batch, times the share. */
-  readonly loss: number;
-  /** The loss's gradient for each output that learns, laid out as the output. */
-  readonly gradients: ReadonlyMap<string, Float32Array>;
-  /** What `Metric.progress` names. With mixed samples only an indication. */
-  readonly sums: Sums;
 }
 
 /**
@@ -117,6 +108,8 @@ export interface Objective<Batch> {
    * back from it, nor gradients written.
    */
   readonly onEngine?: RowsOfScores<Batch>;
+  /** For a network that is several graphs one after the other; given what `prepare` made. Absent where there is one graph. */
+  later?(graph: Graph): LaterObjective<Batch>;
   /**
    * @param outputs As the engine lays them out: channels last, the samples of a batch one after the other, and its time steps around them
    *   where `prepare` asked for an output before its mean over time.
@@ -325,6 +318,11 @@ export interface Task<
     names(store: Store): readonly string[];
     /** What messages and documents call them, in the plural. */
     readonly called: string;
+    /** Why a network cannot learn from targets of its kind, and what to do; undefined where it can, or where nothing is said. */
+    unfit?(
+      store: Store,
+      network: { readonly [Key in keyof AnsweringNetwork]?: AnsweringNetwork[Key] | undefined },
+    ): TaskProblem | undefined;
   };
   /** Fields of a recipe's `loss`, each with a default. */
   readonly settings: ZodObject<Shape>;

@@ -7,7 +7,7 @@ import { networkOf } from '../inference/network.js';
 import { createLoader } from '../loader/loader.js';
 import { batchShape, sampleLength } from '../modalities/input.js';
 import { type AnyPreprocessing, inputOf } from '../modalities/inputs.js';
-import { type AnyMetric, type AskedNetwork, headOf } from '../tasks/registry.js';
+import { type AnyMetric, type AskedNetwork, defaultTask, headOf, taskNamed } from '../tasks/registry.js';
 
 export interface EvaluatedNetwork extends AskedNetwork {
   readonly parameters: Parameters;
@@ -15,7 +15,9 @@ export interface EvaluatedNetwork extends AskedNetwork {
 }
 
 /** Images that go through the network at once. */
-const batchSize = 64;
+const usualBatch = 64;
+/** Of networks that ask themselves about a thousand regions of each. */
+const smallBatch = 2;
 
 /**
  * @param createEngine Called once; the engine is disposed of afterwards, since it keeps packed weights as long as it lives.
@@ -29,8 +31,10 @@ export async function evaluateFigure(
   isStopped: () => boolean = () => false,
 ): Promise<number | undefined> {
   const engine = await createEngine();
-  const loader = createLoader(dataset, { batchSize, preprocessing, shuffle: false, workers: 0 });
   const network = networkOf(description, parameters, headOf(description.task, description.configuration));
+  const follow = taskNamed(description.task ?? defaultTask).follow?.(description.configuration, network.graph, {});
+  const batchSize = follow ? smallBatch : usualBatch;
+  const loader = createLoader(dataset, { batchSize, preprocessing, shuffle: false, workers: 0 });
   const inference = new Inference({ name: 'evaluation', network, engine });
   const shape = inputOf(dataset.modality).shapeOf(preprocessing);
   const counter = metric.counter();
@@ -38,7 +42,7 @@ export async function evaluateFigure(
     for await (const drawn of loader.epoch(0)) {
       if (isStopped()) return undefined;
       const batch = drawn.input.length / sampleLength(shape);
-      const { outputs } = await inference.run({ shape: batchShape(shape, batch), data: drawn.input });
+      const { outputs } = await inference.run({ shape: batchShape(shape, batch), data: drawn.input }, {}, follow);
       counter.add(outputs, drawn);
     }
   } finally {

@@ -15,8 +15,10 @@ function networkProblems(
   { name, modality, noun, targets }: AnyDataset,
 ): RecipeProblem[] {
   const problems: RecipeProblem[] = [];
-  const { names, called } = taskNamed(task).targets;
+  const { names, called, unfit } = taskNamed(task).targets;
   const answers = names(targets).length;
+  const misfit = model && unfit?.(targets, model);
+  if (misfit) problems.push({ path: misfit.path, message: `${name}: ${misfit.message}` });
   if (model?.classes !== undefined && model.classes !== answers) {
     const message = `${name}: has ${answers} ${called}, but the recipe's network has ${model.classes}; set classes=${answers}`;
     problems.push({ path: ['model', 'classes'], message });

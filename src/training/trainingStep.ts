@@ -21,6 +21,7 @@ import {
 } from './optimizers/index.js';
 import { mixesSamples, type Phase, type Recipe, recipeInput, recipeNetwork } from './recipe.js';
 import { RecordedLoss } from './recordedLoss.js';
+import { laterShapes, RecordedRegions } from './recordedRegions.js';
 import { RecordedUpdate } from './recordedUpdate.js';
 import { startingParameters } from './startingParameters.js';
 import { type ParameterSlot, recordTraining, type TrainingPlan, trainingSegments } from './trainingPlan.js';
@@ -50,6 +51,8 @@ export class TrainedNetwork {
   readonly #update: RecordedUpdate;
   /** Undefined where the loss is computed here. */
   readonly #loss: RecordedLoss | undefined;
+  /** Of a network that is several graphs one after the other. */
+  readonly #regions: RecordedRegions | undefined;
 
   /** @param preprocessing Which says the shape of the input; the recipe's own by default. */
   constructor(
@@ -64,22 +67,28 @@ export class TrainedNetwork {
     this.#objective = taskNamed(recipe.task).objective(recipe.loss, recipe.model);
     let update: RecordedUpdate | undefined;
     let loss: RecordedLoss | undefined;
+    let regions: RecordedRegions | undefined;
+    const graph = this.#objective.prepare(askedGraph(recipeNetwork(recipe)));
+    const later = this.#objective.later?.(graph);
     this.plan = recordTraining(
       engine,
-      this.#objective.prepare(askedGraph(recipeNetwork(recipe))),
+      graph,
       engineShape({ ...this.#sample, channels: recipe.model.inputChannels }, recipe.batchSize),
       { surrogate: { kind: surrogate.kind, alpha: surrogate.alpha }, detachReset: surrogate.detachReset },
       {
         spikeOffsets: recipe.loss.firingRate !== null,
         observed: this.#objective.observed,
-        record: (kernels, { outputs, trainable }) => {
+        ...(later ? { later: laterShapes(graph, later, recipe.model.timeSteps) } : {}),
+        record: (kernels, { outputs, trainable, later: plans }) => {
           update = new RecordedUpdate(kernels, trainable, recipe.optimizer, rateOf);
           loss = RecordedLoss.where(kernels, outputs, this.#objective, mixesSamples(recipe));
+          if (later) regions = new RecordedRegions(kernels, { outputs, later: plans }, later);
         },
       },
     );
     this.#layout = optimizedParameters(this.plan.trainable.slots, rateOf);
     this.#loss = loss;
+    this.#regions = regions;
     this.#update = update!;
     this.optimizer = this.#update.begin(this.plan.program);
     this.load(startingParameters(recipe));
@@ -134,18 +143,23 @@ export class TrainedNetwork {
     return { loss: loss / share, sums };
   }
 
-  /** Reads the outputs and writes their gradients. */
-  async #judge(compared: object, share: number): Promise<StepResult> {
+  /** Reads the outputs and writes their gradients; graphs that are asked afterwards learn in between. */
+  async #judge(batch: object, share: number): Promise<StepResult> {
     const { program, outputs, observed } = this.plan;
     const scores = new Map<string, Float32Array>();
     const shapes = new Map<string, readonly number[]>();
     for (const [name, value] of [...[...outputs].map(([name, { value }]) => [name, value] as const), ...observed]) {
+      if (this.#regions?.isMap(name)) continue;
       scores.set(name, await program.read(value));
       shapes.set(name, value.shape);
     }
-    const { loss, sums, gradients } = this.#objective.judge(scores, compared, share, shapes);
+    const { loss, sums, gradients } = this.#objective.judge(scores, batch, share, shapes);
     for (const [name, gradient] of gradients) await program.write(outputs.get(name)!.gradient, gradient);
-    return { loss, sums };
+    if (!this.#regions) return { loss, sums };
+    const [height = 1, width = 1] = this.#sample.places;
+    const later = await this.#regions.learn(program, { outputs: scores, shapes, batch, share, size: [height, width] });
+    const added = Object.entries(sums).map(([name, sum]) => [name, sum + (later.sums[name] ?? 0)] as const);
+    return { loss: loss + later.loss, sums: Object.fromEntries(added) };
   }
 
   /**

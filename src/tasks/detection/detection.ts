@@ -10,11 +10,11 @@ import { type DetectionFields, detectionEvaluation } from './evaluation.js';
 import { followRegions } from './follow.js';
 import { averagePrecisionMetric } from './metric.js';
 import { pointObjective } from './objective.js';
+import { regionObjective, withoutMasks } from './regionObjective.js';
 import { detectionSettings } from './settings.js';
 import type { BoxBatch } from './truths.js';
 
-/** Of a Mask R-CNN. */
-const untrained = 'makes a detector with regions, which is run here but not trained; leave it out';
+const ofRegions = 'is for a detector with regions; set model.regionChannels, or leave it out';
 
 export const detection: Task<
   typeof detectionSettings.shape,
@@ -33,18 +33,27 @@ export const detection: Task<
     shapes.has('point_head.levels.0.points.weight') || shapes.has('roi_head.bbox_head.fc_cls.weight'),
   follow: (network, graph, options) =>
     network.regionChannels === undefined ? undefined : followRegions(network, graph, options),
-  targets: { reading: { from: 'boxes' }, names: ({ classes }) => classes, called: 'classes' },
+  targets: {
+    reading: { from: 'boxes' },
+    names: ({ classes }) => classes,
+    called: 'classes',
+    unfit: ({ masks }, { regionChannels }) =>
+      regionChannels === undefined || masks !== undefined
+        ? undefined
+        : { path: ['model', 'regionChannels'], message: withoutMasks },
+  },
   settings: detectionSettings,
-  contradictions: (_, { mixes, model }) => [
+  contradictions: ({ regions }, { mixes, model }) => [
     ...(mixes
       ? [{ path: ['augmentation', 'mix'], message: 'augmentation.mix mixes classes, not boxes; leave it out' }]
       : []),
-    ...(model?.regionChannels === undefined
-      ? []
-      : [{ path: ['model', 'regionChannels'], message: `model.regionChannels ${untrained}` }]),
+    ...(regions !== undefined && model !== undefined && model.regionChannels === undefined
+      ? [{ path: ['loss', 'regions'], message: `loss.regions ${ofRegions}` }]
+      : []),
   ],
   teacher: () => undefined,
-  objective: pointObjective,
+  objective: (settings, network) =>
+    network.regionChannels === undefined ? pointObjective(settings, network) : regionObjective(settings, network),
   metric: averagePrecisionMetric,
   telling: detectionAnswers,
   evaluating: detectionEvaluation,

@@ -14,7 +14,7 @@ import { meanOverTime } from './numbers.js';
 import { type Proposals, proposalsOf } from './proposals.js';
 
 /** Levels of the pyramid that regions are cut from; the last one only proposes. */
-const levelsCut = 4;
+export const levelsCut = 4;
 const levelCount = 5;
 /** Proposals of mmdetection's test settings. */
 const usualProposals = 1000;
@@ -65,7 +65,7 @@ export function followRegions(network: AnsweringNetwork, graph: Graph, options: 
 const none = new Float32Array(0);
 
 /** Of anchors. The published configuration doubles them from level to level; the maps' own do not where two stages have one. */
-function stridesOfLevels({ detectionStrides = 'real' }: AnsweringNetwork, graph: Graph): readonly number[] {
+export function stridesOfLevels({ detectionStrides = 'real' }: AnsweringNetwork, graph: Graph): readonly number[] {
   const strides = stridesOf(graph);
   const real = Array.from(
     { length: levelsCut },

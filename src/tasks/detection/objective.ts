@@ -1,6 +1,5 @@
 /** What training a detector minimises, at every place of every level: focal loss of the classes; at places that answer for a box the box's overlap, weighed by how central they are, and that centrality. */
 
-import { UsageError } from '../../errors.js';
 import { pruned } from '../../graph/outputs.js';
 import { boxNumbers, strideOf } from '../../models/pointHead.js';
 import type { AnsweringNetwork, Objective } from '../task.js';
@@ -9,13 +8,8 @@ import { boxLoss, centrality, crossEntropyOf, focalLoss } from './losses.js';
 import type { DetectionSettings } from './settings.js';
 import { type BoxBatch, boxesOf } from './truths.js';
 
-/** @throws UsageError for a detector with regions: its losses are not here. */
-export function pointObjective(
-  { boxWeight }: DetectionSettings,
-  { classes, regionChannels }: AnsweringNetwork,
-): Objective<BoxBatch> {
-  if (regionChannels !== undefined)
-    throw new UsageError('detection: a detector with regions (Mask R-CNN) is run here but not trained');
+/** Of a single-stage head; that of a detector with regions is `regionObjective.ts`. */
+export function pointObjective({ boxWeight }: DetectionSettings, { classes }: AnsweringNetwork): Objective<BoxBatch> {
   const numbers = classes + boxNumbers;
   return {
     prepare: (graph) =>
