@@ -23,6 +23,7 @@ const floors = [
   ['runtime'],
   ['inference'],
   ['metrics', 'data', 'interop'],
+  ['search'],
   ['modalities'],
   ['loader'],
   ['insight'],

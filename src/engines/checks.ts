@@ -16,6 +16,14 @@ export function expectStorage(user: string, tensor: Tensor, storage: Storage): v
   );
 }
 
+/** That `count` elements from `first` on lie inside a tensor of `length`. */
+export function expectPart(user: string, tensor: Tensor, first: number, count: number, length: number): void {
+  if (Number.isInteger(first) && first >= 0 && count <= length - first) return;
+  throw new EngineError(
+    `${user}: ${count} words from word ${first} on for the tensor ${formatShape(tensor.shape)}, which has ${length}`,
+  );
+}
+
 export function expectSize(user: string, role: string, tensor: Tensor, count: number, channels: number): void {
   const found = elementCount(tensor.shape);
   if (found !== count) {

@@ -90,6 +90,8 @@ export interface Program {
   read(tensor: Tensor): Promise<Float32Array>;
   /** A copy of a spike tensor's words. */
   readSpikes(tensor: Tensor): Promise<Uint32Array>;
+  /** Copies words of spikes into a tensor, from its word `first` on (0 when not given); words may also hold whole numbers, for kernels that take such. */
+  writeSpikes(tensor: Tensor, words: Uint32Array, first?: number): Promise<void>;
   /** What the last run counted. */
   readCounters(counters: Counters): Promise<readonly number[]>;
   /** Gives the program's own memory back to the engine; packed weights stay with the engine. */

@@ -3,6 +3,7 @@
  * recording itself. Blocks belong to whoever holds their tensors, so disposing of a program frees no block.
  */
 import { formatShape } from '../../graph/shape.js';
+import { expectPart } from '../checks.js';
 import { EngineError } from '../errors.js';
 import type { Program } from '../kernels.js';
 import type { Counters, Tensor } from '../tensor.js';
@@ -40,6 +41,13 @@ abstract class ProgramMemory {
   async readSpikes(tensor: Tensor): Promise<Uint32Array> {
     this.expectAlive('readSpikes');
     return spikeView('readSpikes', tensor).slice();
+  }
+
+  async writeSpikes(tensor: Tensor, words: Uint32Array, first = 0): Promise<void> {
+    this.expectAlive('writeSpikes');
+    const view = spikeView('writeSpikes', tensor);
+    expectPart('writeSpikes', tensor, first, words.length, view.length);
+    view.set(words, first);
   }
 
   /** The blocks go when nobody holds their tensors any more. */

@@ -3,7 +3,7 @@
  * nothing is allocated. `profile` runs the same instructions one at a time and measures them.
  */
 import { formatShape } from '../../graph/shape.js';
-import { expectStorage } from '../checks.js';
+import { expectPart, expectStorage } from '../checks.js';
 import { EngineError } from '../errors.js';
 import { byteLengthOf, type Counters, type Program, type Tensor } from '../kernels.js';
 import { WasmCounters, type WasmCounting } from './counters.js';
@@ -98,6 +98,14 @@ export class WasmProgram implements Program {
     return new Uint32Array(
       this.engine.memory.uint32(this.address('readSpikes', tensor), byteLengthOf(tensor.shape, 'spikes') / 4),
     );
+  }
+
+  async writeSpikes(tensor: Tensor, words: Uint32Array, first = 0): Promise<void> {
+    this.expectAlive('writeSpikes');
+    expectStorage('writeSpikes', tensor, 'spikes');
+    const length = byteLengthOf(tensor.shape, 'spikes') / 4;
+    expectPart('writeSpikes', tensor, first, words.length, length);
+    this.engine.memory.uint32(this.address('writeSpikes', tensor), length).set(words, first);
   }
 
   async readCounters(counters: Counters): Promise<readonly number[]> {
