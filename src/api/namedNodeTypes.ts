@@ -16,7 +16,7 @@ export type { HeldSequences } from '../data/skeletons/heldSequences.js';
 export type { Protocol } from '../data/skeletons/protocols.js';
 export type { SequenceFiles, SequenceStore } from '../data/skeletons/sequenceStore.js';
 export type { SequenceDataset } from '../data/skeletons/sequences.js';
-export type { BoxTargets, LabelledBox } from '../data/targets/boxes.js';
+export type { BoxTargets, LabelledBox, ObjectMasks } from '../data/targets/boxes.js';
 export type { ClassTargets } from '../data/targets/classes.js';
 export type { MaskTargets } from '../data/targets/masks.js';
 export type { TargetOf, TargetStore } from '../data/targets/registry.js';
