@@ -144,8 +144,12 @@ export interface Metric<Batch, Counts> {
   figure(counts: Counts): number | undefined;
   /** Whether the figure `a` is better than `b`. */
   better(a: number, b: number): boolean;
-  /** The same figure over what was trained on, out of sums that come with the loss. */
-  readonly progress: { readonly sums: readonly string[]; figure(sums: Sums, samples: number): number };
+  /** A figure over what was trained on, out of sums that come with the loss: this one, or another of the name that is given. */
+  readonly progress: {
+    readonly name?: string;
+    readonly sums: readonly string[];
+    figure(sums: Sums, samples: number): number;
+  };
   readonly words: FigureWords;
 }
 

@@ -289,7 +289,7 @@ class TrainingRun {
     this.#lastReport = now;
     this.#imagesSinceReport = 0;
     const { network } = this.#parts;
-    const { name } = this.#metric;
+    const name = this.#metric.progress.name ?? this.#metric.name;
     const numbers = { loss, [name]: figure, learningRate, gradientNorm, imagesPerSecond };
     const layers = { firingRates: await network.firingRates(), gradientNorms: network.gradientNorms() };
     await this.#log.append({ kind: 'step', step, epoch, ...numbers, time: new Date().toISOString(), ...layers });
@@ -311,6 +311,7 @@ class TrainingRun {
   async #endEpoch(): Promise<boolean> {
     const { epoch, step, epochLoss, epochSums, epochImages } = this.#progress;
     const { name, better, progress } = this.#metric;
+    const trainingName = progress.name ?? name;
     const parameters = this.#shippedParameters();
     const heldOut = await this.#evaluate(parameters);
     if (this.#validation && heldOut === undefined) return false;
@@ -338,11 +339,14 @@ class TrainingRun {
     await saveModel(this.#settings.output, 'last', parameters, shapes, description);
     if (improved || this.#validation === undefined)
       await saveModel(this.#settings.output, 'best', parameters, shapes, description);
-    const figures = { [name]: figure, ...(heldOut === undefined ? {} : { [qualified('heldOut', name)]: heldOut }) };
+    const figures = {
+      [trainingName]: figure,
+      ...(heldOut === undefined ? {} : { [qualified('heldOut', name)]: heldOut }),
+    };
     await this.#log.append({ kind: 'epoch', step, epoch, loss, ...figures, time: new Date().toISOString() });
     await this.#board.append(step, { epoch: { loss, ...figures } });
     await this.#save();
-    const report = { kind: 'epoch', epoch, loss, figure, figureName: name, heldOutFigure: heldOut } as const;
+    const report = { kind: 'epoch', epoch, loss, figure, figureName: trainingName, heldOutFigure: heldOut } as const;
     this.#settings.onProgress?.({ ...report, ...figures });
     this.#lastReport = performance.now();
     this.#imagesSinceReport = 0;

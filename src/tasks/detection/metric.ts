@@ -16,6 +16,7 @@ export function averagePrecisionMetric({ classes }: AnsweringNetwork): Metric<Bo
     figure: (counts) => scoreCoco(counts).averagePrecision50,
     better: (a, b) => a > b,
     progress: {
+      name: 'overlap',
       sums: ['overlap', 'batches'],
       figure: ({ overlap = 0, batches = 1 }) => overlap / Math.max(1, batches),
     },

@@ -24,7 +24,11 @@ export function meanIouMetric({ classes }: AnsweringNetwork): Metric<MaskBatch, 
     figure: (counts) => scoreSegmentation(counts).meanIou,
     better: (a, b) => a > b,
     // A mean over classes cannot be added up from batches: while it learns, pixels are what is told.
-    progress: { sums: ['right', 'batches'], figure: ({ right = 0, batches = 1 }) => right / Math.max(1, batches) },
+    progress: {
+      name: 'pixelAccuracy',
+      sums: ['right', 'batches'],
+      figure: ({ right = 0, batches = 1 }) => right / Math.max(1, batches),
+    },
     words: {
       short: (figure) => `mIoU ${percent(figure)}`,
       training: (figure) => `${percent(figure)} of pixels`,
