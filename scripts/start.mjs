@@ -16,7 +16,7 @@ function photographs() {
 }
 
 /** The model that ships for what is asked; none for classification, whose is the default. */
-const models = { classify: [], segment: ['--model', 'camvid'] };
+const models = { classify: [], detect: ['--model', 'bccd'], segment: ['--model', 'camvid'] };
 
 /**
  * Arguments for `predict`: `--task` names a shipped model, and with images of one's own the bundled ones are left out.

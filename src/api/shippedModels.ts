@@ -76,8 +76,16 @@ const camvid: TrainedModel = {
   description: 'a small Meta-SpikeFormer with a spiking semantic FPN for street scenes, as in CamVid',
 };
 
+/** Trained here by the recipe of the same name; docs/dense.md has its figures. */
+const bccd: TrainedModel = {
+  kind: 'trained',
+  name: 'bccd',
+  address: () => new URL('../../models/bccd.safetensors', import.meta.url),
+  description: 'a small Meta-SpikeFormer with a single-stage head for blood cells under a microscope, as in BCCD',
+};
+
 const models = new Map<string, RegisteredModel>(
-  [cifar10, nmnist, nwUcla, camvid, randomModel('15M'), randomModel('31M'), randomModel('55M')].map((model) => [
+  [cifar10, nmnist, nwUcla, camvid, bccd, randomModel('15M'), randomModel('31M'), randomModel('55M')].map((model) => [
     model.name,
     model,
   ]),
