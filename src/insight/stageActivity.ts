@@ -5,6 +5,7 @@
 import { type Graph, outputValues, spaceAxes } from '../graph/graph.js';
 import { elementCount, type Shape } from '../graph/shape.js';
 import type { Recorded } from '../inference/types.js';
+import { partBehindStages } from '../models/titles.js';
 import { inferShapes, timeStepsOf } from '../operators/registry.js';
 import { stageOf, summarise } from './summary.js';
 
@@ -52,7 +53,8 @@ export function stageActivity(
   const [answered] = [...outputValues(graph)].map((value) => shapes.get(value)!) as [Shape];
   const shapeOf = (name: string, channels: number, size: readonly number[]): Shape => {
     if (graph.later?.has(name)) return [timeSteps, 1, channels, ...size];
-    return graph.stages.has(name) ? [timeSteps, batch, channels, ...size] : [batch, ...answered.slice(1)];
+    if (graph.stages.has(name)) return [timeSteps, batch, channels, ...size];
+    return name === partBehindStages('') ? [batch, ...answered.slice(1)] : [batch, channels, ...size];
   };
   return summarise(graph, [height, width]).stages.map(({ name, channels, size }) => ({
     name,

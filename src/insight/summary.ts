@@ -6,6 +6,7 @@
 
 import type { Graph, LaterGraph } from '../graph/graph.js';
 import { elementCount, type Shape } from '../graph/shape.js';
+import { partBehindStages } from '../models/titles.js';
 import { inferKinds, inferShapes, operatorOf, parametersOf, shownOnce } from '../operators/registry.js';
 
 export interface StageSummary {
@@ -97,11 +98,11 @@ function stageRow(
   };
 }
 
-/** The stage whose module path begins a node's name, or the later graph that it is of; the classifier for `head`, `pool` and `lif`. */
+/** The stage whose module path begins a node's name, or the later graph that it is of; else the part behind the stages: the classifier for `head`, `pool` and `lif`. */
 export function stageOf(nodeName: string, graph: Graph): string | undefined {
   for (const stage of [...graph.stages.keys(), ...(graph.later?.keys() ?? [])])
     if (nodeName.startsWith(`${stage}.`)) return stage;
-  return nodeName === 'frames' ? undefined : 'classifier';
+  return nodeName === 'frames' ? undefined : partBehindStages(nodeName);
 }
 
 function parameterCounts(graph: Graph): ReadonlyMap<string, number> {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { summarise } from '../../src/insight/summary.js';
 import { metaSpikeformerSizes, resolveConfiguration } from '../../src/models/configurations.js';
 import { metaSpikeformer } from '../../src/models/metaSpikeformer.js';
+import { askedGraph } from '../../src/tasks/registry.js';
 
 type Size = keyof typeof metaSpikeformerSizes;
 
@@ -40,5 +41,29 @@ describe.each(published)('the summary of %s', (size, operations, firstConvolutio
   it('does not depend on the number of time steps', () => {
     const four = resolveConfiguration({ ...metaSpikeformerSizes[size], timeSteps: 4 });
     expect(summarise(metaSpikeformer(four), [224, 224])).toEqual(summary);
+  });
+});
+
+describe('the summary of a network for segmentation', () => {
+  const configuration = resolveConfiguration({
+    embedDim: [8, 8, 16, 16],
+    depths: [1, 1, 1, 1, 1],
+    strides: [2, 2, 2, 2, 1],
+    stemKernel: 3,
+    classes: 3,
+  });
+  const network = { architecture: 'meta-spikeformer', configuration: { ...configuration, pyramidChannels: 8 } };
+  const graph = askedGraph({ ...network, task: 'segmentation' });
+  const { stages } = summarise(graph, [32, 64]);
+
+  it('tells neck and head from the classifier that it has not', () => {
+    const names = stages.map(({ name }) => name);
+    expect(names).toContain('neck');
+    expect(names).toContain('decode_head');
+    expect(names).not.toContain('classifier');
+    // Four lateral 1×1 convolutions from the published stages' widths and four of 3×3, each with a bias.
+    const widths = [4, 8, 8, 16];
+    const lateral = widths.reduce((sum, width) => sum + width * 8 + 8, 0);
+    expect(stages.find(({ name }) => name === 'neck')?.parameters).toBe(lateral + 4 * (9 * 8 * 8 + 8));
   });
 });
