@@ -1,8 +1,9 @@
 // @ts-check
 /**
- * Makes a training run's weights the model of a name: `node scripts/ship-model.mjs RUN/best.safetensors NAME`, after `npm run build`. Weights become
+ * Makes a training run's weights the model of a name: `node scripts/ship-model.mjs RUN/best.safetensors NAME [SMALLEST]`, after `npm run build`. Weights become
  * float16, those of spike-fed layers whole steps on a grid of 7 bits and a sign, a byte each, so that `--precision i16` rounds nothing; biases, batch norms and everything else of
- * one dimension stay float32, since they are few and decide thresholds.
+ * one dimension stay float32, since they are few and decide thresholds. With `SMALLEST`, layers of fewer weights stay float16: networks
+ * whose answers hang on small differences, as a detector's, lose nothing then.
  */
 import { fileURLToPath } from 'node:url';
 import { roundToGrid } from '../dist/engines/wasm/quantise.js';
@@ -10,9 +11,9 @@ import { countedLayers, loadModel, openCheckpointFile, writeSafetensors } from '
 import { toFloat16Bits } from '../dist/interop/dtype.js';
 import { asSteps, stepsMetadata } from '../dist/interop/steppedTensors.js';
 
-const [source, name] = process.argv.slice(2);
+const [source, name, smallest = '0'] = process.argv.slice(2);
 if (source === undefined || name === undefined) {
-  process.stderr.write('usage: node scripts/ship-model.mjs RUN/best.safetensors NAME\n');
+  process.stderr.write('usage: node scripts/ship-model.mjs RUN/best.safetensors NAME [SMALLEST]\n');
   process.exit(2);
 }
 const model = await loadModel({ checkpoint: source }, { threads: 1 });
@@ -26,6 +27,8 @@ const onGrid = new Set(
 );
 await model.dispose();
 const checkpoint = await openCheckpointFile(source);
+for (const [key, { shape }] of checkpoint.tensors)
+  if (shape.reduce((product, size) => product * size, 1) < Number(smallest)) onGrid.delete(key);
 /** @type {Map<string, import('../dist/interop/tensorData.js').TensorData>} */
 const tensors = new Map();
 for (const [key, tensor] of checkpoint.tensors) {
