@@ -58,7 +58,7 @@ const schema = z.object({
   /** Of a mask over the image, in percent. */
   opacity: whole(0, 100).default(55),
   /** Boxes of less are not shown, in percent. */
-  score: whole(0, 100).default(30),
+  score: whole(0, 100).default(50),
   /** Numbers of classes that are not shown, between them full stops. */
   hidden: z
     .string()

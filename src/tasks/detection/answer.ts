@@ -23,7 +23,7 @@ export interface FoundObject {
 }
 
 /** What a person sees where nothing else is asked. */
-const usualThreshold = 0.3;
+const usualThreshold = 0.5;
 
 export const detectionAnswers: Telling<readonly FoundObject[]> = {
   takes: ['top', 'threshold'],
