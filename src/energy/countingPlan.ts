@@ -5,7 +5,7 @@
 import type { ConvolutionGeometry } from '../engines/kernels.js';
 import type { Graph, Parameters } from '../graph/graph.js';
 import { behindTimeMean, operatorOf, spikeSources, timeStepsOf } from '../operators/registry.js';
-import { type CountedLayer, countedLayers } from './layers.js';
+import { type CountedLayer, layersOf } from './layers.js';
 import { channelsByTap, connectionsByTap, weightsOf } from './neuroBench.js';
 import {
   type Classes,
@@ -70,10 +70,18 @@ export interface CountingPlan {
   readonly once: ReadonlySet<string>;
 }
 
-/** @param size Height and width of the images. */
-export function countingPlan(graph: Graph, parameters: Parameters, size: readonly [number, number]): CountingPlan {
-  const merged = countedLayers(graph, size);
-  const trained = countedLayers(graph, size, 'trained').filter(({ kind }) => kind !== 'attention');
+/**
+ * @param size Height and width of the images.
+ * @param timeSteps Of a graph whose input comes at every step, which does not say how many there are.
+ */
+export function countingPlan(
+  graph: Graph,
+  parameters: Parameters,
+  size: readonly [number, number],
+  timeSteps = timeStepsOf(graph),
+): CountingPlan {
+  const merged = layersOf(graph, size, 'merged');
+  const trained = layersOf(graph, size, 'trained').filter(({ kind }) => kind !== 'attention');
   const byName = new Map(trained.map((layer) => [layer.name, layer]));
   const connections = (layer: CountedLayer, which: 'existing' | 'missing') =>
     connectionTable(layer.geometry!, connectionsByTap(layer.geometry!, weightsOf(layer, parameters)!, which));
@@ -116,7 +124,7 @@ export function countingPlan(graph: Graph, parameters: Parameters, size: readonl
   });
   const attentions = merged.filter(({ attention, spikeFed }) => attention && spikeFed);
   const counted = { always, alwaysOnce, once: behindTimeMean(graph) };
-  return { size, timeSteps: timeStepsOf(graph), sources: new Map(sources), attentions, numbers, ...counted };
+  return { size, timeSteps, sources: new Map(sources), attentions, numbers, ...counted };
 }
 
 interface Mutable extends NumbersPlan {

@@ -9,7 +9,7 @@ import type { NetworkConfiguration } from '../models/architecture.js';
 import { graphOf } from '../models/registry.js';
 import { checkOptionNames, described } from '../optionNames.js';
 import { type EnergyConstants, parseEnergyConstants } from './constants.js';
-import { type CountedLayer, countedLayers } from './layers.js';
+import { type CountedLayer, layersOfAll } from './layers.js';
 import type { EnergyMeasurement } from './meter.js';
 import type { PaperEnergy } from './paperConvention.js';
 
@@ -53,6 +53,8 @@ export interface EnergyDocument {
   readonly exact: null | ({ readonly millijoules: number } & Pick<EnergyMeasurement, 'neurons' | 'layers'>);
   readonly neuroBench: null | EnergyMeasurement['neuroBench'];
   readonly memory: null | EnergyMeasurement['memory'];
+  /** Of a detector with regions: how many of an image in the mean, by the head that looks at them. */
+  readonly regions?: EnergyMeasurement['regions'];
   /** Of every counted layer: where it stands, what feeds it. */
   readonly structure: readonly {
     readonly name: string;
@@ -92,7 +94,8 @@ export function energyDocument(found: EnergyFindings): EnergyDocument {
       : null,
     neuroBench: measured?.neuroBench ?? null,
     memory: measured?.memory ?? null,
-    structure: countedLayers(graph, imageSize).map((layer) => ({
+    ...(measured?.regions ? { regions: measured.regions } : {}),
+    structure: layersOfAll(graph, imageSize).map((layer) => ({
       name: layer.name,
       stage: stageOf(layer.name, graph) ?? 'classifier',
       kind: layer.kind,

@@ -40,6 +40,8 @@ export interface CountedLayer {
   readonly attention?: AttentionSize;
   /** What attention adds; its inputs are places in `sources`. */
   readonly sums?: readonly SpikeSum[];
+  /** How often it runs for an image, in the mean: of a head that looks at regions. Absent: once. `operations` are of all together, `geometry` is of one. */
+  readonly perImage?: number;
 }
 
 /** What is known of a graph that is looked at for one image and time step. */
@@ -61,18 +63,39 @@ export function countedLayers(
 ): readonly CountedLayer[] {
   if (graph.later !== undefined)
     throw new UsageError(
-      'energy: heads of this detector look at regions, whose number differs from image to image; they are not counted, only --proof knows them',
+      'energy: heads of this detector look at regions, whose number differs from image to image; ask with data, or for the proof',
     );
   return layersOf(graph, size, form);
 }
 
-/** As `countedLayers`, and of a network that looks at regions the layers of its heads too, for one region. */
-export function layersOfAll(graph: Graph, size: readonly [number, number]): readonly CountedLayer[] {
-  const later = [...(graph.later?.values() ?? [])];
-  return [layersOf(graph, size, 'merged'), ...later.map((part) => layersOf(part.graph, part.size, 'merged'))].flat();
+/**
+ * As `countedLayers`, and of a network that looks at regions the layers of its heads too.
+ *
+ * @param regions How many an image has in the mean, by the name of the graph that looks at them; where nothing is said one.
+ */
+export function layersOfAll(
+  graph: Graph,
+  size: readonly [number, number],
+  regions?: ReadonlyMap<string, number>,
+  form: 'merged' | 'trained' = 'merged',
+): readonly CountedLayer[] {
+  const later = [...(graph.later ?? [])].map(([name, part]) => {
+    const perImage = regions?.get(name) ?? 1;
+    return layersOf(part.graph, part.size, form).map((layer) => ({
+      ...layer,
+      operations: perImage * layer.operations,
+      perImage,
+    }));
+  });
+  return [layersOf(graph, size, form), ...later].flat();
 }
 
-function layersOf(graph: Graph, size: readonly [number, number], form: 'merged' | 'trained'): readonly CountedLayer[] {
+/** The layers of this graph alone, not of those that are asked after it. */
+export function layersOf(
+  graph: Graph,
+  size: readonly [number, number],
+  form: 'merged' | 'trained',
+): readonly CountedLayer[] {
   const once = shownOnce(graph);
   const known: Known = {
     shapes: inferShapes(once, [1, 1, ...size, graph.inputChannels]),

@@ -4,11 +4,12 @@
  */
 
 import { UsageError } from '../errors.js';
+import { graphsOf } from '../graph/graph.js';
 import { logitsOutput } from '../graph/outputs.js';
 import type { FieldTensor } from '../inference/types.js';
 import { spikeValues } from '../runtime/spikeValues.js';
 import { type EnergyConstants, parseEnergyConstants } from './constants.js';
-import { type CountedLayer, countedLayers } from './layers.js';
+import { type CountedLayer, layersOf, layersOfAll } from './layers.js';
 import {
   accessesOfAnnLayer,
   accessesOfLayer,
@@ -41,11 +42,25 @@ export interface AnnMemory {
 
 interface MeteredNeurons extends NeuronActivity {
   readonly spikes: number[];
+  /** Images so far; regions, where they look at some. */
+  asked: number;
+}
+
+/** What is counted together: the first graph, or one that is asked about regions. */
+interface MeteredGraph {
+  /** Undefined for the first. */
+  readonly name: string | undefined;
+  readonly layers: readonly CountedLayer[];
+  /** Images so far, or regions. */
+  asked: number;
 }
 
 export interface EnergyMeasurement {
   readonly images: number;
+  /** Of a network that looks at regions: how many of an image in the mean, by the name of the graph that looks at them. */
+  readonly regions?: Readonly<Record<string, number>>;
   readonly timeSteps: number;
+  /** Where neurons look at regions, their number for an image is that for its regions, in the mean. */
   readonly neurons: readonly NeuronActivity[];
   readonly layers: readonly LayerOperations[];
   /** Millijoules per image from the counted operations. */
@@ -74,7 +89,7 @@ export class EnergyMeter {
   readonly #gates = new Map<string, MeteredNeurons>();
   readonly #operations = new Map<string, LayerOperations>();
   readonly #effective = { macs: 0, acs: 0 };
-  #layers: readonly CountedLayer[] | undefined;
+  #graphs: readonly MeteredGraph[] | undefined;
   #images = 0;
   #size: readonly number[] = [];
 
@@ -102,22 +117,30 @@ export class EnergyMeter {
    * @throws As `run`.
    */
   count(counts: SpikeCounts): void {
-    const { images, size, neurons, gates = [], additions, effectiveAcs, effectiveMacs } = counts;
-    this.#layers ??= this.#layersFor(size);
+    const { images, size } = counts;
+    this.#graphs ??= this.#graphsFor(size);
     if (size.some((length, axis) => length !== this.#size[axis]))
       throw new UsageError(
         `energy: found images of ${size.join(' × ')} after images of ${this.#size.join(' × ')}; expected one size`,
       );
     this.#images += images;
-    for (const one of neurons) addActivity(this.#neurons, one);
-    for (const one of gates) addActivity(this.#gates, one);
-    for (const layer of this.#layers) this.#countOperations(layer, additions.get(layer.name), images);
+    this.#countGraph(undefined, counts);
+    for (const { graph, counts: own } of counts.later ?? []) this.#countGraph(graph, own);
+  }
+
+  #countGraph(name: string | undefined, counts: SpikeCounts): void {
+    const { images, neurons, gates = [], additions, effectiveAcs, effectiveMacs } = counts;
+    const graph = this.#graphs!.find((one) => one.name === name)!;
+    graph.asked += images;
+    for (const one of neurons) addActivity(this.#neurons, one, images);
+    for (const one of gates) addActivity(this.#gates, one, images);
+    for (const layer of graph.layers) this.#countOperations(layer, additions.get(layer.name), images);
     this.#effective.acs += effectiveAcs;
     this.#effective.macs += effectiveMacs;
   }
 
   result(): EnergyMeasurement {
-    if (!this.#layers || this.#images === 0) throw new UsageError('energy: no image was run');
+    if (!this.#graphs || this.#images === 0) throw new UsageError('energy: no image was run');
     const { timeSteps } = this.#model.configuration;
     const images = this.#images;
     const { accumulate, multiplyAccumulate } = this.#constants;
@@ -125,33 +148,39 @@ export class EnergyMeter {
     const picojoulesOf = ({ additions, multiplications }: LayerOperations) =>
       accumulate * sum(additions) + multiplyAccumulate * sum(multiplications);
     const layers = [...this.#operations.values()];
-    const neurons = [...this.#neurons.values()];
+    const neurons = this.#activities();
+    const later = this.#graphs.filter(({ name }) => name !== undefined);
+    const regions = new Map(later.map(({ name, asked }) => [name!, asked / images]));
+    const counted = layersOfAll(this.#model.graph, this.#size as [number, number], regions);
     const picojoules = layers.reduce((total, layer) => total + picojoulesOf(layer), 0);
     const rateOf = (name: string) => {
       const { neurons: count, spikes } = this.#source(name);
-      return sum(spikes) / (count * images * spikes.length);
+      const answers = count * images * spikes.length;
+      return answers === 0 ? 0 : sum(spikes) / answers;
     };
     const everyNeuron = neurons.reduce((total, layer) => total + layer.neurons, 0);
     const everyAnswer = neurons.reduce((total, layer) => total + images * layer.neurons * layer.spikes.length, 0);
     const everySpike = neurons.reduce((total, { spikes }) => total + sum(spikes), 0);
-    const additionsOfAttention = this.#layers
+    const additionsOfAttention = counted
       .filter(({ kind }) => kind === 'attention')
       .reduce((total, { name }) => total + sum(this.#operations.get(name)!.additions), 0);
     return {
       images,
+      ...(later.length > 0 ? { regions: Object.fromEntries(regions) } : {}),
       timeSteps,
       neurons,
       layers,
       exactMillijoules: (picojoules / images) * 1e-9,
-      paper: paperEnergy(this.#layers, rateOf, timeSteps, this.#constants),
+      paper: paperEnergy(counted, rateOf, timeSteps, this.#constants),
       neuroBench: neuroBenchFigures(this.#model, this.#size as [number, number], {
         images,
         firingRate: everySpike / everyAnswer,
         effectiveAcs: this.#effective.acs,
         effectiveMacs: this.#effective.macs,
         attentionAdditions: additionsOfAttention,
+        perImage: new Map(counted.map(({ name, perImage = 1 }) => [name, perImage])),
       }),
-      memory: this.#memory(this.#layers, picojoulesOf, everyNeuron),
+      memory: this.#memory(counted, picojoulesOf, everyNeuron),
     };
   }
 
@@ -174,10 +203,11 @@ export class EnergyMeter {
       });
       return { name, accesses, picojoules: picojoulesOf(operations) + energyOfAccesses(accesses, memory) };
     });
-    const spiking = new Set(spikeValues(this.#model.graph));
-    const spikers = [...this.#neurons.values()].filter(({ name }) => spiking.has(name));
+    const spiking = new Set(graphsOf(this.#model.graph).flatMap((graph) => spikeValues(graph)));
+    const activities = this.#activities();
+    const spikers = activities.filter(({ name }) => spiking.has(name));
     const fired = spikers.reduce((total, layer) => total + images * answersOf(layer), 0);
-    const answered = [...this.#neurons.values()].reduce((total, layer) => total + images * answersOf(layer), 0);
+    const answered = activities.reduce((total, layer) => total + images * answersOf(layer), 0);
     const ofNeurons = sumOfAccesses([accessesOfNeurons(fired), accessesOfRelus(answered - fired)]);
     const last = { name: 'neurons', accesses: ofNeurons, picojoules: energyOfAccesses(ofNeurons, memory) };
     const all = [...rows, last];
@@ -195,13 +225,32 @@ export class EnergyMeter {
     };
   }
 
-  #source(name: string): NeuronActivity {
-    return (this.#neurons.get(name) ?? this.#gates.get(name))!;
+  /** By image. */
+  #activities(): readonly NeuronActivity[] {
+    return [...this.#neurons.values()].map((known) => this.#byImage(known));
   }
 
-  #layersFor(size: readonly [number, number]): readonly CountedLayer[] {
+  #byImage({ name, neurons, spikes, asked }: MeteredNeurons): NeuronActivity {
+    return { name, neurons: (neurons * asked) / this.#images, spikes };
+  }
+
+  /** Neurons that were never asked, since there was no region, are none. */
+  #source(name: string): NeuronActivity {
+    const known = this.#neurons.get(name) ?? this.#gates.get(name);
+    return known ? this.#byImage(known) : { name, neurons: 0, spikes: [] };
+  }
+
+  #graphsFor(size: readonly [number, number]): readonly MeteredGraph[] {
     this.#size = size;
-    return countedLayers(this.#model.graph, size);
+    const { graph } = this.#model;
+    const later = [...(graph.later ?? [])].map(([name, part]) => ({
+      ...{ name, asked: 0 },
+      layers: layersOf(part.graph, part.size, 'merged'),
+    }));
+    const graphs = [{ name: undefined, asked: 0, layers: layersOf(graph, size, 'merged') }, ...later];
+    // In the order of the network, also where no region is found.
+    for (const { layers } of graphs) for (const layer of layers) this.#countOperations(layer, undefined, 0);
+    return graphs;
   }
 
   /** @param caused Additions by time step; none for a layer that is fed by numbers, which arrive at every step, whether or not anything fired. */
@@ -215,7 +264,7 @@ export class EnergyMeter {
     const ofOne = geometry ? multiplicationsOfConvolution(geometry) : layer.operations;
     const within = layer.spikeFed ? 0 : images * ofOne;
     for (let t = 0; t < steps; t++) {
-      if (layer.spikeFed) known.additions[t]! += caused![t]!;
+      if (layer.spikeFed) known.additions[t]! += caused?.[t] ?? 0;
       else known.multiplications[t]! += within;
     }
   }
@@ -226,17 +275,22 @@ function answersOf({ neurons, spikes }: NeuronActivity): number {
   return neurons * spikes.length;
 }
 
-function addActivity(known: Map<string, MeteredNeurons>, { name, neurons, spikes }: NeuronActivity): void {
-  const sum = known.get(name) ?? { name, neurons, spikes: spikes.map(() => 0) };
+function addActivity(
+  known: Map<string, MeteredNeurons>,
+  { name, neurons, spikes }: NeuronActivity,
+  asked: number,
+): void {
+  const sum = known.get(name) ?? { name, neurons, spikes: spikes.map(() => 0), asked: 0 };
   known.set(name, sum);
+  sum.asked += asked;
   for (const [t, fired] of spikes.entries()) sum.spikes[t]! += fired;
 }
 
 /** @param relus Neurons per image. */
 function annMemory(layers: readonly CountedLayer[], relus: number, constants: EnergyConstants): AnnMemory {
-  const multiplied = layers.map(({ kind, geometry, operations }) => ({
+  const multiplied = layers.map(({ kind, geometry, operations, perImage = 1 }) => ({
     kind,
-    multiplications: geometry ? multiplicationsOfConvolution(geometry) : operations,
+    multiplications: geometry ? perImage * multiplicationsOfConvolution(geometry) : operations,
   }));
   const accesses = sumOfAccesses([
     ...multiplied.map(({ kind, multiplications }) => accessesOfAnnLayer(kind, multiplications)),

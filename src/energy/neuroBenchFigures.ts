@@ -1,6 +1,6 @@
 /** NeuroBench's figures of a model, from what was counted while images flowed. */
 
-import { countedLayers } from './layers.js';
+import { layersOfAll } from './layers.js';
 import type { MeteredModel } from './meteredModel.js';
 import { connectionSparsity, footprintBytes, type NeuroBenchOperations } from './neuroBench.js';
 import { multiplicationsOfConvolution } from './synapticOperations.js';
@@ -22,6 +22,8 @@ export interface NeuroBenchSums {
   readonly effectiveAcs: number;
   readonly effectiveMacs: number;
   readonly attentionAdditions: number;
+  /** How often a layer runs for an image in the mean, by name; others once. */
+  readonly perImage: ReadonlyMap<string, number>;
 }
 
 /** Whose figures are told. */
@@ -32,7 +34,8 @@ interface Fixed {
   readonly size: string;
   readonly footprintBytes: number;
   readonly connectionSparsity: number;
-  readonly dense: number;
+  /** Operations of each layer, of one region where it looks at some. */
+  readonly dense: readonly { readonly name: string; readonly operations: number }[];
 }
 
 /** Looking at all weights takes longer than a small network; a page shows these figures with every frame. */
@@ -43,12 +46,12 @@ function fixedOf(model: MeasuredWeights, [height, width]: readonly [number, numb
   const known = lastFixed.get(model);
   if (known?.size === size) return known;
   const { parameters, configuration, graph } = model;
-  const layers = countedLayers(graph, [height, width], 'trained').filter(({ kind }) => kind !== 'attention');
+  const layers = layersOfAll(graph, [height, width], undefined, 'trained').filter(({ kind }) => kind !== 'attention');
   const { timeSteps } = configuration;
-  const dense = layers.reduce(
-    (total, { geometry, once }) => total + (once ? 1 : timeSteps) * multiplicationsOfConvolution(geometry!),
-    0,
-  );
+  const dense = layers.map(({ name, geometry, once }) => ({
+    name,
+    operations: (once ? 1 : timeSteps) * multiplicationsOfConvolution(geometry!),
+  }));
   const fixed = {
     size,
     footprintBytes: footprintBytes(parameters),
@@ -62,9 +65,10 @@ function fixedOf(model: MeasuredWeights, [height, width]: readonly [number, numb
 export function neuroBenchFigures(
   model: MeasuredWeights,
   size: readonly [number, number],
-  { images, firingRate, effectiveAcs, effectiveMacs, attentionAdditions }: NeuroBenchSums,
+  { images, firingRate, effectiveAcs, effectiveMacs, attentionAdditions, perImage }: NeuroBenchSums,
 ): NeuroBenchFigures {
-  const { dense, ...fixed } = fixedOf(model, size);
+  const { dense: layers, ...fixed } = fixedOf(model, size);
+  const dense = layers.reduce((total, { name, operations }) => total + (perImage.get(name) ?? 1) * operations, 0);
   return {
     footprintBytes: fixed.footprintBytes,
     connectionSparsity: fixed.connectionSparsity,

@@ -38,6 +38,8 @@ export interface SpikeCounts {
   /** Of the network as it is trained, over all time steps: pairs of an activation and a weight that are both not zero, of layers fed by spikes and of the others. */
   readonly effectiveAcs: number;
   readonly effectiveMacs: number;
+  /** Of graphs that were asked about regions afterwards, by name: their `images` are regions. Nothing above counts them. */
+  readonly later?: readonly { readonly graph: string; readonly counts: SpikeCounts }[];
 }
 
 interface Totals {

@@ -51,7 +51,7 @@ export class Inference<Observed = never> {
   #room: Float32Array | undefined;
   #stream: Stream<Observed> | undefined;
   /** The graphs behind this one, by name: on the same engine, asked within a turn. */
-  readonly #later: ReadonlyMap<string, Inference>;
+  readonly #later: ReadonlyMap<string, Inference<Observed>>;
 
   constructor({ name, network, engine, prepare = {}, observer }: InferenceParts<Observed>) {
     this.#name = name;
@@ -59,9 +59,10 @@ export class Inference<Observed = never> {
     this.engine = engine;
     this.#prepare = prepare;
     this.#observer = observer;
-    const later = [...(network.graph.later ?? [])].map(([key, { graph }]): [string, Inference] => {
+    const later = [...(network.graph.later ?? [])].map(([key, { graph }]): [string, Inference<Observed>] => {
       const part = { ...network, graph, oneStep: () => graph };
-      return [key, new Inference({ name, network: part, engine, prepare })];
+      const behind = observer?.behind?.(part);
+      return [key, new Inference({ name, network: part, engine, prepare, ...(behind ? { observer: behind } : {}) })];
     });
     this.#later = new Map(later);
   }
@@ -205,7 +206,8 @@ export class Inference<Observed = never> {
   async #followed(input: TakenInput, record: RecordOptions, follow: Follow): Promise<Answer<Observed>> {
     const [, batch, height, width] = input.shape as [number, number, number, number];
     const first = await this.#run(input, recordOfFirst(this.network.graph, record), true);
-    const rest: Answer[] = [];
+    const rest: Answer<Observed>[] = [];
+    const seen: [graph: string, observed: Observed][] = [];
     const kept = new Map<string, FieldTensor>();
     const between: Between = {
       ...{ size: [height, width], batch },
@@ -214,12 +216,15 @@ export class Inference<Observed = never> {
         const later = laterNamed(this.#later, graph);
         const answer = await later.run(regions, recordOfLater(later.network.graph, record));
         rest.push(answer);
+        if (answer.observed !== undefined) seen.push([graph, answer.observed]);
         return answer.outputs;
       },
       keep: (name, activation) => kept.set(name, activation),
     };
     const outputs = await follow(first.outputs, between);
-    return joined(first, [{ milliseconds: 0, activations: kept }, ...rest], outputs);
+    const answer = joined(first, [{ milliseconds: 0, activations: kept }, ...rest], outputs);
+    if (first.observed === undefined || !this.#observer?.together) return answer;
+    return { ...answer, observed: this.#observer.together(first.observed, seen) };
   }
 
   async #step(frame: TakenInput, record: FrameRecordOptions): Promise<FrameAnswer<Observed>> {

@@ -10,8 +10,8 @@ export function recordOfFirst({ later }: Graph, record: RecordOptions): RecordOp
   return withLayers(record, (layer) => !theirs.has(layer));
 }
 
-/** What is recorded of a later graph: of the layers that are named its own. Nobody looks on. */
-export function recordOfLater(graph: Graph, { observed: _first, ...record }: RecordOptions): RecordOptions {
+/** What is recorded of a later graph: of the layers that are named its own. */
+export function recordOfLater(graph: Graph, record: RecordOptions): RecordOptions {
   const own = new Set(layersOf(graph));
   return withLayers(record, (layer) => own.has(layer));
 }

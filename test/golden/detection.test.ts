@@ -258,9 +258,33 @@ describe('energy --proof', () => {
     expect(code).toBe(0);
   });
 
-  it.skipIf(!present)(`is all that energy says of them${suffix}`, async () => {
-    const { code, stderr } = await spikeformer(['energy', '--checkpoint', pathOf('det.pth')!]);
-    expect([code, stderr]).toEqual([2, expect.stringContaining('only --proof knows them')]);
+  it.skipIf(!present)(`has figures beside it, counted with as many regions as there were${suffix}`, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'spikeformer-detection-'));
+    const table = join(folder, 'table.csv');
+    const network = ['energy', '--checkpoint', pathOf('det.pth')!, '--image-size', '64', '--images', '1'];
+    const { code, stdout, stderr } = await spikeformer([...network, '--csv', table, '--json']);
+    expect([stderr, code]).toEqual(['', 0]);
+    const { regions, exact, structure, paper } = JSON.parse(stdout);
+    const boxes = regions['roi_head.bbox_head'];
+    expect(boxes).toBeGreaterThan(1);
+    const layers: readonly { readonly name: string; readonly multiplications: readonly number[] }[] = exact.layers;
+    expect(structure.map(({ name }: { readonly name: string }) => name)).toEqual(layers.map(({ name }) => name));
+    const naming = layers.find(({ name }) => name === 'roi_head.bbox_head.fc_cls')!;
+    const dense = paper.layers.find(({ name }: { readonly name: string }) => name === naming.name).operations;
+    expect(naming.multiplications[0]).toBe(dense);
+    expect((await readFile(table, 'utf8')).split('\r\n')).toHaveLength(layers.length + 2);
+    const told = await spikeformer(network);
+    expect(told.stdout).toContain(`regions of an image  roi_head.bbox_head ${boxes.toFixed(1)}, roi_head.mask_head `);
+    await rm(folder, { recursive: true });
+  });
+
+  it.skipIf(!present)(`needs images to know how many regions there are${suffix}`, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'spikeformer-detection-'));
+    const rates = join(folder, 'rates.json');
+    await writeFile(rates, '{"default": 0.1}');
+    const { code, stderr } = await spikeformer(['energy', '--checkpoint', pathOf('det.pth')!, '--rates', rates]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('ask with data, or for the proof')]);
+    await rm(folder, { recursive: true });
   });
 });
 

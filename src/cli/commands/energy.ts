@@ -253,7 +253,7 @@ async function measure(io: Io, model: Model, options: Options, constants: Energy
   const total = Math.min(data.size, options.images ?? data.size);
   const progress = startProgress(io, 'energy', total, `${data.noun}s`);
   const classOf = data.names.map((name) => model.labels.indexOf(name));
-  let named = model.hasLabels && !classOf.includes(-1);
+  let named = taskNamed(model.task).targets.reading.from === 'classFolders' && model.hasLabels && !classOf.includes(-1);
   let [done, correct] = [0, 0];
   try {
     for await (const drawn of data.batches({ batch: options.batch, preprocess: shape.preprocessing })) {
@@ -322,6 +322,8 @@ function print(io: Io, document: EnergyDocument): void {
     const ratio = (ann.millijoules / memory.millijoules).toFixed(1);
     io.stdout.write(`, including ${accesses}; as an ANN ${ann.millijoules.toFixed(4)} mJ: ${ratio} times as much\n`);
   }
+  const found = Object.entries(document.regions ?? {}).map(([head, count]) => `${head} ${count.toFixed(1)}`);
+  if (found.length > 0) io.stdout.write(`regions of an image  ${found.join(', ')}\n`);
   if (neuroBench) io.stdout.write(`${neuroBenchLine(neuroBench)}\n`);
   if (accuracy !== null) io.stdout.write(`top-1 ${(100 * accuracy).toFixed(2)} %\n`);
 }
