@@ -58,6 +58,13 @@ const hard: Readonly<Record<string, (dimensions: number) => Float32Array>> = {
       const scale = [0, 1e-44, 1e-30, 1e-3, 1, 1e5][row % 6]!;
       return value * scale;
     }),
+  // Of every sixth descriptor a step of the codes is just too coarse for all that the query [0, 1, 1, …] asks about: it is the best, and its codes are 0.
+  'what the codes lose lies along the query': (dimensions) =>
+    Float32Array.from({ length: 120 * dimensions }, (_, i) => {
+      const isCoarse = Math.floor(i / dimensions) % 6 === 5;
+      if (i % dimensions === 0) return isCoarse ? 127 : 10;
+      return isCoarse ? 0.499 : 0.45;
+    }),
 };
 
 describe.each(engines)('exact search, %s', (engine) => {
@@ -65,7 +72,8 @@ describe.each(engines)('exact search, %s', (engine) => {
     for (const dimensions of [1, 3, 16, 33, 72]) {
       const gallery = galleryOf(hard[title]!(dimensions), dimensions);
       const search = await open(gallery, { engine });
-      const queries = [randomRows(1, dimensions, 9), gallery.descriptors.slice(0, dimensions)];
+      const alongAll = Float32Array.from({ length: dimensions }, (_, d) => (d === 0 ? 0 : 1));
+      const queries = [randomRows(1, dimensions, 9), gallery.descriptors.slice(0, dimensions), alongAll];
       for (const query of [...queries, new Float32Array(dimensions), queries[0]!.map((value) => 1e30 * value)])
         for (const top of [1, 5, 1000]) expect(await search.search(query, top)).toEqual(byHand(gallery, query, top));
     }

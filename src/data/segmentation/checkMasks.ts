@@ -2,15 +2,12 @@
  * Images and masks looked at before any work begins: everything that is wrong is told at once, or left out where that is asked for. Masks are
  * decoded for it, images only opened.
  */
-import { readFile } from 'node:fs/promises';
-import { reasonOf } from '../../interop/fileReasons.js';
 import type { EncodedStore, FileStore } from '../datasets/stores.js';
-import { imageSize, maximumImageBytes } from '../decode.js';
+import { imageSize } from '../decode.js';
 import { DataError, ImageError } from '../errors.js';
-import { systemPath } from '../fileNames.js';
 import { readPixelNumbersAhead } from '../pngIndices.js';
 import { readAhead } from '../readAhead.js';
-import { encodedFile, fileSize } from '../storedFiles.js';
+import { fileName, imageBytes } from '../storedFiles.js';
 import type { PlacedMask } from './layout.js';
 
 /** What may be wrong with an image and its mask, as the end of "3 images …". */
@@ -74,10 +71,10 @@ async function problemAt(
 ): Promise<Problem | undefined> {
   let fault: Fault = 'that cannot be read';
   try {
-    const size = await imageSize(await bytesAt(images, position), nameAt(images, position));
+    const size = await imageSize(await imageBytes(images, position), fileName(images, position));
     fault = 'whose masks cannot be read';
-    const mask = nameAt(masks, position);
-    const { width, height, data } = await readPixelNumbersAhead(await bytesAt(masks, position), mask);
+    const mask = fileName(masks, position);
+    const { width, height, data } = await readPixelNumbersAhead(await imageBytes(masks, position), mask);
     if (width !== size.width || height !== size.height) {
       const message = `${mask}: has ${width} x ${height} pixels, its image ${size.width} x ${size.height}`;
       return { fault: 'whose masks have another size', message };
@@ -91,21 +88,6 @@ async function problemAt(
     if (!(error instanceof ImageError || error instanceof DataError)) throw error;
     return { fault, message: error.message };
   }
-}
-
-async function bytesAt(store: Files, position: number): Promise<Uint8Array> {
-  if (store.kind === 'encoded') return encodedFile(store, position);
-  const path = store.paths[position]!;
-  const size = await fileSize(store, position);
-  if (size > maximumImageBytes)
-    throw new DataError(`${path}: has ${size} bytes, more than the ${maximumImageBytes} allowed for an image`);
-  return readFile(systemPath(path)).catch((cause: Error) => {
-    throw new DataError(`${path}: cannot be read: ${reasonOf(cause)}`, { cause });
-  });
-}
-
-function nameAt(store: Files, position: number): string {
-  return (store.kind === 'encoded' ? store.names : store.paths)[position]!;
 }
 
 /** `0 to 11 and 255`. */
