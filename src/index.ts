@@ -60,6 +60,14 @@ export { type OpenSkeletonsOptions, openSkeletons } from './data/skeletons/openS
 export type { LabelledSequences } from './data/skeletons/sequences.js';
 export { openImageFolder } from './loader/imageFolder.js';
 export { createTrainingEngine } from './runtime/engines.js';
+export { readGalleryFile, writeGalleryFile } from './search/galleryFile.js';
+export {
+  type Described,
+  type IndexOptions,
+  type IndexReport,
+  indexImages,
+  type Undescribed,
+} from './search/indexImages.js';
 export { parseRecipe, type Recipe } from './training/recipe.js';
 export { openRecipe, recipeNames } from './training/recipeFiles.js';
 export {

@@ -70,6 +70,18 @@ export { inferKinds, inferShapes, parametersOf } from '../operators/registry.js'
 export { createEngine, type EngineOptions } from '../runtime/engines.js';
 export { countSpikes } from '../runtime/layout.js';
 export type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
+export {
+  type BinaryGallery,
+  binaryGallery,
+  type FloatGallery,
+  type Gallery,
+  type GalleryContents,
+  galleryParts,
+  joinGalleries,
+  openGallery,
+  packSigns,
+} from '../search/gallery.js';
+export { GallerySearch, type Hit } from '../search/gallerySearch.js';
 export { type EventDecision, EventDecisions, type EventDecisionsOptions } from './eventDecisions.js';
 export { onnxParts } from './exportModel.js';
 export {

@@ -11,26 +11,10 @@ import { openSafetensors, safetensorsParts } from '../interop/safetensors.js';
 import type { TensorData } from '../interop/tensorData.js';
 import { SearchError } from './errors.js';
 import { checkStrictly } from './galleryChecks.js';
+import type { BinaryGallery, FloatGallery, Gallery } from './galleryTypes.js';
 import { largestDimensions, largestNameBytes, mostImages } from './limits.js';
 
-interface GalleryOf<Kind extends string, Descriptors> {
-  readonly kind: Kind;
-  /** D. */
-  readonly dimensions: number;
-  readonly descriptors: Descriptors;
-  /** `[N]`, each once. */
-  readonly names: readonly string[];
-  /** Fingerprint of the model that made the descriptors, as `sha256:` and 64 digits. */
-  readonly model: string;
-  /** What else the file says of itself. */
-  readonly metadata?: Readonly<Record<string, string>>;
-}
-
-/** Descriptors `[N, D]`. */
-export type FloatGallery = GalleryOf<'float', Float32Array>;
-/** Descriptors of bits, `[N, D/8]`: dimension d is bit d mod 8 of byte ⌊d/8⌋. D is a multiple of 8. */
-export type BinaryGallery = GalleryOf<'binary', Uint8Array>;
-export type Gallery = FloatGallery | BinaryGallery;
+export type { BinaryGallery, FloatGallery, Gallery, GalleryContents } from './galleryTypes.js';
 
 const versionKey = 'meta-spikeformer-gallery';
 const modelKey = 'meta-spikeformer-gallery-model';

@@ -1,7 +1,7 @@
 /** What must hold of a gallery whoever made it: lengths agree, numbers are finite, names are names and come once. */
 import { printable } from '../interop/errors.js';
 import { SearchError } from './errors.js';
-import type { Gallery } from './gallery.js';
+import type { Gallery } from './galleryTypes.js';
 import { largestDimensions, largestNumber, longestName, mostImages } from './limits.js';
 
 const fingerprintPattern = /^sha256:[0-9a-f]{64}$/;
