@@ -54,6 +54,7 @@ export function onnxParts(model: Model, options: Partial<OnnxOptions> = {}): rea
     fold: true,
     repConv: true,
     spikes: true,
+    graph: true,
   });
   const { size, frames } = model.input;
   const settings = {

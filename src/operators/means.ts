@@ -85,7 +85,10 @@ export const timeMeanOperator: Operator = {
     return inputs[0]!.slice(1);
   },
   toOnnx: (builder, { node, inputs, inputShapes, outputShape }) =>
-    timeMeanToOnnx(builder, node.name, inputs[0]!, inputShapes[0]![0]!, [channelsOf(outputShape)]),
+    timeMeanToOnnx(builder, node.name, inputs[0]!, inputShapes[0]![0]!, [
+      channelsOf(outputShape),
+      ...outputShape.slice(1, -1),
+    ]),
 };
 
 export const meanTimeOperator: Operator = {

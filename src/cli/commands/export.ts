@@ -82,6 +82,8 @@ async function run({ io }: Session, options: Options): Promise<void> {
     printWarnings(io, model);
     if (options.repconv === 'full')
       io.stderr.write('merging RepConv, which takes a minute or two for large networks …\n');
+    for (const { path } of filesOf(model, options).slice(1))
+      await checkOutput(path, checkpoint === undefined ? [] : [{ path: checkpoint, role: 'checkpoint' }]);
     await write(model, options);
   } finally {
     await model.dispose();
@@ -89,18 +91,27 @@ async function run({ io }: Session, options: Options): Promise<void> {
   const { configuration, provenance } = model;
   const time = options.step ? 'a single time step' : `T = ${configuration.timeSteps}`;
   const facts = `${time}, ${configuration.classes} ${taskNamed(model.task).targets.called}`;
-  io.stdout.write(`wrote ${oneLine(output)}: ${oneLine(provenance.name)} as ${format}, ${facts}\n`);
+  const paths = filesOf(model, options).map(({ path }) => oneLine(path));
+  io.stdout.write(`wrote ${paths.join(', ')}: ${oneLine(provenance.name)} as ${format}, ${facts}\n`);
   if (provenance.randomWeights) io.stderr.write('note: its weights are random\n');
 }
 
-function write(model: Model, options: Options): Promise<void> {
+/** A network that is several graphs becomes as many ONNX files: those of the later ones are called after them. */
+function filesOf(model: Model, { output, format }: Options): readonly { path: string; graph?: string }[] {
+  const later = format === 'onnx' ? [...(model.graph.later?.keys() ?? [])] : [];
+  const stem = output.replace(/\.onnx$/i, '');
+  return [{ path: output }, ...later.map((graph) => ({ path: `${stem}.${graph}.onnx`, graph }))];
+}
+
+async function write(model: Model, options: Options): Promise<void> {
   const { output, format, batch, frames, step, batchNorms, spikes, repconv } = options;
   const metadata = describedBy(descriptionOf(model));
   if (format === 'safetensors') return writeSafetensors(output, stateOf(model), metadata);
   if (format === 'pth') return writePth(output, stateOf(model), { metadata });
-  return writeOnnx(output, model, {
-    ...given({ batch, step, spikes, repConv: repconv }),
-    ...(frames ? { input: 'frames' as const } : {}),
-    ...(batchNorms ? { fold: false } : {}),
-  });
+  for (const { path, graph } of filesOf(model, options))
+    await writeOnnx(path, model, {
+      ...given({ batch, step, spikes, repConv: repconv, graph }),
+      ...(frames ? { input: 'frames' as const } : {}),
+      ...(batchNorms ? { fold: false } : {}),
+    });
 }

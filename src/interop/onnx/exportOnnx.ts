@@ -30,6 +30,11 @@ export interface OnnxOptions {
   readonly repConv?: RepConvForm;
   /** Spikes of every neuron layer as further outputs `[T·B, C, …]`, under the layer's name. */
   readonly spikes?: boolean;
+  /**
+   * Of a network that is several graphs one after the other (`Graph.later`), which one is written; the first where nothing is said. A later one takes `[T, N, C, H, W]`, N free, and
+   * `imageSize` and `batch` say nothing about it.
+   */
+  readonly graph?: string;
 }
 
 /**
@@ -47,8 +52,9 @@ export function exportOnnx(
   checkOptions(options);
   if (source.graph.rowLength !== undefined)
     throw new UsageError('ONNX: networks over joints cannot be written as ONNX; write safetensors or pth instead');
-  if (source.graph.later !== undefined)
-    throw new UsageError('ONNX: a detector with regions is several graphs; write safetensors or pth instead');
+  if (source.graph.later !== undefined && options.step)
+    throw new UsageError('ONNX: a detector with regions takes all time steps at once; leave out step');
+  if (options.graph !== undefined) return exportLater(source, options.graph, options, metadata);
   const timeSteps = options.step ? 1 : timeStepsOf(source.graph);
   const frames = options.step || options.input === 'frames';
   const network = prepareNetwork(
@@ -61,6 +67,22 @@ export function exportOnnx(
     },
   );
   return new Exporter(network, options, timeSteps, frames).encode(metadata);
+}
+
+function exportLater(
+  { graph, parameters }: Network,
+  name: string,
+  { fold = true, repConv = 'none', spikes = false }: OnnxOptions,
+  metadata: Readonly<Record<string, string>>,
+): Encoded {
+  const later = graph.later?.get(name);
+  if (later === undefined) {
+    const known = [...(graph.later?.keys() ?? [])].join(', ') || 'one graph alone';
+    throw new UsageError(`ONNX: found the graph ${name}, but the network has ${known}; leave it out for the first`);
+  }
+  const prepared = { fold, repConv, fuse: false, input: 'frames' as const };
+  const network = prepareNetwork({ graph: later.graph, parameters }, prepared);
+  return new Exporter(network, { imageSize: later.size, spikes }, timeStepsOf(graph), true).encode(metadata);
 }
 
 function checkOptions({ imageSize, batch, input, step, fold, repConv }: OnnxOptions): void {
@@ -158,7 +180,16 @@ class Exporter {
     const found = this.#names.get(value)!;
     if (found !== name) this.#file.node('Identity', name, [found]);
     const shape = this.#shapes.get(value)!;
-    this.#file.output(name, shape.length === 2 ? [this.#batch(1), shape[1]!] : this.#axesOf(value, shape[0]!));
+    const isMean = shape.length === 2 || this.#isWithoutTime(value);
+    const axes = isMean ? [this.#batch(1), shape.at(-1)!, ...shape.slice(1, -1)] : this.#axesOf(value, shape[0]!);
+    this.#file.output(name, axes);
+  }
+
+  /** Whether its node has taken the axis of time away. */
+  #isWithoutTime(value: string): boolean {
+    const node = this.#graph.nodes.find(({ name }) => name === value);
+    if (node === undefined || operatorOf(node).meanOver !== 'time') return false;
+    return this.#shapes.get(value)!.length < this.#shapes.get(node.inputs[0]!)!.length;
   }
 
   /** `[T·B, C, H, W]` of a map or tokens, `[T·B, C]` of a vector. */
