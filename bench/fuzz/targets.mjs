@@ -51,6 +51,19 @@ async function checkpointReader() {
   };
 }
 
+async function galleries() {
+  const { binaryGallery, galleryParts } = await import('../../dist/search/gallery.js');
+  /** @type {import('../../dist/search/gallery.js').FloatGallery} */
+  const gallery = {
+    kind: 'float',
+    dimensions: 8,
+    descriptors: Float32Array.from({ length: 24 }, (_, i) => (i % 7) - 3),
+    names: ['drone/1.jpg', 'Münster.png', 'c'],
+    model: `sha256:${'a'.repeat(64)}`,
+  };
+  return [gallery, binaryGallery(gallery)].map((one) => Buffer.concat(galleryParts(one)));
+}
+
 async function recordingReader() {
   const { sourceFromBytes } = await import('../../dist/data/events/byteSource.js');
   const { openEvents } = await import('../../dist/data/events/openEvents.js');
@@ -93,6 +106,18 @@ export const targets = [
       ),
     mutate: (random, bytes, other) => mutateHeader(random, bytes, other),
     open: checkpointReader,
+  },
+  {
+    name: 'gallery',
+    seeds: galleries,
+    // The header says sizes, what follows names and where they end.
+    mutate: (random, bytes, other) =>
+      random.chance(0.5) ? mutateHeader(random, bytes, other) : mutateBytes(random, bytes, other),
+    open: async () => {
+      const { openGallery } = await import('../../dist/search/gallery.js');
+      const { fileFromBytes } = await import('../../dist/interop/randomAccessFile.js');
+      return (bytes) => openGallery(fileFromBytes(bytes, 'input'));
+    },
   },
   {
     name: 'recipe',
