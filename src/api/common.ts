@@ -70,6 +70,7 @@ export { inferKinds, inferShapes, parametersOf } from '../operators/registry.js'
 export { createEngine, type EngineOptions } from '../runtime/engines.js';
 export { countSpikes } from '../runtime/layout.js';
 export type { RepConvForm } from '../runtime/passes/mergeRepConv.js';
+export { contactSheet, type SheetHit, type SheetQuery } from '../search/contactSheet.js';
 export {
   type BinaryGallery,
   binaryGallery,
