@@ -155,7 +155,8 @@ export class TrainedNetwork {
     }
     const { loss, sums, gradients } = this.#objective.judge(scores, batch, share, shapes);
     for (const [name, gradient] of gradients) await program.write(outputs.get(name)!.gradient, gradient);
-    if (!this.#regions) return { loss, sums };
+    // Regions of numbers that are none cannot be told apart.
+    if (!this.#regions || !Number.isFinite(loss)) return { loss, sums };
     const [height = 1, width = 1] = this.#sample.places;
     const later = await this.#regions.learn(program, { outputs: scores, shapes, batch, share, size: [height, width] });
     const added = Object.entries(sums).map(([name, sum]) => [name, sum + (later.sums[name] ?? 0)] as const);

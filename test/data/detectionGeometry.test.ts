@@ -9,9 +9,12 @@ import {
   proposalDeviations,
 } from '../../src/data/geometry/boxCoding.js';
 import { levelsOf } from '../../src/data/geometry/levels.js';
+import { transformMask } from '../../src/data/geometry/mask.js';
+import { transformObjectMasks } from '../../src/data/geometry/objectMasks.js';
 import { pastedRuns, pasteMask } from '../../src/data/geometry/pasteMasks.js';
 import { overlapOfBoxes, suppress } from '../../src/data/geometry/suppress.js';
-import { pixelsOfMask } from '../../src/data/masks/runLength.js';
+import { maskFromPixels, pixelsOfMask } from '../../src/data/masks/runLength.js';
+import { seededRandom } from '../../src/random.js';
 import { sharedGolden } from '../support/golden.js';
 import { largestDifference, withoutGoldens } from '../support/skeletons.js';
 
@@ -193,5 +196,35 @@ describe('masks of regions', () => {
     const mask = { width: 2, height: 1, probabilities: Float32Array.of(1), box };
     expect(() => pasteMask(mask, { width: 2, height: 2 })).toThrow('1 numbers; expected 2 x 1');
     expect(() => pasteMask(mask, { width: 1e6, height: 1e6 })).toThrow('a mask of 1000000 x 1000000');
+  });
+});
+
+describe('masks of objects', () => {
+  it('move as masks of classes do, though they lie over each other', () => {
+    const random = seededRandom(4);
+    const from = { width: 13, height: 9 };
+    const pixels = Array.from({ length: 11 }, () => Uint8Array.from({ length: 117 }, () => random.integer(2)));
+    const larger = { width: 17, height: 14 };
+    const resize = { kind: 'resize', from, to: larger, interpolation: 'bilinear' } as const;
+    const cut = {
+      ...{ kind: 'cut', from: larger, border: 'zero' },
+      region: { left: -2, top: 3, width: 15, height: 12 },
+    } as const;
+    const after = { width: 15, height: 12 };
+    const mirror = { kind: 'mirror', from: after } as const;
+    const sampling = { interpolation: 'bilinear', fill: [0, 0, 0] } as const;
+    const turn = { kind: 'affine', from: after, matrix: [0.9, 0.3, 1, -0.2, 1.1, 0.5], sampling } as const;
+    for (const steps of [[], [resize, cut, mirror], [resize, { ...cut, border: 'reflect' }, mirror, turn]] as const) {
+      const transform = { from, steps };
+      const moved = transformObjectMasks(
+        pixels.map((own) => maskFromPixels(own, from)),
+        transform,
+      );
+      for (const [i, data] of pixels.entries())
+        expect([...pixelsOfMask(moved[i]!)]).toEqual([...transformMask({ ...from, data }, transform, 0).data]);
+    }
+    expect(() => transformObjectMasks([maskFromPixels([1], { width: 1, height: 1 })], { from, steps: [] })).toThrow(
+      'a mask of 1 x 1 pixels does not fit its image of 13 x 9',
+    );
   });
 });

@@ -279,6 +279,15 @@ describe('a detector with regions', () => {
     await model.dispose();
   }, 60_000);
 
+  it('ends with the usual words where its numbers are none', async () => {
+    const recipe = recipeOf({}, few);
+    const network = new TrainedNetwork(await createTrainingEngine({ threads: 1 }), recipe);
+    const { offset } = network.plan.trainable.slots.find(({ spec }) => spec.name === 'rpn_head.rpn_cls.1.0.bias')!;
+    network.weights.fill(Number.NaN, offset, offset + 3);
+    const [drawn] = await batchesOf(recipe, rectangles(2));
+    await expect(network.accumulate(drawn!, 1)).rejects.toThrow('the loss is NaN');
+  });
+
   it('learns two kinds of rectangles', async () => {
     const recipe = recipeOf({ timeSteps: 1, embedDim: [8, 16, 16, 16], pyramidChannels: 16, regionChannels: 32 }, few);
     const network = new TrainedNetwork(await createTrainingEngine({ threads: 1 }), recipe);

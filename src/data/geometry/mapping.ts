@@ -1,5 +1,5 @@
 /** Where a position goes in one step of a transform, and where it came from. Positions are continuous, see `transform.ts`. */
-import type { AffineMatrix, Cut, GeometricStep } from './transform.js';
+import type { Affine, AffineMatrix, Cut, GeometricStep } from './transform.js';
 
 export type Position = readonly [x: number, y: number];
 
@@ -30,6 +30,25 @@ export function backward(step: GeometricStep, [x, y]: Position): Position | unde
       const [a, b, c, d, e, f] = step.matrix;
       return within([a * x + b * y + c, d * x + e * y + f], step);
     }
+  }
+}
+
+/** The same along one axis, for steps that move the axes apart from each other: all but affine ones. */
+export function backwardAlong(
+  step: Exclude<GeometricStep, Affine>,
+  axis: 'width' | 'height',
+  position: number,
+): number | undefined {
+  switch (step.kind) {
+    case 'cut': {
+      const [at, size] = [position + (axis === 'width' ? step.region.left : step.region.top), step.from[axis]];
+      if (step.border === 'reflect') return reflected(at, size);
+      return at >= 0 && at < size ? at : undefined;
+    }
+    case 'resize':
+      return (position * step.from[axis]) / step.to[axis];
+    case 'mirror':
+      return axis === 'width' ? step.from.width - position : position;
   }
 }
 
