@@ -70,6 +70,7 @@ export type { PrepareOptions } from '../runtime/prepare.js';
 export type {
   Answer,
   ClassAnswer,
+  Description,
   FoundObject,
   NamedClass,
   NamedValue,

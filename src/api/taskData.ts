@@ -1,4 +1,6 @@
 /** Samples with the targets that a task asks for: recognised as sets of class numbers are, read from annotations, masks or boxes. For Node. */
+
+import type { z } from 'zod';
 import { openAnnotatedFiles } from '../data/annotatedFiles.js';
 import { openBoxes } from '../data/annotations/openBoxes.js';
 import type { AnyDataset } from '../data/datasets/dataset.js';
@@ -6,8 +8,10 @@ import { type ImageDataset, imagesWith } from '../data/datasets/images.js';
 import type { Split } from '../data/datasets/layout.js';
 import { decodeSmallImages } from '../data/datasets/smallImages.js';
 import { decodeImage } from '../data/decode.js';
+import { openPlaces } from '../data/places/openPlaces.js';
 import { openSegmentation } from '../data/segmentation/openSegmentation.js';
 import { UsageError } from '../errors.js';
+import type { placesReading } from '../modalities/image/imageInput.js';
 import { defaultModality } from '../modalities/names.js';
 import { modalityNamed } from '../modalities/registry.js';
 import type { AnyTask } from '../tasks/registry.js';
@@ -22,12 +26,14 @@ export interface TaskDataOptions {
   readonly skipBad?: boolean | undefined;
 }
 
+type PlacesReading = z.output<z.ZodObject<typeof placesReading>>;
+
 /** @throws UsageError when bad samples of data that is not looked through are to be left out. */
 export function checkSkipBad({ name, targets }: AnyTask, { skipBad = false }: TaskDataOptions): void {
   const { from } = targets.reading;
-  if (skipBad && from !== 'masks' && from !== 'boxes')
+  if (skipBad && from !== 'masks' && from !== 'boxes' && from !== 'places')
     throw new UsageError(
-      `--skip-bad: leaves out masks and boxes that are wrong; the task ${name} has none, leave it out`,
+      `--skip-bad: leaves out masks, boxes and places that are wrong; the task ${name} has none, leave it out`,
     );
 }
 
@@ -41,11 +47,14 @@ export async function openTaskDataset(
   checkSkipBad(task, asked);
   const { modality = defaultModality, reading = {}, skipBad } = asked;
   const { reading: targets } = task.targets;
+  if (targets.from !== 'places' && modality === defaultModality && Object.keys(reading).length > 0)
+    throw new UsageError(`${path}: views and altitude are of places; the task ${task.name} has none, leave them out`);
   if (targets.from === 'classFolders') return modalityNamed(modality).openLabelled(path, { ...reading, split });
   if (modality !== defaultModality)
     throw new UsageError(`${path}: the task ${task.name} is asked about annotated images, not about ${modality}`);
   if (targets.from === 'masks') return openSegmentation(path, { split, skipBad });
   if (targets.from === 'boxes') return openBoxes(path, { split, skipBad });
+  if (targets.from === 'places') return openPlaces(path, { ...(reading as PlacesReading), split, skipBad });
   return annotatedImages(task, path, typeof split === 'string' ? split : split[0]);
 }
 

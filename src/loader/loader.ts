@@ -5,8 +5,9 @@
 import * as z from 'zod';
 import type { Dataset } from '../data/datasets/dataset.js';
 import { readAhead } from '../data/readAhead.js';
+import { randomFor } from '../data/seed.js';
 import type { ClassTargets } from '../data/targets/classes.js';
-import type { TargetBatch, TargetStore } from '../data/targets/registry.js';
+import { type TargetBatch, type TargetStore, targetKindOf } from '../data/targets/registry.js';
 import { UsageError } from '../errors.js';
 import { type ModalitySettings, modalityNamed } from '../modalities/registry.js';
 import { type BatchContext, type BatchJob, type BatchMaker, batchMaker, type MadeBatch } from './batch.js';
@@ -157,18 +158,27 @@ function checkPlace(epoch: number, batch: number, batchesPerEpoch: number): void
 }
 
 function planOf(
-  dataset: Pick<Dataset<unknown>, 'size' | 'position'>,
+  dataset: Pick<Dataset<unknown, TargetStore>, 'name' | 'size' | 'position' | 'targets'>,
   epoch: number,
   batches: number,
   options: CompleteOptions,
 ): EpochPlan {
-  const order = epochOrder(dataset.size, epoch, options);
+  const { batchSize, shuffle, seed } = options;
+  const { order: orderOf } = targetKindOf(dataset.targets);
+  const order =
+    orderOf && shuffle
+      ? orderOf(dataset.targets, { ...samplesOf(dataset), batchSize, batches }, randomFor('order', seed, epoch))
+      : epochOrder(dataset.size, epoch, options);
   const jobs = Array.from({ length: batches }, (_, batch) => {
     const firstSample = batch * options.batchSize;
     const indices = order.subarray(firstSample, firstSample + options.batchSize);
     return { epoch, batch, firstSample, positions: indices.map((i) => dataset.position(i)) };
   });
   return { order, jobs };
+}
+
+function samplesOf({ name, size, position }: Pick<Dataset<unknown>, 'name' | 'size' | 'position'>) {
+  return { name, size, position };
 }
 
 async function* draw<Targets extends TargetStore>(

@@ -127,7 +127,8 @@ export function recogniseWith(
 
 /** Of whatever head there is. */
 function classesOf(shapes: ParameterShapes): number | undefined {
-  const names = ['head.weight', 'head.bias', 'decode_head.conv_seg.weight', 'decode_head.conv_seg.bias'];
+  const layers = ['head', 'decode_head.conv_seg', 'descriptor_head.proj'];
+  const names = layers.flatMap((layer) => [`${layer}.weight`, `${layer}.bias`]);
   const found = names.map((name) => shapes.get(name)?.[0]).find((count) => count !== undefined);
   const numbers = shapes.get('point_head.levels.0.points.weight')?.[0];
   // Beside the classes a region may show nothing of them.

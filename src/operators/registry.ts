@@ -23,8 +23,10 @@ import { resizeByOperator, resizeLikeOperator } from './resize.js';
 import { spikeAttentionOperator } from './spikeAttention.js';
 import { joinRowOperator, splitRowOperator } from './splitRow.js';
 import { statisticsPadOperator } from './statisticsPad.js';
+import { temperatureOperator } from './temperature.js';
 import type { NeuronTraits } from './traits.js';
 import { transposedConvolutionOperator } from './transposedConvolution.js';
+import { unitRowsOperator } from './unitRows.js';
 
 const operators = new Map<string, Operator>();
 
@@ -58,7 +60,9 @@ register(spikeAttentionOperator);
 register(splitRowOperator);
 register(joinRowOperator);
 register(statisticsPadOperator);
+register(temperatureOperator);
 register(transposedConvolutionOperator);
+register(unitRowsOperator);
 
 /** The operator of a node; throws GraphError when there is none of that name. */
 export function operatorOf(node: Node): Operator {

@@ -12,6 +12,8 @@ import type { FoundObject } from './detection/answer.js';
 import { detection } from './detection/detection.js';
 import type { NamedValue } from './regression/answer.js';
 import { regression } from './regression/regression.js';
+import type { Description } from './retrieval/answer.js';
+import { retrieval } from './retrieval/retrieval.js';
 import type { Segmentation } from './segmentation/answer.js';
 import { segmentation } from './segmentation/segmentation.js';
 import type { AnsweringNetwork, Evaluation, Metric, Objective, Original, Outputs, Reading, Task } from './task.js';
@@ -40,10 +42,12 @@ register(classification);
 register(regression);
 register(segmentation);
 register(detection);
+register(retrieval);
 
 export type { ClassAnswer, NamedClass } from './classification/answer.js';
 export type { FoundObject } from './detection/answer.js';
 export type { NamedValue } from './regression/answer.js';
+export type { Description } from './retrieval/answer.js';
 export type { Segment, Segmentation } from './segmentation/answer.js';
 
 /** What the tasks say about a sample, by their names. */
@@ -52,6 +56,7 @@ export interface TaskAnswers {
   readonly regression: readonly NamedValue[];
   readonly segmentation: Segmentation;
   readonly detection: readonly FoundObject[];
+  readonly retrieval: Description;
 }
 
 /** What a model says about a sample: its task, and an answer of that task. */

@@ -52,7 +52,8 @@ export type TargetReading<Store> =
   | { readonly from: 'classFolders' }
   | { readonly from: 'annotations'; read(files: AnnotatedFiles): Promise<Store> }
   | { readonly from: 'masks' }
-  | { readonly from: 'boxes' };
+  | { readonly from: 'boxes' }
+  | { readonly from: 'places' };
 
 /** Something in a recipe that does not fit, and the field that says so. */
 export interface TaskProblem {
@@ -245,6 +246,8 @@ export interface Evaluation<Batch, Fields> {
 export interface Evaluating<Batch, Fields extends object> {
   /** How the document's fields are checked when it is read again. */
   readonly schema: ZodType<Fields>;
+  /** Figures need every sample at once: an evaluation cannot be done in shards. */
+  readonly needsAll?: boolean;
   /** Throws UsageError when the model and the data do not fit. */
   begin(model: NamedAnswers, data: NamedTargets): Evaluation<Batch, Fields>;
   /** What several networks say together about one batch, with the same outputs; absent where their answers cannot be added up. */
@@ -327,6 +330,8 @@ export interface Task<
       store: Store,
       network: { readonly [Key in keyof AnsweringNetwork]?: AnsweringNetwork[Key] | undefined },
     ): TaskProblem | undefined;
+    /** The network's numbers are not those names: it may have as many as it likes, and its checkpoint names none. */
+    readonly numbersAreFree?: boolean;
   };
   /** Fields of a recipe's `loss`, each with a default. */
   readonly settings: ZodObject<Shape>;

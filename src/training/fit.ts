@@ -15,11 +15,11 @@ function networkProblems(
   { name, modality, noun, targets }: AnyDataset,
 ): RecipeProblem[] {
   const problems: RecipeProblem[] = [];
-  const { names, called, unfit } = taskNamed(task).targets;
+  const { names, called, unfit, numbersAreFree = false } = taskNamed(task).targets;
   const answers = names(targets).length;
   const misfit = model && unfit?.(targets, model);
   if (misfit) problems.push({ path: misfit.path, message: `${name}: ${misfit.message}` });
-  if (model?.classes !== undefined && model.classes !== answers) {
+  if (!numbersAreFree && model?.classes !== undefined && model.classes !== answers) {
     const message = `${name}: has ${answers} ${called}, but the recipe's network has ${model.classes}; set classes=${answers}`;
     problems.push({ path: ['model', 'classes'], message });
   }

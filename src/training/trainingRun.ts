@@ -374,6 +374,7 @@ class TrainingRun {
     const { name, model, task } = this.#recipe;
     const { words } = this.#metric;
     const reading = recipeReading(this.#recipe);
+    const { targets } = taskNamed(task);
     const judged =
       heldOut === undefined
         ? ''
@@ -383,7 +384,7 @@ class TrainingRun {
       modality: recipeInput(this.#recipe).name,
       preprocessing: this.#phase.preprocessing,
       ...(Object.keys(reading).length > 0 ? { reading } : {}),
-      labels: [...taskNamed(task).targets.names(this.#settings.dataset.targets)],
+      ...(targets.numbersAreFree ? {} : { labels: [...targets.names(this.#settings.dataset.targets)] }),
       description: `recipe ${name}, ${epoch + 1} epochs${judged}`,
       trainedTimeSteps: model.timeSteps,
     };

@@ -65,6 +65,14 @@ const shardSchema = z
   })
   .refine(({ index, count }) => index < count, 'expected i/n with 0 ≤ i < n, such as 0/4');
 
+const viewNames = z
+  .string()
+  .transform((text) => text.split(','))
+  .refine(
+    (names) => names.length > 1 && names.every((name) => name.length > 0),
+    'expected two names, such as drone,satellite',
+  );
+
 const settingsShape = {
   ...sourceOptions,
   ...runningOptions,
@@ -76,6 +84,8 @@ const settingsShape = {
   shard: shardSchema.optional(),
   labels: z.string().optional(),
   protocol: z.enum(protocols).optional(),
+  views: viewNames.optional(),
+  altitude: z.string().min(1).max(100).optional(),
   skipBad: z.boolean().default(false),
   ensemble: z.array(z.string().min(1)).max(64).optional(),
   draw: z.string().min(1).optional(),
@@ -118,6 +128,8 @@ export function registerEval(program: Command, session: Session): void {
     .option('--image-size <N>', 'side of the square that images become (default: what the model says, else 224)')
     .option('--batch <N>', `images at once, 1 to 1024 (default: ${defaultBatch})`)
     .option('--labels <FILE>', `names of the classes, to match the folders’ names: a text or JSON file, or ${imagenet}`)
+    .option('--views <a,b>', 'of places: the views that look for each other (default: drone,satellite)')
+    .option('--altitude <NAME>', 'of places taken from several altitudes: the folder of one, such as 150')
     .option('--protocol <NAME>', `how sequences of skeletons are divided: ${protocols.join(', ')}`)
     .option('--skip-bad', skipBadHelp)
     .option('--ensemble <FILE...>', 'checkpoints that answer together with the model: the mean of their probabilities')
@@ -143,11 +155,11 @@ async function run(session: Session, options: Options): Promise<void> {
 /** The data is looked at first: it is where mistakes are found soonest. */
 async function evaluateData({ io }: Session, directory: string, options: Options): Promise<EvaluationDocument> {
   const { task: asked, ...about } = await dataOfSource(options);
-  const { protocol, skipBad } = options;
+  const { protocol, views, altitude, skipBad } = options;
   const view = viewOf(options, asked);
   if (protocol !== undefined && about.modality !== 'skeletons')
     throw new OptionError('--protocol: divides sequences of skeletons, this model takes others; leave it out');
-  const reading = protocol === undefined ? about.reading : { ...about.reading, protocol };
+  const reading = { ...about.reading, ...given({ protocol, views, altitude }) };
   const opened = await openTaskEvaluationData(asked, directory, { ...about, reading, skipBad });
   const { names, noun, size, fingerprint, notes } = opened;
   printNotes(io, notes);
@@ -174,6 +186,8 @@ async function evaluateData({ io }: Session, directory: string, options: Options
     for (const member of [model, ...others]) printWarnings(io, member);
     const named = options.labels === undefined ? model : await namedClasses(model, options.labels);
     const task = taskNamed(model.task);
+    if (task.evaluating.needsAll && options.shard !== undefined)
+      throw new OptionError(`--shard: ${task.name} compares every image with all others; leave it out`);
     const { labels, hasLabels, configuration: network } = named;
     const seen = view === undefined ? undefined : describedView(view, model);
     const evaluation = task.evaluating.begin({ network, labels, hasLabels }, { name: directory, names });

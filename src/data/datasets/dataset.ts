@@ -119,6 +119,27 @@ export function holdOut<Whole extends AnyDataset>(
     );
   }
   const members = membersOfGroups(dataset);
+  const held = targetKindOf(dataset.targets).groups?.undivided
+    ? wholeGroups(members, count, seed, from)
+    : shareOfGroups(members, count, seed, from);
+  const all = Array.from({ length: dataset.size }, (_, i) => i);
+  return {
+    training: subset(
+      dataset,
+      all.filter((i) => !held.has(i)),
+      `${dataset.name} (without ${held.size} held out)`,
+    ),
+    validation: subset(
+      dataset,
+      all.filter((i) => held.has(i)),
+      `${dataset.name} (${held.size} held out)`,
+    ),
+  };
+}
+
+type Members = readonly Int32Array[];
+
+function shareOfGroups(members: Members, count: number, seed: number, from: 'anywhere' | 'end'): Set<number> {
   const quotas = proportional(
     members.map((indices) => indices.length),
     count,
@@ -129,26 +150,27 @@ export function holdOut<Whole extends AnyDataset>(
     else shuffle(indices, randomFor('holdOut', seed, group));
     for (const i of indices.subarray(0, quotas[group])) held.add(i);
   }
-  const all = Array.from({ length: dataset.size }, (_, i) => i);
-  return {
-    training: subset(
-      dataset,
-      all.filter((i) => !held.has(i)),
-      `${dataset.name} (without ${count} held out)`,
-    ),
-    validation: subset(
-      dataset,
-      all.filter((i) => held.has(i)),
-      `${dataset.name} (${count} held out)`,
-    ),
-  };
+  return held;
+}
+
+/** Groups until there are as many samples, the last of them with all of its own. */
+function wholeGroups(members: Members, count: number, seed: number, from: 'anywhere' | 'end'): Set<number> {
+  const order = Int32Array.from(members, (_, group) => group);
+  if (from === 'end') order.reverse();
+  else shuffle(order, randomFor('holdOut', seed));
+  const held = new Set<number>();
+  for (const group of order) {
+    if (held.size >= count) break;
+    for (const i of members[group]!) held.add(i);
+  }
+  return held;
 }
 
 /** Targets without groups are all of one. */
 function membersOfGroups({ targets, size, position }: AnyDataset): Int32Array[] {
   const { groups } = targetKindOf(targets);
   const members: number[][] = Array.from({ length: groups?.count(targets) ?? 1 }, () => []);
-  for (let i = 0; i < size; i++) members[groups?.of(targets, position(i)) ?? 0]!.push(i);
+  for (let i = 0; i < size; i++) members[groups?.of(targets, position(i)) ?? 0]?.push(i);
   return members.map((indices) => Int32Array.from(indices));
 }
 

@@ -2,13 +2,20 @@
 import { boxTargets } from './boxes.js';
 import { classTargets } from './classes.js';
 import { maskFiles } from './maskFiles.js';
+import { placeTargets } from './places.js';
 import type { TargetStore } from './stores.js';
 import type { TargetKind } from './targetKind.js';
 import { valueTargets } from './values.js';
 
 export type { TargetStore } from './stores.js';
 
-const targetKinds = { classes: classTargets, values: valueTargets, boxes: boxTargets, masks: maskFiles };
+const targetKinds = {
+  classes: classTargets,
+  values: valueTargets,
+  boxes: boxTargets,
+  masks: maskFiles,
+  places: placeTargets,
+};
 
 /** One target out of such a store. */
 export type TargetOf<Store extends TargetStore> = ReturnType<(typeof targetKinds)[Store['kind']]['read']>;

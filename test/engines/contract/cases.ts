@@ -5,6 +5,7 @@ import { calls } from '../../../src/engines/calls.generated.js';
 import { type ConvolutionGeometry, type Storage, spikeWords } from '../../../src/engines/kernels.js';
 import { SeededNumbers } from '../support.js';
 import { type Completion, declaredCases, largeDeclaredCase } from './declared.js';
+import { descriptorCases } from './descriptors.js';
 import { anyLayer, type Layer, layers } from './geometries.js';
 import { mapCases } from './maps.js';
 import { adamWCases, crossEntropyCases, sumOfSquaresCases } from './segments.js';
@@ -357,6 +358,7 @@ const written: Readonly<Record<string, () => Case[]>> = {
   weighSpikes: weighSpikesCases,
   countCoincidences: countCoincidencesCases,
   reach: reachCases,
+  ...descriptorCases,
   ...mapCases,
 };
 

@@ -38,6 +38,8 @@ const bends: Readonly<Record<string, { readonly step: number; readonly tolerance
   relu: { step: 2 ** -10, tolerance: 1e-3 },
   // The numbers of its cases are further apart.
   maxPool: { step: 2 ** -12, tolerance: 1e-3 },
+  unitRows: { step: 2 ** -8, tolerance: 1e-3 },
+  temperature: { step: 2 ** -6, tolerance: 1e-3 },
 };
 
 /** Pairs of declared calls: `δrole` of the gradient is written to `roleGradient`. */
@@ -60,9 +62,11 @@ function declaredSlopes(gradient: string): Slope[] {
     const targets = Object.fromEntries(
       roles.filter((role) => role !== 'outputGradient').map((role) => [role, role.replace(/Gradient$/, '')]),
     );
-    const written = Object.entries(targets).map(
-      ([role, of]) => [role, result((call[of] as TensorSpec).shape)] as const,
-    );
+    const written = Object.entries(targets).map(([role, of]) => {
+      const { shape } = call[of] as TensorSpec;
+      // What is added to begins with nothing.
+      return [role, gradientDeclaration.tensors[role]?.access === 'update' ? zeros(shape) : result(shape)] as const;
+    });
     return {
       title,
       forward: { kernel: forward, call, output },
