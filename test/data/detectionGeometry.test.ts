@@ -13,6 +13,7 @@ import { transformMask } from '../../src/data/geometry/mask.js';
 import { transformObjectMasks } from '../../src/data/geometry/objectMasks.js';
 import { pastedRuns, pasteMask } from '../../src/data/geometry/pasteMasks.js';
 import { overlapOfBoxes, suppress } from '../../src/data/geometry/suppress.js';
+import type { GeometricStep } from '../../src/data/geometry/transform.js';
 import { maskFromPixels, pixelsOfMask } from '../../src/data/masks/runLength.js';
 import { seededRandom } from '../../src/random.js';
 import { sharedGolden } from '../support/golden.js';
@@ -206,15 +207,22 @@ describe('masks of objects', () => {
     const pixels = Array.from({ length: 11 }, () => Uint8Array.from({ length: 117 }, () => random.integer(2)));
     const larger = { width: 17, height: 14 };
     const resize = { kind: 'resize', from, to: larger, interpolation: 'bilinear' } as const;
-    const cut = {
-      ...{ kind: 'cut', from: larger, border: 'zero' },
+    const cut: GeometricStep = {
+      kind: 'cut',
+      from: larger,
+      border: 'zero',
       region: { left: -2, top: 3, width: 15, height: 12 },
-    } as const;
+    };
     const after = { width: 15, height: 12 };
     const mirror = { kind: 'mirror', from: after } as const;
     const sampling = { interpolation: 'bilinear', fill: [0, 0, 0] } as const;
     const turn = { kind: 'affine', from: after, matrix: [0.9, 0.3, 1, -0.2, 1.1, 0.5], sampling } as const;
-    for (const steps of [[], [resize, cut, mirror], [resize, { ...cut, border: 'reflect' }, mirror, turn]] as const) {
+    const transforms: readonly (readonly GeometricStep[])[] = [
+      [],
+      [resize, cut, mirror],
+      [resize, { ...cut, border: 'reflect' }, mirror, turn],
+    ];
+    for (const steps of transforms) {
       const transform = { from, steps };
       const moved = transformObjectMasks(
         pixels.map((own) => maskFromPixels(own, from)),
