@@ -82,7 +82,7 @@ describe('eval --draw', () => {
   });
 
   it.each([
-    ['without a folder', ['--save-worst', '2'], '--save-worst: says how many pictures --draw writes; give both'],
+    ['of none', ['--save-worst', '0'], '--save-worst: found "0"'],
     ['of too many', ['--draw', 'x', '--save-worst', '201'], '--save-worst: found "201"'],
   ])('%s is refused', async (_, more, message) => {
     const { code, stderr } = await spikeformer(['eval', ...settings, ...more]);

@@ -65,6 +65,9 @@ const shardSchema = z
   })
   .refine(({ index, count }) => index < count, 'expected i/n with 0 ≤ i < n, such as 0/4');
 
+/** Where the worst are drawn when nothing else is said. */
+const worstFolder = 'worst';
+
 const viewNames = z
   .string()
   .transform((text) => text.split(','))
@@ -106,10 +109,6 @@ const schema = z
     '--data: give a folder or an archive of labelled images',
   )
   .refine(
-    ({ draw, saveWorst }) => draw !== undefined || saveWorst === undefined,
-    '--save-worst: says how many pictures --draw writes; give both',
-  )
-  .refine(
     (options) => options.merge === undefined || Object.keys(settingsShape).every((key) => !Reflect.get(options, key)),
     '--merge only combines results; --json is the only other option it takes',
   );
@@ -134,7 +133,10 @@ export function registerEval(program: Command, session: Session): void {
     .option('--skip-bad', skipBadHelp)
     .option('--ensemble <FILE...>', 'checkpoints that answer together with the model: the mean of their probabilities')
     .option('--draw <DIR>', 'write the images that masks or boxes are worst on to a folder, truth and answer, as PNG')
-    .option('--save-worst <N>', `how many of them, 1 to ${mostWorst} (default: ${defaultWorst})`)
+    .option(
+      '--save-worst <N>',
+      `how many of them, 1 to ${mostWorst} (default: ${defaultWorst}); without --draw to the folder ${worstFolder}`,
+    )
     .option('--shard <i/n>', 'evaluate only every n-th image, starting with image i; --merge combines the results')
     .option('--merge <FILE...>', 'combine the JSON results of all shards instead of evaluating')
     .option('--json', 'print one JSON document')
@@ -192,12 +194,16 @@ async function evaluateData({ io }: Session, directory: string, options: Options
     const seen = view === undefined ? undefined : describedView(view, model);
     const evaluation = task.evaluating.begin({ network, labels, hasLabels }, { name: directory, names });
     printNotes(io, evaluation.notes);
-    const { draw, saveWorst = defaultWorst } = options;
+    const { saveWorst = defaultWorst } = options;
+    const draw = options.draw ?? (options.saveWorst === undefined ? undefined : worstFolder);
     const worst = draw === undefined ? undefined : new WorstSamples(saveWorst, { model, task, labels: names });
     const drawings = draw === undefined ? undefined : await Drawings.in(draw);
     const asked = { model, others, task, evaluation, worst, view };
     const { complete, images, milliseconds } = await watched(io, opened, asked, options);
-    if (worst && drawings) await worst.write(drawings);
+    if (worst && drawings) {
+      const written = await worst.write(drawings);
+      printNotes(io, [`${counted(written, 'picture')} in ${draw}`]);
+    }
     const parts = {
       task,
       model: { ...noteOf(model), fingerprint: membersFingerprint(model, others), ...membersField(others) },
