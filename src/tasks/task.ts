@@ -102,6 +102,8 @@ export interface RowsOfScores<Batch> {
 export interface Objective<Batch> {
   /** The network with the outputs that `judge` reads, and without what only others need. */
   prepare(graph: Graph): Graph;
+  /** What it keeps between steps, by name: part of the run's state, saved and restored in place. Absent where each step stands for itself. */
+  readonly memory?: ReadonlyMap<string, Float32Array>;
   /** Those outputs that `judge` only counts by; the others learn. */
   readonly observed: readonly string[];
   /**

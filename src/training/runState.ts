@@ -138,6 +138,7 @@ export async function saveState(
   for (const [name, found] of network.parameters()) values.set(`network.${name}`, found);
   // Copies: what the engine has may lie in memory that its threads share, which not everything takes.
   for (const [name, found] of network.optimizer.state()) values.set(`optimizer.${name}`, found.slice());
+  for (const [name, kept] of network.memory) values.set(`objective.${name}`, kept);
   if (averages) {
     values.set('average.weights', averages.weights.average);
     values.set('average.statistics', averages.statistics.average);
@@ -218,10 +219,24 @@ export async function restoreState(output: string, parts: RunParts, progress: Pr
     }
     network.load(weights);
     network.optimizer.restore(withPrefix(tensors, 'optimizer.'), { steps: progress.optimizerSteps });
+    restoreMemory(path, network.memory, withPrefix(tensors, 'objective.'));
     averages?.weights.restore(averageOf(tensors, 'weights'), { updates: progress.averageUpdates });
     averages?.statistics.restore(averageOf(tensors, 'statistics'), { updates: progress.averageUpdates });
   } finally {
     await checkpoint.close();
+  }
+}
+
+function restoreMemory(
+  path: string,
+  memory: ReadonlyMap<string, Float32Array>,
+  stored: ReadonlyMap<string, Float32Array>,
+): void {
+  for (const [name, kept] of memory) {
+    const found = stored.get(name);
+    if (found?.length !== kept.length)
+      throw new TrainingError(`${path}: has no ${name} of the objective; the file is damaged`);
+    kept.set(found);
   }
 }
 

@@ -94,6 +94,11 @@ export class TrainedNetwork {
     this.load(startingParameters(recipe));
   }
 
+  /** What the objective keeps between steps; live. */
+  get memory(): ReadonlyMap<string, Float32Array> {
+    return this.#objective.memory ?? new Map();
+  }
+
   /** The live vector of trained parameters; valid until the engine allocates. */
   get weights(): Float32Array {
     return this.plan.program.view(this.plan.trainable.values);
@@ -115,6 +120,7 @@ export class TrainedNetwork {
   continueFrom(other: TrainedNetwork): void {
     this.load(other.parameters());
     this.optimizer.restore(other.optimizer.state(), other.optimizer.counters());
+    for (const [name, kept] of this.memory) kept.set(other.memory.get(name)!);
     other.plan.program.dispose();
   }
 

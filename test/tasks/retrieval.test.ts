@@ -61,7 +61,12 @@ describe.skipIf(golden.length === 0).each(engines)(`InfoNCE behind a descriptor 
     const outputs = new Map([[scaledDescriptorsOutput, Float32Array.from(bench.view(scaled))]]);
     const places = Int32Array.from({ length: rows }, (_, i) => i % B);
     const views = Int32Array.from({ length: rows }, (_, i) => (i < B ? 0 : 1));
-    const judged = pairsLoss(settings).judge(outputs, { places, views, roles: new Uint8Array(rows) }, 1, new Map());
+    const judged = pairsLoss(settings, { classes: D }).judge(
+      outputs,
+      { places, views, roles: new Uint8Array(rows) },
+      1,
+      new Map(),
+    );
     expect(judged.loss).toBeCloseTo(expected.loss, 4);
     await bench.write(arriving, judged.gradients.get(scaledDescriptorsOutput)!);
     await bench.run('back');

@@ -38,8 +38,23 @@ interface Case {
   readonly masked: Measured;
 }
 
+interface QueuedCase extends Measured {
+  readonly batch: number;
+  readonly dimensions: number;
+  readonly places: readonly number[];
+  readonly query: readonly number[];
+  readonly gallery: readonly number[];
+  readonly logarithm: number;
+  readonly logScaleGradient: number;
+  readonly queue: Readonly<Record<'query' | 'gallery', readonly (readonly number[])[]>> & {
+    readonly places: readonly number[];
+  };
+}
+
 const fixture = new URL('../fixtures/retrieval/retrieval.json', import.meta.url);
-const cases: readonly Case[] = JSON.parse(readFileSync(fixture, 'utf8')).losses;
+const made = JSON.parse(readFileSync(fixture, 'utf8'));
+const cases: readonly Case[] = made.losses;
+const queuedCases: readonly QueuedCase[] = made.queued;
 
 function pairsOf(query: ArrayLike<number>, gallery: ArrayLike<number>): PairedDescriptors {
   const gradient = () => new Float32Array(query.length).fill(Number.NaN);
@@ -68,6 +83,25 @@ describe.each(cases)('losses of $batch pairs', ({ query, gallery, places, ...giv
     expectMeasured(pairs, infoNce(pairs, given, Math.log(given.scale), { places }).loss, given.masked);
   });
 });
+
+describe.each(queuedCases)(
+  'InfoNCE with a queue, $batch pairs',
+  ({ query, gallery, places, queue, logarithm, ...given }) => {
+    it('has the loss and the gradients of PyTorch', () => {
+      const pairs = pairsOf(query, gallery);
+      const view = (which: 'query' | 'gallery') => ({
+        descriptors: Float32Array.from(queue[which].flat()),
+        places: queue.places,
+      });
+      const views = { query: view('query'), gallery: view('gallery') };
+      const found = infoNce(pairs, given, logarithm, { places, queue: views });
+      expectMeasured(pairs, found.loss, given);
+      expect(found.logScaleGradient).toBeCloseTo(given.logScaleGradient, 6);
+      // Without the queue it is another loss.
+      expect(Math.abs(infoNce(pairs, given, logarithm, { places }).loss - given.loss)).toBeGreaterThan(1e-3);
+    });
+  },
+);
 
 interface GoldenCase {
   readonly id: string;

@@ -13,13 +13,14 @@ import {
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AnyDataset } from '../../src/data/datasets/dataset.js';
 import { openCheckpointFile, writeSafetensors } from '../../src/interop/checkpointFiles.js';
 import { ownIdentity } from '../../src/interop/processIdentity.js';
 import { temporaryNameFor } from '../../src/interop/temporaryFiles.js';
 import type { TensorData } from '../../src/interop/tensorData.js';
 import { MetricsLog } from '../../src/training/metricsLog.js';
 import { train } from '../../src/training/trainingRun.js';
-import { filesOf, shades, smallest, smallRun, stoppingAt } from './runSupport.js';
+import { filesOf, places, shades, smallest, smallRun, stoppingAt } from './runSupport.js';
 
 let folder: string;
 beforeEach(() => {
@@ -33,18 +34,23 @@ describe('a run that is told to stop', () => {
     ['of two stages', smallest()],
     ['of one epoch', smallest('epochs=1', 'smallerFirst=[]')],
     ['that ends within an epoch', smallest('epochs=1.5', 'smallerFirst=[]', 'saveEvery=100')],
+    [
+      'that remembers descriptors, of two stages',
+      smallest('task=retrieval', 'loss.queue=3', 'model.classes=5', 'batchSize=4', 'epochs=3'),
+      places(8),
+    ],
   ])(
     '%s: at every place where it looks, goes on to the same files bit for bit',
-    async (_name, recipe) => {
+    async (_name, recipe, dataset: AnyDataset = shades(6)) => {
       const never = stoppingAt(Number.POSITIVE_INFINITY);
-      await train(smallRun(at('whole'), { recipe, signal: never.signal }));
+      await train(smallRun(at('whole'), { recipe, dataset, signal: never.signal }));
       const expected = filesOf(at('whole'));
       expect(never.asked()).toBeGreaterThanOrEqual(3);
       for (let turn = 1; turn <= never.asked(); turn++) {
         const output = at(`stopped ${turn}`);
-        const first = await train(smallRun(output, { recipe, signal: stoppingAt(turn).signal }));
+        const first = await train(smallRun(output, { recipe, dataset, signal: stoppingAt(turn).signal }));
         expect(first.finished, `stopped at ${turn}`).toBe(false);
-        const second = await train(smallRun(output, { recipe, resume: true }));
+        const second = await train(smallRun(output, { recipe, dataset, resume: true }));
         expect(second.finished).toBe(true);
         expect(filesOf(output), `stopped at ${turn}`).toEqual(expected);
       }

@@ -1,7 +1,8 @@
 /** Runs small enough to be made dozens of times, and what is compared of their files. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type LabelledImages, labelledImages } from '../../src/data/datasets/images.js';
+import { type ImageDataset, imagesWith, type LabelledImages, labelledImages } from '../../src/data/datasets/images.js';
+import { asks, isSearched, type PlaceTargets } from '../../src/data/targets/places.js';
 import { createReferenceEngine } from '../../src/engines/reference/index.js';
 import { parseRecipe, type Recipe, withSettings } from '../../src/training/recipe.js';
 import type { RunSettings } from '../../src/training/trainingRun.js';
@@ -54,6 +55,20 @@ export function shades(count: number, classes: readonly string[] = ['even', 'odd
     labels: Int32Array.from({ length: count }, (_, i) => i % 2),
     store: { kind: 'pixels', height: 8, width: 8, channels: 3, pixels },
   });
+}
+
+/** Grey images again, of as many places as half of them, each in two views. */
+export function places(count: number): ImageDataset<PlaceTargets> {
+  const { store, name } = shades(count);
+  const targets: PlaceTargets = {
+    kind: 'places',
+    places: Array.from({ length: count / 2 }, (_, i) => `place ${i}`),
+    views: ['drone', 'satellite'],
+    place: Int32Array.from({ length: count }, (_, i) => Math.floor(i / 2)),
+    view: Int32Array.from({ length: count }, (_, i) => i % 2),
+    role: new Uint8Array(count).fill(asks | isSearched),
+  };
+  return imagesWith({ name, store, targets });
 }
 
 export function smallRun(output: string, more: Partial<RunSettings> = {}): RunSettings {

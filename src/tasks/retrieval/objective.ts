@@ -7,22 +7,27 @@ import { withOutputs } from '../../graph/outputs.js';
 import { scaledDescriptorsOutput } from '../../models/descriptorHead.js';
 import { infoNce } from '../../training/losses/infoNce.js';
 import { batchHardTriplet } from '../../training/losses/triplet.js';
-import type { Objective } from '../task.js';
+import type { AnsweringNetwork, Objective } from '../task.js';
+import { DescriptorQueue } from './queue.js';
 import type { RetrievalSettings } from './settings.js';
 
 /**
  * Descriptors come as they are scaled by the root of the learned scale, so that its square is the length of any of them; the gradient along a descriptor is what the scale learns
  * from (`operators/temperature.ts`), and its sum over all of them is twice the scale's own.
  */
-export function pairsLoss({ kind, margin }: RetrievalSettings): Objective<PlaceBatch> {
+export function pairsLoss(
+  { kind, margin, queue: length }: RetrievalSettings,
+  { classes: dimensions }: Pick<AnsweringNetwork, 'classes'>,
+): Objective<PlaceBatch> {
+  const queue = kind === 'infoNce' && length > 0 ? new DescriptorQueue(length, dimensions) : undefined;
   return {
+    ...(queue === undefined ? {} : { memory: queue.memory }),
     prepare: (graph) => withOutputs(graph, [scaledDescriptorsOutput]),
     observed: [],
     judge: (outputs, { places }, share) => {
       const scaled = outputs.get(scaledDescriptorsOutput)!;
       const batch = places.length / 2;
       const half = scaled.length / 2;
-      const dimensions = half / batch;
       const gradient = new Float32Array(scaled.length);
       const pairs = {
         query: scaled.subarray(0, half),
@@ -37,11 +42,15 @@ export function pairsLoss({ kind, margin }: RetrievalSettings): Objective<PlaceB
         const loss = batchHardTriplet(pairs, shape, { ...ofPairs, margin });
         return { loss, gradients: new Map([[scaledDescriptorsOutput, gradient]]), sums };
       }
-      const length = lengthOf(scaled.subarray(0, dimensions));
-      const { loss, logScaleGradient } = infoNce(pairs, shape, 2 * Math.log(length), ofPairs);
+      const scale = lengthOf(scaled.subarray(0, dimensions));
+      const { loss, logScaleGradient } = infoNce(pairs, shape, 2 * Math.log(scale), {
+        ...ofPairs,
+        ...(queue === undefined ? {} : { queue: queue.views() }),
+      });
       // ½ · Σ ⟨gradient, descriptor⟩ is the logarithm's gradient.
-      const along = (2 * logScaleGradient) / (2 * batch * length * length);
+      const along = (2 * logScaleGradient) / (2 * batch * scale * scale);
       for (let i = 0; i < gradient.length; i++) gradient[i]! += along * scaled[i]!;
+      queue?.take(scaled, scale, places);
       return { loss, gradients: new Map([[scaledDescriptorsOutput, gradient]]), sums };
     },
   };

@@ -6,6 +6,8 @@ export const retrievalSettings = z.strictObject({
   kind: z.enum(['infoNce', 'triplet']).default('infoNce'),
   /** Of the triplet loss, in distances of descriptors of length 1. */
   margin: z.number().gt(0).max(2).default(0.3),
+  /** Of InfoNCE: how many descriptors of each view, of batches before, are further negatives. */
+  queue: z.int().min(0).max(65_536).default(0),
 });
 
 export type RetrievalSettings = z.output<typeof retrievalSettings>;

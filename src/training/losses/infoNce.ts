@@ -11,6 +11,7 @@ import {
   requirePairs,
   requirePlaces,
   throughUnitRows,
+  type UnitRows,
   unitRows,
 } from './pairs.js';
 
@@ -24,6 +25,16 @@ export interface InfoNceOptions {
   readonly places?: ArrayLike<number>;
   /** Multiplies loss and gradients. Default 1. */
   readonly weight?: number;
+  /** Further negatives: descriptors of earlier batches, which learn nothing. Needs `places`. */
+  readonly queue?: { readonly query: QueuedViews; readonly gallery: QueuedViews };
+}
+
+/** Descriptors of one view that were there before (Wang et al., "Cross-Batch Memory for Embedding Learning", CVPR 2020). */
+export interface QueuedViews {
+  /** `[K, D]`, rows of length 1. */
+  readonly descriptors: Float32Array;
+  /** `[K]`: the place of each; −1 where there is none yet. Entries of a descriptor's own place are not its negatives. */
+  readonly places: ArrayLike<number>;
 }
 
 export interface InfoNceLoss {
@@ -48,6 +59,8 @@ export function infoNce(
   const { places, weight = 1 } = options;
   requirePairs('InfoNCE', shape, pairs);
   requirePlaces('InfoNCE', shape, places);
+  if (options.queue !== undefined && places === undefined)
+    throw new TrainingError('InfoNCE loss: a queue needs the places of the pairs; pass them');
   const learned = Math.exp(logScale);
   if (Number.isNaN(learned))
     throw new TrainingError('InfoNCE loss: the logit scale is no number; lower the learning rate');
@@ -60,17 +73,33 @@ export function infoNce(
     const isFalseNegative = places !== undefined && row !== column && places[row] === places[column];
     return isFalseNegative ? Number.NEGATIVE_INFINITY : scale * cosine;
   });
+  const queryGradient = new Float64Array(batch * dimensions);
+  const galleryGradient = new Float64Array(batch * dimensions);
   // Rows and columns each are half of the loss, in means over the batch.
   const share = weight / (2 * batch);
   const logitsGradient = new Float64Array(batch * batch);
   let loss = 0;
-  for (let line = 0; line < batch; line++) {
-    loss += share * lineLoss(logits, line * batch, 1, line, batch, share, logitsGradient);
-    loss += share * lineLoss(logits, line, batch, line, batch, share, logitsGradient);
-  }
-  const queryGradient = new Float64Array(batch * dimensions);
-  const galleryGradient = new Float64Array(batch * dimensions);
   let scaleGradient = 0;
+  for (const isRow of [true, false])
+    for (let line = 0; line < batch; line++) {
+      const own = isRow ? query : gallery;
+      const queued = isRow ? options.queue?.gallery : options.queue?.query;
+      const far = queued === undefined ? [] : queuedCosines(own, line, queued, places?.[line]);
+      const at = (other: number) => (isRow ? line * batch + other : other * batch + line);
+      const all = new Float64Array(batch + far.length);
+      for (let other = 0; other < batch; other++) all[other] = logits[at(other)]!;
+      for (const [k, { cosine }] of far.entries()) all[batch + k] = scale * cosine;
+      const { loss: ofLine, gradient } = crossEntropy(all, line, share);
+      loss += ofLine;
+      for (let other = 0; other < batch; other++) logitsGradient[at(other)]! += gradient[other]!;
+      const ownGradient = isRow ? queryGradient : galleryGradient;
+      for (const [k, { index, cosine }] of far.entries()) {
+        const ofLogit = gradient[batch + k]!;
+        scaleGradient += ofLogit * cosine;
+        for (let d = 0; d < dimensions; d++)
+          ownGradient[line * dimensions + d]! += ofLogit * scale * queued!.descriptors[index * dimensions + d]!;
+      }
+    }
   for (let row = 0; row < batch; row++)
     for (let column = 0; column < batch; column++) {
       const gradient = logitsGradient[row * batch + column]!;
@@ -83,24 +112,33 @@ export function infoNce(
   return { loss, logScaleGradient: learned > largestScale ? 0 : scaleGradient * learned };
 }
 
-/** Cross entropy of one row or column, every `step`-th logit from `start`; adds `share` · (softmax − target) to the gradient. */
-function lineLoss(
+/** The cosine of one descriptor with every queued one of another place. */
+function queuedCosines(
+  { dimensions, values }: UnitRows,
+  line: number,
+  { descriptors, places }: QueuedViews,
+  own: number | undefined,
+): readonly { readonly index: number; readonly cosine: number }[] {
+  return Array.from({ length: places.length }, (_, index) => index).flatMap((index) => {
+    if (places[index]! < 0 || places[index] === own) return [];
+    let cosine = 0;
+    for (let d = 0; d < dimensions; d++)
+      cosine += values[line * dimensions + d]! * descriptors[index * dimensions + d]!;
+    return [{ index, cosine }];
+  });
+}
+
+/** `share` · CE of a row of logits, and its gradient `share` · (softmax − target). */
+function crossEntropy(
   logits: Float64Array,
-  start: number,
-  step: number,
   target: number,
-  count: number,
   share: number,
-  gradient: Float64Array,
-): number {
+): { readonly loss: number; readonly gradient: Float64Array } {
   let largest = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < count; i++) largest = Math.max(largest, logits[start + i * step]!);
+  for (const logit of logits) largest = Math.max(largest, logit);
   let sum = 0;
-  for (let i = 0; i < count; i++) sum += Math.exp(logits[start + i * step]! - largest);
+  for (const logit of logits) sum += Math.exp(logit - largest);
   const logNorm = largest + Math.log(sum);
-  for (let i = 0; i < count; i++) {
-    const at = start + i * step;
-    gradient[at]! += share * (Math.exp(logits[at]! - logNorm) - (i === target ? 1 : 0));
-  }
-  return logNorm - logits[start + target * step]!;
+  const gradient = logits.map((logit, i) => share * (Math.exp(logit - logNorm) - (i === target ? 1 : 0)));
+  return { loss: share * (logNorm - logits[target]!), gradient };
 }
