@@ -28,6 +28,8 @@ const commands: Readonly<Record<string, () => Promise<Register>>> = {
   tune: async () => (await import('./commands/tune.js')).registerTune,
   energy: async () => (await import('./commands/energy.js')).registerEnergy,
   events: async () => (await import('./commands/events.js')).registerEvents,
+  index: async () => (await import('./commands/galleryIndex.js')).registerIndex,
+  search: async () => (await import('./commands/gallerySearch.js')).registerSearch,
   lab: async () => (await import('./commands/lab.js')).registerLab,
   completion: async () => (await import('./commands/completion.js')).registerCompletion,
 };

@@ -12,7 +12,7 @@ function section(command: string): string {
 }
 
 describe('docs/cli.md', () => {
-  it.each(['predict', 'eval', 'run', 'info', 'init', 'train', 'tune', 'events', 'stream', 'lab', 'completion'])(
+  it.each(['predict', 'eval', 'run', 'info', 'init', 'train', 'tune', 'events', 'stream', 'index', 'search', 'lab', 'completion'])(
     'names the options of %s, all of them and no others',
     async (command) => {
       const { stdout } = await spikeformer([command, '--help']);

@@ -4,42 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ort from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { imagenetPreprocessing } from '../../src/data/preprocess.js';
-import { loadModel, openCheckpointFile, resolveConfiguration, writeOnnx, writeSafetensors } from '../../src/index.js';
-import { describedBy } from '../../src/interop/modelDescription.js';
+import { loadModel, openCheckpointFile, writeOnnx, writeSafetensors } from '../../src/index.js';
 import type { TensorData } from '../../src/interop/tensorData.js';
 import { descriptorsOutput } from '../../src/models/descriptorHead.js';
-import { demonstrationParameters } from '../../src/models/initialise.js';
-import { parametersOf } from '../../src/operators/registry.js';
-import { askedGraph } from '../../src/tasks/registry.js';
 import { SeededNumbers } from '../engines/support.js';
+import { writeRetrievalNetwork } from './retrievalFixture.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'retrieval-'));
 const file = join(folder, 'net.safetensors');
 const shape = [2, 3, 32, 32] as const;
 const data = new SeededNumbers(4).reals(2 * 3 * 32 * 32, 2);
 
-const configuration = resolveConfiguration({
-  embedDim: [8, 8, 16, 16],
-  depths: [1, 1, 1, 1, 1],
-  strides: [2, 2, 2, 2, 1],
-  stemKernel: 3,
-  classes: 3,
-});
-
-beforeAll(async () => {
-  const network = { architecture: 'meta-spikeformer', configuration, task: 'retrieval' };
-  const graph = askedGraph(network);
-  const parameters = demonstrationParameters(graph, 5);
-  const tensors = new Map<string, TensorData>();
-  for (const { name, shape: of } of parametersOf(graph)) {
-    const values = parameters.get(name);
-    if (values) tensors.set(name, { dtype: 'float32', shape: of, data: values });
-  }
-  const preprocessing = { ...imagenetPreprocessing, resize: null, crop: [32, 32] } as const;
-  const said = { ...network, modality: 'image', preprocessing, description: 'weights of a test', trainedTimeSteps: 1 };
-  await writeSafetensors(file, tensors, describedBy(said));
-});
+beforeAll(() => writeRetrievalNetwork(file, 3));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 async function described(source: { checkpoint: string }, options: object) {
