@@ -12,17 +12,28 @@ function section(command: string): string {
 }
 
 describe('docs/cli.md', () => {
-  it.each(['predict', 'eval', 'run', 'info', 'init', 'train', 'tune', 'events', 'stream', 'index', 'search', 'lab', 'completion'])(
-    'names the options of %s, all of them and no others',
-    async (command) => {
-      const { stdout } = await spikeformer([command, '--help']);
-      const offered = new Set([...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, option]) => option!));
-      offered.delete('--help');
-      const synopsis = /```\n([\s\S]*?)```/.exec(section(command))![1]!;
-      const documented = new Set(synopsis.match(/--[a-z-]+/g));
-      expect([...documented].sort()).toEqual([...offered].sort());
-    },
-  );
+  it.each([
+    'predict',
+    'eval',
+    'run',
+    'info',
+    'init',
+    'train',
+    'tune',
+    'events',
+    'stream',
+    'index',
+    'search',
+    'lab',
+    'completion',
+  ])('names the options of %s, all of them and no others', async (command) => {
+    const { stdout } = await spikeformer([command, '--help']);
+    const offered = new Set([...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, option]) => option!));
+    offered.delete('--help');
+    const synopsis = /```\n([\s\S]*?)```/.exec(section(command))![1]!;
+    const documented = new Set(synopsis.match(/--[a-z-]+/g));
+    expect([...documented].sort()).toEqual([...offered].sort());
+  });
 
   it('shows the document of info as it is', async () => {
     const example = JSON.parse(/```json\n([\s\S]*?)```/.exec(section('info'))![1]!);
