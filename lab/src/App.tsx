@@ -12,6 +12,8 @@ import { SpikeMaps } from './components/SpikeMaps.js';
 import { rounded } from './components/text.js';
 import { Viewer } from './components/Viewer.js';
 import { useDroppedFiles } from './input/useDroppedFiles.js';
+import { Neighbours } from './neighbours/Neighbours.js';
+import './neighbours/neighbours.css';
 import type { PaneProps } from './pane.js';
 import { outcomeOf, ownSettings, shownLayer } from './state/labState.js';
 import { useLab } from './state/useLab.js';
@@ -62,6 +64,7 @@ export function App({ handed, show }: PaneProps) {
             take={take}
           />
           <Decision model={model} frame={frame} arrivals={state.arrivals} view={view} change={change} />
+          {model?.describes && <Neighbours frame={frame} gallery={state.gallery} compareWith={lab.compareWith} />}
         </div>
         <div className="column">
           <FiringChart

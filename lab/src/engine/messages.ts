@@ -44,7 +44,9 @@ export type ToWorker =
   | { readonly kind: 'settings'; readonly settings: EngineSettings }
   | { readonly kind: 'focus'; readonly focus: Focus }
   /** A photograph, or a frame of the camera. */
-  | { readonly kind: 'image'; readonly image: Blob | Frame; readonly live: boolean };
+  | { readonly kind: 'image'; readonly image: Blob | Frame; readonly live: boolean }
+  /** A picture of a gallery, to be described by a network for retrieval. */
+  | { readonly kind: 'describe'; readonly id: number; readonly image: Blob };
 
 export interface ModelInfo {
   readonly name: string;
@@ -62,6 +64,8 @@ export interface ModelInfo {
   readonly field: number;
   /** Whether the whole image is to be seen, and not the square that the network sees: where answers have places, or what it sees is no centred square. */
   readonly whole: boolean;
+  /** Whether it answers with descriptors, which are compared with those of other pictures. */
+  readonly describes: boolean;
   /** What the weights come with, before anyone changed it. */
   readonly own: { readonly timeSteps: number; readonly threshold: number };
   readonly timeSteps: number;
@@ -121,6 +125,8 @@ export interface FrameView {
   readonly place: Place;
   /** A mask or boxes; null for a classifier. */
   readonly dense: DenseView | null;
+  /** Of length 1, of a network for retrieval; null for another. */
+  readonly descriptor: Float32Array<ArrayBuffer> | null;
   /** The five most probable of a classifier. */
   readonly classes: readonly ScoredClass[];
   readonly milliseconds: { readonly decode: number; readonly network: number };
@@ -144,6 +150,14 @@ export interface EnergyView {
   readonly constants: EnergyConstants;
 }
 
+/** The answer about a picture of a gallery: its descriptor, or why there is none. */
+export interface DescribedView {
+  readonly id: number;
+  readonly configuration: number;
+  readonly descriptor: Float32Array<ArrayBuffer> | null;
+  readonly problem: string | null;
+}
+
 /** What the page says itself when the worker is gone. */
 export interface Stopped {
   readonly kind: 'failed';
@@ -159,4 +173,5 @@ export type FromWorker =
   | { readonly kind: 'frame'; readonly frame: FrameView }
   | { readonly kind: 'looked'; readonly focus: FocusView | null; readonly attention: AttentionView | null }
   | { readonly kind: 'energy'; readonly energy: EnergyView }
+  | { readonly kind: 'described'; readonly described: DescribedView }
   | { readonly kind: 'failed'; readonly what: 'model' | 'image' | 'frame'; readonly message: string };

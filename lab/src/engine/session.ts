@@ -21,8 +21,10 @@ import {
   rgbFromRgba,
 } from '../../../src/index.browser.js';
 import { denseViewOf, placed } from '../dense/denseView.js';
+import { describedPicture, descriptorOf } from '../neighbours/describing.js';
 import type {
   AttentionView,
+  DescribedView,
   EnergyView,
   EngineSettings,
   Focus,
@@ -32,6 +34,7 @@ import type {
   ModelInfo,
   ModelSource,
 } from './messages.js';
+import { receivedPixels } from './receivedPixels.js';
 import { type Progress, registeredWeights } from './weights.js';
 
 /** A run that is still being looked at. */
@@ -58,8 +61,8 @@ const measuringMilliseconds = 150;
 const frameSurplus = 3;
 const longestFrameSide = 480;
 
-/** Tasks whose answers the page has a place for. */
-const shownTasks = ['classification', 'segmentation', 'detection'];
+/** Whose answers have a place. */
+const shownTasks = ['classification', 'segmentation', 'detection', 'retrieval'];
 
 export class Session {
   #model: Model | undefined;
@@ -160,6 +163,7 @@ export class Session {
       inputSize: crop,
       field: typeof resize === 'number' ? Math.min(1, Math.max(...crop) / resize) : 1,
       whole: !centredSquare || model.task !== 'classification',
+      describes: model.task === 'retrieval',
       own: this.#own!,
       timeSteps,
       threshold,
@@ -175,6 +179,11 @@ export class Session {
 
   look(focus: Focus): void {
     this.#focus = focus;
+  }
+
+  /** A picture of a gallery. */
+  describe(id: number, image: Blob): Promise<DescribedView> {
+    return describedPicture(this.#model, this.#configuration, { id, image });
   }
 
   /** Decodes an image and runs it. */
@@ -260,6 +269,7 @@ export class Session {
       size,
       place,
       dense: denseViewOf(model, result.outputs, part),
+      descriptor: descriptorOf(model, result),
       classes: model.task === 'classification' ? scored(model, result.logits.data) : [],
       milliseconds: { decode, network },
       rates: this.#rates(result),
@@ -377,16 +387,4 @@ function scored(model: Model, logits: Float32Array): FrameView['classes'] {
 function threadsOf(wanted: number | null): number {
   const available = globalThis.crossOriginIsolated === true ? (navigator.hardwareConcurrency ?? 1) : 1;
   return wanted === null ? Math.min(available, mostThreadsByDefault) : Math.min(available, wanted);
-}
-
-/** The normalised input as pixels again: what the network has to go by. */
-function receivedPixels({ data }: FieldTensor, { preprocessing }: Model): FrameView['input'] {
-  const { crop, mean, std } = preprocessing;
-  const [height, width] = crop;
-  const pixels = height * width;
-  const rgba = new Uint8ClampedArray(4 * pixels).fill(255);
-  for (let channel = 0; channel < 3; channel++)
-    for (let i = 0; i < pixels; i++)
-      rgba[4 * i + channel] = 255 * (data[channel * pixels + i]! * std[channel]! + mean[channel]!);
-  return { width, height, rgba };
 }

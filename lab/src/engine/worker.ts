@@ -59,6 +59,13 @@ async function answer(message: ToWorker): Promise<void> {
       session.look(message.focus);
       if (session.seesFocus) return scope.postMessage({ kind: 'looked', ...session.view() });
       return sendFrame(await session.lookAgain(), false);
+    case 'describe': {
+      const described = await session.describe(message.id, message.image);
+      return scope.postMessage(
+        { kind: 'described', described },
+        described.descriptor ? [described.descriptor.buffer] : [],
+      );
+    }
     case 'image':
       return sendFrame(await session.show(message.image, message.live));
   }
@@ -70,6 +77,7 @@ function sendFrame(frame: FrameView | undefined, counted = true): void {
   const transfer: Transferable[] = [frame.rates.buffer, frame.input.rgba.buffer];
   if (frame.focus) transfer.push(frame.focus.words.buffer);
   if (frame.dense?.kind === 'mask') transfer.push(frame.dense.mask.buffer);
+  if (frame.descriptor) transfer.push(frame.descriptor.buffer);
   scope.postMessage({ kind: 'frame', frame }, transfer);
   const energy = counted ? session.energy() : undefined;
   if (energy) scope.postMessage({ kind: 'energy', energy });

@@ -26,6 +26,17 @@ export interface Outcome {
   readonly decision: string;
 }
 
+/** A picture that the one at hand is compared with. */
+export interface GalleryPicture {
+  readonly id: number;
+  readonly file: File;
+  readonly address: string;
+  /** By which configuration of the engine it was described; null: by none yet. */
+  readonly configuration: number | null;
+  /** Null where it could not be described. */
+  readonly descriptor: Float32Array | null;
+}
+
 export interface Notice {
   readonly id: number;
   readonly text: string;
@@ -60,6 +71,7 @@ export interface LabState {
   readonly notices: readonly Notice[];
   /** When the last frames of the camera were answered. */
   readonly arrivals: readonly number[];
+  readonly gallery: readonly GalleryPicture[];
 }
 
 export type Action =
@@ -74,7 +86,9 @@ export type Action =
   | { readonly kind: 'dismissAll' }
   | { readonly kind: 'playing'; readonly playing: boolean }
   | { readonly kind: 'tick' }
-  | { readonly kind: 'camera' };
+  | { readonly kind: 'camera' }
+  /** Pictures to compare with, instead of those before; none: no gallery. */
+  | { readonly kind: 'gallery'; readonly pictures: readonly GalleryPicture[] };
 
 const keptArrivals = 24;
 const mostNotices = 20;
@@ -104,6 +118,7 @@ export function begin(fragment: string): LabState {
     progress: { what: 'Starting the engine', share: null },
     notices: complaints.map((text) => ({ id: ++notices, text })),
     arrivals: [],
+    gallery: [],
   };
 }
 
@@ -182,6 +197,8 @@ export function reduce(state: LabState, action: Action): LabState {
       return ticked(state);
     case 'camera':
       return { ...state, arrivals: [] };
+    case 'gallery':
+      return { ...state, gallery: action.pictures };
   }
 }
 
@@ -244,6 +261,13 @@ function hear(state: LabState, message: FromWorker, now: number): LabState {
     }
     case 'energy':
       return { ...state, energy: message.energy };
+    case 'described': {
+      const { id, configuration, descriptor, problem } = message.described;
+      const picture = state.gallery.find((each) => each.id === id);
+      const gallery = state.gallery.map((each) => (each.id === id ? { ...each, configuration, descriptor } : each));
+      const next = { ...state, gallery };
+      return problem === null || !picture ? next : withNotice(next, `${picture.file.name}: ${problem}`);
+    }
     case 'failed':
       return withNotice(
         {

@@ -7,6 +7,7 @@ import { EngineClient, missingFeature } from '../engine/client.js';
 import type { EngineSettings, Frame, ModelInfo, ModelSource, Unseen } from '../engine/messages.js';
 import { kindOf } from '../input/files.js';
 import { type Camera, useCamera } from '../input/useCamera.js';
+import { galleryOf, mostPictures, nextToDescribe } from '../neighbours/gallery.js';
 import { paneOf } from '../pane.js';
 import { type Action, begin, type LabState, type Picture, reduce, settingsOf, shownLayer } from './labState.js';
 import { formatView, parseView, type View } from './view.js';
@@ -28,6 +29,8 @@ export interface Lab {
   describe(change: Unseen): void;
   /** Starts or stops showing layers, or time steps, one after the other. */
   play(playing: boolean): void;
+  /** Pictures to compare the one at hand with, instead of those before. */
+  compareWith(files: readonly File[]): void;
   dismiss(id: number): void;
   dismissAll(): void;
 }
@@ -74,6 +77,7 @@ export function useLab(onRecordings: (files: readonly File[]) => void): Lab {
   usePicture(client, picture, camera.stream === null, tell);
   useSettings(client, view, model);
   useFocus(client, view, shownLayer(state));
+  useGallery(client, state);
   useTicks(state, dispatch);
   useFrames(client, camera.stream, video, model !== null, frameAnswered);
 
@@ -107,12 +111,19 @@ export function useLab(onRecordings: (files: readonly File[]) => void): Lab {
     [stop, tell, onRecordings],
   );
   const describe = useCallback((described: Unseen) => dispatch({ kind: 'unseen', change: described }), []);
+  const compareWith = useCallback(
+    (files: readonly File[]) => {
+      if (files.length > mostPictures) tell(`the first ${mostPictures} of ${files.length} pictures are compared with`);
+      dispatch({ kind: 'gallery', pictures: galleryOf(files) });
+    },
+    [tell],
+  );
   const play = useCallback((playing: boolean) => dispatch({ kind: 'playing', playing }), []);
   const dismiss = useCallback((id: number) => dispatch({ kind: 'dismiss', id }), []);
   const dismissAll = useCallback(() => dispatch({ kind: 'dismissAll' }), []);
   return useMemo(
-    () => ({ state, camera, video, change, take, describe, play, dismiss, dismissAll }),
-    [state, camera, change, take, describe, play, dismiss, dismissAll],
+    () => ({ state, camera, video, change, take, describe, play, compareWith, dismiss, dismissAll }),
+    [state, camera, change, take, describe, play, compareWith, dismiss, dismissAll],
   );
 }
 
@@ -194,6 +205,28 @@ function useFocus(client: Client, view: View, layer: string | null): void {
   useEffect(() => {
     client.current?.send({ kind: 'focus', focus: { layer, neuron: { channel, position }, attention } });
   }, [client, layer, channel, position, attention]);
+}
+
+/** Pictures of the gallery, one at a time, so that the picture at hand need not wait for all of them; and again when the network changes. */
+function useGallery(client: Client, { gallery, frame, model }: LabState): void {
+  const configuration = frame?.configuration;
+  const describes = model?.describes === true;
+  const asked = useRef<string | null>(null);
+  useEffect(() => {
+    if (!describes || configuration === undefined) return;
+    const next = nextToDescribe(gallery, configuration);
+    const key = next && `${next.id} ${configuration}`;
+    if (!next || asked.current === key) return;
+    asked.current = key!;
+    client.current?.send({ kind: 'describe', id: next.id, image: next.file });
+  }, [client, gallery, configuration, describes]);
+  const held = useRef<readonly string[]>([]);
+  useEffect(() => {
+    const addresses = gallery.map(({ address }) => address);
+    // An address holds its picture in memory.
+    for (const address of held.current) if (!addresses.includes(address)) URL.revokeObjectURL(address);
+    held.current = addresses;
+  }, [gallery]);
 }
 
 /** The next layer or step when this one has been seen for a moment. */
