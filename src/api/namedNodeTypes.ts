@@ -19,6 +19,7 @@ export type { SequenceDataset } from '../data/skeletons/sequences.js';
 export type { BoxTargets, LabelledBox, ObjectMasks } from '../data/targets/boxes.js';
 export type { ClassTargets } from '../data/targets/classes.js';
 export type { MaskTargets } from '../data/targets/masks.js';
+export type { PlaceTargets } from '../data/targets/places.js';
 export type { TargetOf, TargetStore } from '../data/targets/registry.js';
 export type { ValueTargets } from '../data/targets/values.js';
 export type * from '../engines/trainingKernels.js';

@@ -50,6 +50,14 @@ const examples: Readonly<Record<string, readonly string[]>> = {
     'stream recording.raw --checkpoint net.safetensors --window 20ms --plot stream.svg',
     'stream - --from evt3 --json < recording.raw',
   ],
+  index: [
+    'index --images satellite --output gallery.safetensors --checkpoint net.safetensors',
+    'index --images satellite.tar.gz --output bits.safetensors --checkpoint net.safetensors --binary',
+  ],
+  search: [
+    'search drone.jpg --gallery gallery.safetensors --checkpoint net.safetensors',
+    'search drone.jpg --gallery gallery.safetensors --checkpoint net.safetensors --sheet found.html --images satellite',
+  ],
   lab: ['lab', 'lab --port 0'],
   init: ['init photos --output photos.json', 'init photos.tar.gz --output photos.json --force'],
   completion: [

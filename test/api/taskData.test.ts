@@ -87,7 +87,9 @@ describe('--skip-bad', () => {
   ])('of %s is refused in one line for data that has no masks', async (command, ...others) => {
     const { code, stderr } = await spikeformer([command, ...others, '--data', root, '--skip-bad']);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/--skip-bad: leaves out masks and boxes that are wrong; the task classification has none/);
+    expect(stderr).toMatch(
+      /--skip-bad: leaves out masks, boxes and places that are wrong; the task classification has none/,
+    );
     expect(stderr.trim().split('\n').length).toBe(1);
   });
 });

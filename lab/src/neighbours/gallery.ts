@@ -25,10 +25,7 @@ export function galleryOf(files: readonly File[]): readonly GalleryPicture[] {
 }
 
 /** The next one that the engine, as it is set up now, has not described. */
-export function nextToDescribe(
-  gallery: readonly GalleryPicture[],
-  configuration: number,
-): GalleryPicture | undefined {
+export function nextToDescribe(gallery: readonly GalleryPicture[], configuration: number): GalleryPicture | undefined {
   return gallery.find((picture) => picture.configuration !== configuration);
 }
 
