@@ -63,8 +63,8 @@ export function App({ handed, show }: PaneProps) {
             change={change}
             take={take}
           />
-          <Decision model={model} frame={frame} arrivals={state.arrivals} view={view} change={change} />
           {model?.describes && <Neighbours frame={frame} gallery={state.gallery} compareWith={lab.compareWith} />}
+          <Decision model={model} frame={frame} arrivals={state.arrivals} view={view} change={change} />
         </div>
         <div className="column">
           <FiringChart

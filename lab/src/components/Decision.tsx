@@ -19,9 +19,8 @@ export const Decision = memo(function Decision(props: {
   const liveRate = length > 2 ? (1000 * (length - 1)) / (arrivals[length - 1]! - arrivals[0]!) : undefined;
   return (
     <Card title="Decision" className="decision" aside={model && <span className="fact">{model.name}</span>}>
-      {frame?.dense ? (
-        <Legend dense={frame.dense} live={frame.live} view={view} change={change} />
-      ) : (
+      {frame?.dense && <Legend dense={frame.dense} live={frame.live} view={view} change={change} />}
+      {!frame?.dense && !model?.describes && (
         <ol className="classes" aria-label="The most probable classes">
           {(frame?.classes ?? []).map(({ index, label, probability, logit }, rank) => (
             <li key={index} data-logit={logit} className={rank === 0 ? 'first' : ''}>
