@@ -193,8 +193,7 @@ class TrainingRun {
 
   #result(finished: boolean): RunResult {
     const { step: steps, best } = this.#progress;
-    const { name: figureName } = this.#metric;
-    const bestFigure = best?.figure;
+    const [figureName, bestFigure] = [this.#metric.name, best?.figure];
     return { steps, finished, bestFigure, figureName, [qualified('best', figureName)]: bestFigure };
   }
 
