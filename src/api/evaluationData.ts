@@ -27,7 +27,7 @@ import { checkOptionNames, described } from '../optionNames.js';
 import type { AnyTask } from '../tasks/registry.js';
 import type { LabelledBatch } from './evaluate.js';
 import { folderFingerprint } from './fingerprint.js';
-import { checkSkipBad, openTaskDataset, type TaskDataOptions } from './taskData.js';
+import { checkPlacesReading, checkSkipBad, openTaskDataset, type TaskDataOptions } from './taskData.js';
 
 export interface EvaluationDataOptions {
   readonly batch: number;
@@ -129,6 +129,7 @@ export async function openTaskEvaluationData(
   asked: TaskDataOptions = {},
 ): Promise<TaskEvaluationData> {
   checkSkipBad(task, asked);
+  checkPlacesReading(task, asked);
   const { modality = defaultModality } = asked;
   if (task.targets.reading.from === 'classFolders' && modality === defaultModality) {
     const { classes, ...data } = await openEvaluationData(path);

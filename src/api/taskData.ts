@@ -8,10 +8,10 @@ import { type ImageDataset, imagesWith } from '../data/datasets/images.js';
 import type { Split } from '../data/datasets/layout.js';
 import { decodeSmallImages } from '../data/datasets/smallImages.js';
 import { decodeImage } from '../data/decode.js';
-import { openPlaces } from '../data/places/openPlaces.js';
+import { openPlaces } from '../data/pairs/openPlaces.js';
 import { openSegmentation } from '../data/segmentation/openSegmentation.js';
 import { UsageError } from '../errors.js';
-import type { placesReading } from '../modalities/image/imageInput.js';
+import { placesReading } from '../modalities/image/imageInput.js';
 import { defaultModality } from '../modalities/names.js';
 import { modalityNamed } from '../modalities/registry.js';
 import type { AnyTask } from '../tasks/registry.js';
@@ -37,6 +37,13 @@ export function checkSkipBad({ name, targets }: AnyTask, { skipBad = false }: Ta
     );
 }
 
+/** @throws UsageError for views or an altitude of what are no places. */
+export function checkPlacesReading({ name, targets }: AnyTask, { reading = {} }: TaskDataOptions): void {
+  const said = Object.keys(placesReading).filter((field) => Reflect.get(reading, field) !== undefined);
+  if (said.length > 0 && targets.reading.from !== 'places')
+    throw new UsageError(`${said.join(', ')}: are said of places; the task ${name} has none, leave them out`);
+}
+
 /** @throws ImageError or DataError naming the file when the data cannot be opened or its targets are wrong. */
 export async function openTaskDataset(
   task: AnyTask,
@@ -45,10 +52,9 @@ export async function openTaskDataset(
   asked: TaskDataOptions = {},
 ): Promise<AnyDataset> {
   checkSkipBad(task, asked);
+  checkPlacesReading(task, asked);
   const { modality = defaultModality, reading = {}, skipBad } = asked;
   const { reading: targets } = task.targets;
-  if (targets.from !== 'places' && modality === defaultModality && Object.keys(reading).length > 0)
-    throw new UsageError(`${path}: views and altitude are of places; the task ${task.name} has none, leave them out`);
   if (targets.from === 'classFolders') return modalityNamed(modality).openLabelled(path, { ...reading, split });
   if (modality !== defaultModality)
     throw new UsageError(`${path}: the task ${task.name} is asked about annotated images, not about ${modality}`);

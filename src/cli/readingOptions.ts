@@ -40,7 +40,7 @@ export const readingOptions = {
 };
 
 /** Of the commands that open data of any task. */
-export const skipBadHelp = 'leave out images with masks that are wrong, and say how many and why';
+export const skipBadHelp = 'leave out masks, boxes and places that are wrong, and say how many and why';
 
 type ReadingOptions = z.output<z.ZodObject<typeof readingOptions>>;
 

@@ -71,7 +71,7 @@ function rootOf(logarithm: Float32Array, { limit }: TemperatureAttributes): numb
   return Math.sqrt(Math.min(Math.exp(logarithm[0]!), limit));
 }
 
-/** @throws GraphError for a factor that cannot be. */
+/** A node `NAME.scale` with the parameter `NAME.logit_scale`. @throws GraphError for a factor that cannot be. */
 export function temperature(
   graph: GraphBuilder,
   name: string,
@@ -81,5 +81,11 @@ export function temperature(
   const { initial, limit } = attributes;
   if (!(initial > 0 && initial <= limit && limit < 1e6))
     throw new GraphError(`node ${name} (temperature): begins at ${initial} with a limit of ${limit}; both are above 0`);
-  return graph.add({ name, operator: 'temperature', attributes, inputs: [input] });
+  return graph.add({
+    name: `${name}.scale`,
+    operator: 'temperature',
+    attributes,
+    inputs: [input],
+    parameterPrefix: name,
+  });
 }

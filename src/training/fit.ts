@@ -1,5 +1,6 @@
 /** Whether a recipe and a data set fit each other: everything that does not, at once, before anything runs. */
 import type { AnyDataset } from '../data/datasets/dataset.js';
+import { targetKindOf } from '../data/targets/registry.js';
 import { inputOf } from '../modalities/inputs.js';
 import { defaultTask, taskNamed } from '../tasks/registry.js';
 import type { PartialRecipe } from './recipe.js';
@@ -38,7 +39,7 @@ function networkProblems(
 
 function batchProblems(
   { data, batchSize, accumulate }: PartialRecipe,
-  { name, size, noun }: AnyDataset,
+  { name, size, noun, targets }: AnyDataset,
 ): RecipeProblem[] {
   const problems: RecipeProblem[] = [];
   const held = heldOut(data?.holdOut ?? 0, size);
@@ -46,6 +47,8 @@ function batchProblems(
     const message = `cannot hold out ${data!.holdOut} of the ${size} ${noun}s of ${name}; set data.holdOut to 0, a share below 1, or a whole number that leaves some`;
     problems.push({ path: ['data', 'holdOut'], message });
   }
+  const misfit = batchSize === undefined ? undefined : targetKindOf(targets).unfitBatch?.(targets, batchSize);
+  if (misfit !== undefined) problems.push({ path: ['batchSize'], message: `${name}: ${misfit}` });
   return batchSize === undefined
     ? problems
     : [...problems, ...tooLarge(batchSize, accumulate, held ?? 0, { name, size, noun })];

@@ -93,3 +93,14 @@ describe('--skip-bad', () => {
     expect(stderr.trim().split('\n').length).toBe(1);
   });
 });
+
+describe('--views and --altitude', () => {
+  it.each([
+    ['--views', 'drone,satellite'],
+    ['--altitude', '150'],
+  ])('%s is refused for data without places', async (...said) => {
+    const { code, stderr } = await spikeformer(['eval', '--model', 'cifar10', '--data', root, ...said]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/are said of places; the task classification has none, leave them out/);
+  });
+});

@@ -5,6 +5,7 @@ import { imagesWith } from '../../src/data/datasets/images.js';
 import { asks, isSearched, noPlace, type PlaceTargets, placeTargets } from '../../src/data/targets/places.js';
 import { createLoader } from '../../src/loader/loader.js';
 import { seededRandom } from '../../src/random.js';
+import { dataProblems } from '../../src/training/fit.js';
 
 /** Every place has one satellite view and `drones` drone views; the last two places are seen from above alone, and one image shows no place. */
 function targetsOf(places: number, drones: number): PlaceTargets {
@@ -96,6 +97,21 @@ describe('the loader', () => {
     for await (const { indices } of inOrder.epoch(0)) all.push(...indices);
     expect(all).toEqual(Array.from({ length: 43 }, (_, i) => i));
     await inOrder.close();
+  });
+});
+
+describe('a recipe for pairs', () => {
+  it.each([
+    [7, 'a batch of 7 is no number of pairs; choose an even batchSize'],
+    [22, 'has 10 places in both views, and a batch of 22 needs 11; choose a smaller batchSize'],
+  ])('is told before anything runs that a batch of %i does not fit', (batchSize, message) => {
+    const problems = dataProblems({ task: 'retrieval', batchSize }, datasetOf(targetsOf(12, 3)));
+    expect(problems).toContainEqual({ path: ['batchSize'], message: `places: ${message}` });
+  });
+
+  it('may have as many numbers as it likes, and any batch that fits', () => {
+    const model = { classes: 256 };
+    expect(dataProblems({ task: 'retrieval', model, batchSize: 8 } as never, datasetOf(targetsOf(12, 3)))).toEqual([]);
   });
 });
 

@@ -50,13 +50,19 @@ export function imagesLike({ name, files }: FileTree, pattern: RegExp) {
   return found;
 }
 
-/** The altitude that was asked for, or the only one. Throws DataError for one that there is not, and where several are and none was asked for. */
-export function chosenAltitude({ name }: FileTree, there: ReadonlySet<string>, asked: string | undefined): string {
+/** The altitude that was asked for, or the only one; undefined where there are none. Throws DataError for one that there is not, and where several are and none was asked for. */
+export function chosenAltitude(
+  { name }: FileTree,
+  there: ReadonlySet<string>,
+  asked: string | undefined,
+): string | undefined {
   const names = someNames([...there].sort());
+  if (asked !== undefined && there.size === 0)
+    throw new DataError(`${name}: its images are not told apart by altitude; leave the altitude out`);
   if (asked !== undefined && !there.has(asked))
     throw new DataError(`${name}: has no images from the altitude ${asked}; there are ${names}`);
   const [only, ...others] = there;
   if (asked === undefined && others.length > 0)
     throw new DataError(`${name}: was taken at several altitudes, ${names}; say which is meant`);
-  return asked ?? only!;
+  return asked ?? only;
 }

@@ -1,7 +1,7 @@
 /**
  * Folders of images that are paired by name: `train/VIEW/ID.jpg` and `test/VIEW/ID.jpg`, each view showing the place ID. In the test part every image is looked for among all of another view.
  */
-import { imagesLike, type PairsLayout, type PlacedImage } from './layout.js';
+import { chosenAltitude, imagesLike, type PairsLayout, type PlacedImage } from './layout.js';
 
 const paired = /^(?<root>(?:.*\/)?)(?<part>train|test)\/(?<view>[^/]+)\/(?<place>[^/]+)\.[^./]+$/;
 
@@ -10,8 +10,9 @@ export const pairedFolders: PairsLayout = {
   recognise: (tree) => {
     const found = imagesLike(tree, paired);
     if (found.length === 0) return undefined;
-    return async ({ part }) =>
-      found
+    return async ({ part, altitude }) => {
+      chosenAltitude(tree, new Set(), altitude);
+      return found
         .filter(({ groups }) => groups.part === part)
         .map(
           ({ file, groups }): PlacedImage => ({
@@ -21,5 +22,6 @@ export const pairedFolders: PairsLayout = {
             role: part === 'train' ? 'train' : 'both',
           }),
         );
+    };
   },
 };

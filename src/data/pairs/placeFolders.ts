@@ -17,7 +17,7 @@ export const placeFolders: PairsLayout = {
     return async ({ part, altitude }) => {
       const found = imagesLike(tree, part === 'train' ? training : testing);
       const altitudes = new Set(found.flatMap(({ groups }) => groups.altitude ?? []));
-      const chosen = altitudes.size > 0 ? chosenAltitude(tree, altitudes, altitude) : undefined;
+      const chosen = chosenAltitude(tree, altitudes, altitude);
       return found
         .filter(({ groups }) => groups.altitude === chosen)
         .map(

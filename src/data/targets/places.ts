@@ -77,8 +77,20 @@ export const placeTargets: TargetKind<PlaceTargets, ShownPlace, PlaceBatch> = {
     of: ({ place }, position) => place[position]!,
     undivided: true,
   },
+  unfitBatch: ({ places, place, view }, batchSize) => {
+    const seen = new Set<string>();
+    for (let i = 0; i < place.length; i++) if (place[i] !== noPlace) seen.add(`${place[i]} ${view[i]}`);
+    return unfit(places.filter((_, number) => seen.has(`${number} 0`) && seen.has(`${number} 1`)).length, batchSize);
+  },
   order: pairsOrder,
 };
+
+/** @param paired Places that both views show. */
+function unfit(paired: number, batchSize: number): string | undefined {
+  if (batchSize % 2 !== 0) return `a batch of ${batchSize} is no number of pairs; choose an even batchSize`;
+  if (paired >= batchSize / 2) return undefined;
+  return `has ${paired} places in both views, and a batch of ${batchSize} needs ${batchSize / 2}; choose a smaller batchSize`;
+}
 
 /**
  * An epoch of pairs: half of a batch are images of the first view, of as many places, and half are images of the second view of the same places in the same order. Each place comes
@@ -97,13 +109,9 @@ function pairsOrder(
     if (place[at] !== noPlace) shown[place[at]!]![view[at]!]!.push(i);
   }
   const paired = shown.flatMap(([first, second], number) => (first!.length > 0 && second!.length > 0 ? [number] : []));
+  const problem = unfit(paired.length, batchSize);
+  if (problem !== undefined) throw new DataError(`${name}: ${problem}`);
   const pairs = batchSize / 2;
-  if (!Number.isInteger(pairs))
-    throw new DataError(`${name}: a batch of ${batchSize} is no number of pairs; choose an even batchSize`);
-  if (paired.length < pairs)
-    throw new DataError(
-      `${name}: has ${paired.length} places in both views, and a batch of ${batchSize} needs ${pairs}; choose a smaller batchSize`,
-    );
   const order = new Int32Array(batches * batchSize);
   const round = () => {
     const numbers = Int32Array.from(paired);

@@ -53,6 +53,8 @@ export interface TargetKind<Store extends TargetStoreBase, Target, Batch extends
     /** Groups are held out as a whole or not at all. */
     readonly undivided?: boolean;
   };
+  /** Why batches of so many cannot be made of these targets, and what to do; undefined where they can. */
+  readonly unfitBatch?: (store: Store, batchSize: number) => string | undefined;
   /**
    * In which order an epoch visits the samples, `[batches · batchSize]`, where chance alone is not enough: samples that are to meet in a batch. Throws DataError where that
    * cannot be.

@@ -101,6 +101,13 @@ describe('places in folders (University-1652)', () => {
     await expect(openPairs(folder, { part: 'train', views: ['drone'] })).rejects.toThrow(DataError);
   });
 
+  it('has no altitudes to choose from', async () => {
+    const folder = folderOf(['train/drone/1/a.png', 'train/satellite/1/a.png']);
+    const paired = folderOf(['train/drone/1.png', 'train/satellite/1.png']);
+    for (const each of [folder, paired])
+      await expect(openPairs(each, { part: 'train', altitude: '150' })).rejects.toThrow('leave the altitude out');
+  });
+
   it('may have one direction (DenseUAV)', async () => {
     const folder = folderOf([
       'train/drone/000001/H80.png',

@@ -3,9 +3,9 @@
 import { type ImageDataset, imagesWith } from '../datasets/images.js';
 import type { Split } from '../datasets/layout.js';
 import { MissingSplitError } from '../errors.js';
-import { type OpenPairsOptions, openPairs } from '../pairs/openPairs.js';
-import type { PlaceViews } from '../pairs/places.js';
 import { asks, isSearched, noPlace, type PlaceTargets } from '../targets/places.js';
+import { type OpenPairsOptions, openPairs } from './openPairs.js';
+import type { PlaceViews } from './places.js';
 
 export type OpenPlacesOptions = Omit<OpenPairsOptions, 'part'> & {
   /** Which part; the first that is there, where there are several. */
