@@ -4,11 +4,12 @@ import { drawPaddedCrop, randomRegion } from '../../src/data/geometry/crop.js';
 import { flipHorizontally, transformImage } from '../../src/data/geometry/image.js';
 import type { PaddedCrop } from '../../src/data/geometry/settings.js';
 import type { RgbImage } from '../../src/data/image.js';
+import { plainPreprocessing } from '../../src/data/preprocess.js';
 import type { Size } from '../../src/data/resize.js';
 import { randomFor } from '../../src/data/seed.js';
 import { mixedLabels } from '../../src/data/targets/classes.js';
 import { symmetricBeta } from '../../src/modalities/beta.js';
-import { applySteps } from '../../src/modalities/image/augment.js';
+import { applySteps, drawSteps } from '../../src/modalities/image/augment.js';
 import type { ImageLayout } from '../../src/modalities/image/layout.js';
 import { mixBatch, randomBox } from '../../src/modalities/image/mix.js';
 import { drawRandAugment, increasingOperations, parseRandAugment } from '../../src/modalities/image/randAugment.js';
@@ -47,6 +48,45 @@ const pixelAt = ({ width, data }: RgbImage, x: number, y: number) => [
 function padAndCrop(image: RgbImage, settings: PaddedCrop, size: Size, generator: Random): RgbImage {
   return transformImage(image, { steps: drawPaddedCrop(image, settings, size, generator) });
 }
+
+describe('rotation', () => {
+  const steps = (rotation: number | undefined, i: number) =>
+    drawSteps(
+      { width: 9, height: 9 },
+      augmentationSchema.parse({ crop: { kind: 'padded', padding: 2 }, horizontalFlip: 0.5, rotation }),
+      plainPreprocessing(9, { mean: [0.5, 0.5, 0.5], std: [1, 1, 1] }),
+      random(i),
+    );
+  const degreesOf = (drawn: ReturnType<typeof steps>) => {
+    const [turn] = drawn;
+    if (turn?.kind !== 'affine') throw new Error('the first step is no turn');
+    return (Math.atan2(turn.matrix[1], turn.matrix[0]) * -180) / Math.PI;
+  };
+
+  it('turns by every angle within the limit, either way, around the centre, before the crop', () => {
+    const degrees = times(2000, (i) => degreesOf(steps(30, i)));
+    expect(Math.min(...degrees)).toBeGreaterThan(-30);
+    expect(Math.min(...degrees)).toBeLessThan(-29.5);
+    expect(Math.max(...degrees)).toBeLessThan(30);
+    expect(Math.max(...degrees)).toBeGreaterThan(29.5);
+    expect(Math.abs(mean(degrees))).toBeLessThan(2);
+    const [turn] = steps(30, 0);
+    const turned = applySteps(coordinates(9, 9), [turn!]);
+    expect(pixelAt(turned, 4, 4)).toEqual([4, 4, 255]);
+    // A corner that comes from outside has the mean colour.
+    const corners = times(50, (i) => applySteps(coordinates(9, 9), [steps(30, i)[0]!])).map((image) =>
+      pixelAt(image, 0, 0),
+    );
+    expect(corners.some((pixel) => pixel.every((value) => value === 128))).toBe(true);
+  });
+
+  it('leaves what else is drawn as it is without it', () => {
+    for (let i = 0; i < 50; i++) {
+      expect(steps(30, i).slice(1)).toEqual(steps(undefined, i));
+      expect(steps(0, i)).toEqual(steps(undefined, i));
+    }
+  });
+});
 
 describe('pad and crop', () => {
   const size = { width: 8, height: 8 };

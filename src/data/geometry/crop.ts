@@ -1,5 +1,5 @@
 /**
- * Drawing of crops and mirror images, with the parameters and distributions of torchvision's RandomCrop, RandomResizedCrop (the crop of
+ * Drawing of turns, crops and mirror images, with the parameters and distributions of torchvision's RandomCrop, RandomResizedCrop (the crop of
  * Szegedy et al. 2015) and RandomHorizontalFlip, and of the random scale with a crop that segmentation is trained with. The random numbers
  * are our own stream. Nothing is applied here.
  */
@@ -8,8 +8,9 @@ import { DataError } from '../errors.js';
 import { meanColour, type PreprocessSettings, resizedSize } from '../preprocess.js';
 import { centreCropRegion, type Region, type Size } from '../resize.js';
 import { roundHalfEven } from '../rounding.js';
+import { rotation } from './affine.js';
 import type { CropSettings, PaddedCrop, ResizedCrop, ScaledCrop } from './settings.js';
-import type { GeometricStep, Mirror, Transform } from './transform.js';
+import type { Affine, Colour, GeometricStep, Mirror, Transform } from './transform.js';
 
 /** Of places that are looked for. */
 const attempts = 10;
@@ -128,6 +129,13 @@ export function drawResizedCrop(from: Size, settings: ResizedCrop, to: Size, ran
 /** A mirror image with this probability. One number is drawn in any case, so that other augmentations stay as they were without it. */
 export function drawMirror(from: Size, probability: number, random: Random): readonly Mirror[] {
   return random.uniform() < probability ? [{ kind: 'mirror', from }] : [];
+}
+
+/** A turn around the centre by up to `largest` degrees either way, in the frame of the image. No number is drawn when there is none. */
+export function drawRotation(from: Size, largest: number, fill: Colour, random: Random): readonly Affine[] {
+  if (largest === 0) return [];
+  const matrix = rotation(from, uniform(-largest, largest, random));
+  return [{ kind: 'affine', from, matrix, sampling: { interpolation: 'bilinear', fill } }];
 }
 
 /** Where RandomResizedCrop cuts: ten attempts at a part of random area and aspect ratio, else the largest central part. */

@@ -1,8 +1,8 @@
 /**
- * Everything that happens at random to the bytes of one image, in the order of timm's training transform: crop, mirror,
+ * Everything that happens at random to the bytes of one image: it is turned, and then, in the order of timm's training transform, crop, mirror,
  * colours, RandAugment. It is drawn as a value first and applied then. Erasing and mixing come later, on floats.
  */
-import { drawCrop, drawMirror, type LargestShare } from '../../data/geometry/crop.js';
+import { drawCrop, drawMirror, drawRotation, type LargestShare } from '../../data/geometry/crop.js';
 import { transformImage } from '../../data/geometry/image.js';
 import type { GeometricStep, Transform } from '../../data/geometry/transform.js';
 import type { RgbImage } from '../../data/image.js';
@@ -32,7 +32,8 @@ export function drawSteps(
   const { randAugment } = augmentation;
   const layers = randAugment === null ? [] : drawRandAugment(input, randAugment, meanColour(preprocessing), random);
   const colour = augmentation.colour ? drawColour(augmentation.colour, random) : [];
-  return [...crop, ...mirror, ...colour, ...layers];
+  const turn = drawRotation(from, augmentation.rotation ?? 0, meanColour(preprocessing), random);
+  return [...turn, ...crop, ...mirror, ...colour, ...layers];
 }
 
 /** What of it moves things, for targets that have places. */

@@ -68,6 +68,8 @@ export const augmentationSchema = z.strictObject({
   crop: cropSchema.default({ kind: 'centre' }),
   /** Probability of a mirror image. */
   horizontalFlip: share.default(0),
+  /** The image is turned by up to so many degrees, one way or the other, before it is cropped; its corners get the mean colour. Left out: it is not. */
+  rotation: z.number().min(0).max(180).optional(),
   /** Left out or null: none. */
   colour: colourSchema.nullable().optional(),
   randAugment: randAugmentSchema.nullable().default(null),
