@@ -245,9 +245,9 @@ export function mixesSamples({
 
 function contradictionsOf(recipe: PartialRecipe): RecipeProblem[] {
   const { task, model, loss } = recipe;
-  const frames = framesContradiction(recipe);
-  if (!task || !loss) return frames;
-  return [...frames, ...taskNamed(task).contradictions(loss, { model, mixes: mixesSamples(recipe) })];
+  const own = [...framesContradiction(recipe), ...decayContradiction(recipe)];
+  if (!task || !loss) return own;
+  return [...own, ...taskNamed(task).contradictions(loss, { model, mixes: mixesSamples(recipe) })];
 }
 
 /** Frames come one for each time step, or there is one for all of them. */
@@ -257,6 +257,15 @@ function framesContradiction({ model, data }: PartialRecipe): RecipeProblem[] {
   if (frames === model.timeSteps) return [];
   const message = `the network has ${model.timeSteps} time steps, the preprocessing makes ${frames} frames; set both timeSteps and data.preprocessing.timeSteps, or leave model.timeSteps out`;
   return [{ path: ['model', 'timeSteps'], message }];
+}
+
+/** A decay that nothing reads would be one that is missed. */
+function decayContradiction({ schedule }: PartialRecipe): RecipeProblem[] {
+  if (!schedule || schedule.kind === 'warmUpStableDecay') return [];
+  const field = (['decayEpochs', 'decay'] as const).find((name) => schedule[name] !== undefined);
+  if (field === undefined) return [];
+  const message = `schedule.${field} is of the kind warmUpStableDecay, not ${schedule.kind}; set schedule.kind=warmUpStableDecay or leave it out`;
+  return [{ path: ['schedule', field], message }];
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

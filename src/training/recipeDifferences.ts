@@ -2,13 +2,19 @@
 import { clipped } from './plainData.js';
 import { settingsWithoutEffect } from './recipeSchema.js';
 
-/** Fields that decide the weights and are not what they were, as `epochs: 3 → 5`. */
-export function recipeDifferences(was: unknown, now: unknown): string[] {
+export interface RecipeDifference {
+  readonly path: string;
+  /** As `epochs: 3 → 5`. */
+  readonly text: string;
+}
+
+/** Fields that decide the weights and are not what they were. */
+export function recipeDifferences(was: unknown, now: unknown): RecipeDifference[] {
   const before = fieldsOf(was);
   const after = fieldsOf(now);
   return [...new Set([...before.keys(), ...after.keys()])]
     .filter((path) => before.get(path) !== after.get(path) && !settingsWithoutEffect.includes(path))
-    .map((path) => `${path}: ${shown(before.get(path))} → ${shown(after.get(path))}`);
+    .map((path) => ({ path, text: `${path}: ${shown(before.get(path))} → ${shown(after.get(path))}` }));
 }
 
 /** Leaves by path, as JSON; lists are leaves. */

@@ -43,13 +43,17 @@ const optimizerSchema = z.discriminatedUnion('name', [
 ]);
 
 const scheduleSchema = z.strictObject({
-  kind: z.enum(['cosine', 'oneCycle', 'constant', 'polynomial']).default('cosine'),
+  kind: z.enum(['cosine', 'oneCycle', 'constant', 'polynomial', 'warmUpStableDecay']).default('cosine'),
   /** The highest rate, for the recipe's whole batch (batchSize · accumulate). */
   learningRate: positive,
   minimum: z.number().min(0).default(1e-6),
   warmUpEpochs: z.number().min(0).default(0),
   /** Of `polynomial`: 1, where nothing is said, is a straight line to the minimum. */
   power: positive.max(100).optional(),
+  /** Of `warmUpStableDecay`: the last epochs, in which the rate falls to the minimum. Left out: none, the rate stays until one decides (`train --resume --decay`). */
+  decayEpochs: z.number().min(0).max(10_000).optional(),
+  /** Of `warmUpStableDecay`: a straight line where nothing is said. */
+  decay: z.enum(['linear', 'cosine', 'squareRoot']).optional(),
 });
 
 /** What every task's `loss` has; the rest is the task's. */

@@ -4,6 +4,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { AnyDataset } from '../data/datasets/dataset.js';
 import { UsageError } from '../errors.js';
 import { changesBetween, fingerprintOf, pack } from './dataFingerprint.js';
 import { TrainingError } from './errors.js';
@@ -12,6 +13,7 @@ import { checkRecipe, metricOf, type Recipe } from './recipe.js';
 import { recipeDifferences } from './recipeDifferences.js';
 import { misfit } from './recipeProblems.js';
 import { settingsWithoutEffect } from './recipeSchema.js';
+import { runLength, sameSoFar, splitOf } from './runLength.js';
 import type { RunSettings } from './runSettings.js';
 import {
   freshProgress,
@@ -38,7 +40,7 @@ export async function originOf(settings: RunSettings): Promise<RunOrigin> {
   const { recipe, dataset, output, resume = false } = settings;
   if (!resume) await refuseOverwriting(output, settings.overwrite ?? true);
   const record = resume ? await readRecord(output) : undefined;
-  if (record) refuseOtherRecipe(record, recipe, output);
+  if (record) refuseOtherRecipe(record, recipe, dataset, output);
   const data = await fingerprintOf(dataset, record?.data);
   const changes = record?.data && changesBetween(record.data, data);
   if (changes !== undefined && settings.acceptChangedData !== true) {
@@ -69,14 +71,23 @@ export async function hasState(output: string): Promise<boolean> {
   return found?.isFile() === true;
 }
 
-function refuseOtherRecipe(record: RunRecord, recipe: Recipe, output: string): void {
+/** Fields that decide only what is still to come, where the schedule lets them: see `sameSoFar`. */
+const length = (path: string) => path === 'epochs' || path.startsWith('schedule.');
+
+function refuseOtherRecipe(record: RunRecord, recipe: Recipe, dataset: AnyDataset, output: string): void {
   // Read again, fields that came after the state was written have their defaults.
-  const was = checkRecipe(record.recipe).recipe ?? record.recipe;
-  const differences = recipeDifferences(was, recipe);
+  const was = checkRecipe(record.recipe).recipe;
+  const differences = recipeDifferences(was ?? record.recipe, recipe);
   if (differences.length === 0) return;
-  const named = differences.slice(0, 12).join('; ');
+  if (was && differences.every(({ path }) => length(path)) && goesOn(was, recipe, dataset, record)) return;
+  const named = differences.slice(0, 12).map(({ text }) => text);
   const more = differences.length > 12 ? `; and ${differences.length - 12} more` : '';
   throw new TrainingError(
-    `${statePath(output)}: belongs to a run with another recipe or other settings: ${named}${more}; resume with the ones in ${join(output, 'recipe.json')} (only ${settingsWithoutEffect.join(', ')} may change)`,
+    `${statePath(output)}: belongs to a run with another recipe or other settings: ${named.join('; ')}${more}; resume with the ones in ${join(output, 'recipe.json')} (only ${settingsWithoutEffect.join(', ')} may change, and epochs and schedule where the rates of the steps so far stay the same)`,
   );
+}
+
+function goesOn(was: Recipe, now: Recipe, dataset: AnyDataset, { progress }: RunRecord): boolean {
+  const samples = splitOf(now, dataset).training.size;
+  return sameSoFar(runLength(was, samples), runLength(now, samples), progress);
 }

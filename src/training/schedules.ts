@@ -40,6 +40,21 @@ export interface PolynomialSchedule extends LinearWarmUp {
   readonly power?: number;
 }
 
+/**
+ * A constant rate for as long as one likes, and a decay when one decides (Hägele et al., "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations", NeurIPS
+ * 2024): the steps before the decay do not depend on the length of the run.
+ */
+export interface WarmUpStableDecaySchedule extends LinearWarmUp {
+  readonly kind: 'warmUpStableDecay';
+  readonly learningRate: number;
+  /** Steps of the decay, the last of the run. */
+  readonly decaySteps: number;
+  /** The rate at the end. Default 0. */
+  readonly minimum?: number;
+  /** A straight line, half a cosine, or 1 − √s, which that paper found best. Default `linear`. */
+  readonly decay?: 'linear' | 'cosine' | 'squareRoot';
+}
+
 export interface OneCycleSchedule {
   readonly kind: 'oneCycle';
   /** The highest rate. */
@@ -56,14 +71,20 @@ export interface OneCycleSchedule {
   readonly fall?: 'linear' | 'cosine';
 }
 
-export type Schedule = ConstantSchedule | CosineSchedule | PolynomialSchedule | OneCycleSchedule;
+export type Schedule =
+  | ConstantSchedule
+  | CosineSchedule
+  | PolynomialSchedule
+  | WarmUpStableDecaySchedule
+  | OneCycleSchedule;
 
 /**
  * The learning rate η(t) for step t (0 ≤ t < totalSteps; may be a fraction). With W warm-up steps from η₀ to η₁ and N steps in all:
  *
  * - constant: η₁;  cosine: η_min + ½ (η₁ − η_min)(1 + cos π s), s = (t − W)/(N − W), or t/N with `cosineFrom: 'start'`;
  * - polynomial: η_min + (η₁ − η_min)(1 − s)^power, s = (t − W)/(N − W);
- *   in all three, η₀ + (η₁ − η₀) t/W while t < W;
+ * - warmUpStableDecay: η₁ until D steps before the end, then η_min + (η₁ − η_min)(1 − s), or (1 − √s), or ½ (1 + cos π s), with s = (t − (N − D))/D;
+ *   in all four, η₀ + (η₁ − η₀) t/W while t < W;
  * - one-cycle: from η₁/startDivisor at step 0 to η₁ at step riseShare·N − 1, then to the minimum at step N − 1.
  *
  * After the last step the rate stays at the end's.
@@ -81,6 +102,8 @@ export function learningRateAt(step: number, totalSteps: number, schedule: Sched
       return warmingUp(step, totalSteps, schedule) ?? cosineRate(step, totalSteps, schedule);
     case 'polynomial':
       return warmingUp(step, totalSteps, schedule) ?? polynomialRate(step, totalSteps, schedule);
+    case 'warmUpStableDecay':
+      return warmingUp(step, totalSteps, schedule) ?? decayingRate(step, totalSteps, schedule);
     case 'oneCycle':
       return oneCycleRate(step, totalSteps, schedule);
   }
@@ -89,7 +112,7 @@ export function learningRateAt(step: number, totalSteps: number, schedule: Sched
 function warmingUp(
   step: number,
   totalSteps: number,
-  schedule: ConstantSchedule | CosineSchedule | PolynomialSchedule,
+  schedule: Exclude<Schedule, OneCycleSchedule>,
 ): number | undefined {
   const { warmUpSteps = 0, warmUpStart = 0, learningRate } = schedule;
   requireRange('schedule warmUpSteps', warmUpSteps, 0, totalSteps);
@@ -112,6 +135,18 @@ function polynomialRate(step: number, totalSteps: number, schedule: PolynomialSc
   requireRange('schedule power', power, Number.MIN_VALUE, 100);
   if (step >= totalSteps) return minimum;
   return minimum + (learningRate - minimum) * (1 - (step - warmUpSteps) / (totalSteps - warmUpSteps)) ** power;
+}
+
+function decayingRate(step: number, totalSteps: number, schedule: WarmUpStableDecaySchedule): number {
+  const { minimum = 0, warmUpSteps = 0, decaySteps, decay = 'linear', learningRate } = schedule;
+  requireRange('schedule minimum', minimum, 0, learningRate);
+  requireRange('schedule decaySteps', decaySteps, 0, totalSteps - warmUpSteps);
+  const start = totalSteps - decaySteps;
+  if (step <= start) return step === totalSteps ? minimum : learningRate;
+  if (step >= totalSteps) return minimum;
+  const progress = (step - start) / decaySteps;
+  if (decay === 'squareRoot') return minimum + (learningRate - minimum) * (1 - Math.sqrt(progress));
+  return between(learningRate, minimum, progress, decay);
 }
 
 function oneCycleRate(step: number, totalSteps: number, schedule: OneCycleSchedule): number {
@@ -142,15 +177,19 @@ export function validateSchedule(totalSteps: number, schedule: Schedule): void {
   learningRateAt(warmUpSteps, totalSteps, schedule);
 }
 
-/** A recipe's schedule, whose warm-up is in epochs, over a run of so many steps. */
+/** A recipe's schedule, whose warm-up and decay are in epochs, over a run of so many steps. */
 export function scheduleOf(
-  { kind, learningRate, minimum, warmUpEpochs, power }: Recipe['schedule'],
+  { kind, learningRate, minimum, warmUpEpochs, power, decayEpochs, decay }: Recipe['schedule'],
   stepsPerEpoch: number,
   totalSteps: number,
 ): Schedule {
   const warmUpSteps = Math.min(Math.round(warmUpEpochs * stepsPerEpoch), totalSteps);
   if (kind === 'oneCycle') return { kind, learningRate, minimum, riseShare: Math.max(warmUpSteps / totalSteps, 1e-9) };
   const warmUp = { learningRate, warmUpSteps, warmUpStart: learningRate / 1000 };
+  if (kind === 'warmUpStableDecay') {
+    const decaySteps = Math.min(Math.round((decayEpochs ?? 0) * stepsPerEpoch), totalSteps - warmUpSteps);
+    return { kind, ...warmUp, minimum, decaySteps, decay: decay ?? 'linear' };
+  }
   if (kind === 'polynomial') return { kind, ...warmUp, minimum, power: power ?? 1 };
   return kind === 'cosine' ? { kind, ...warmUp, minimum } : { kind, ...warmUp };
 }

@@ -4,7 +4,7 @@
  */
 import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type AnyDataset, holdOut } from '../data/datasets/dataset.js';
+import type { AnyDataset } from '../data/datasets/dataset.js';
 import type { TrainingEngine } from '../engines/trainingKernels.js';
 import type { Parameters } from '../graph/graph.js';
 import type { ModelDescription } from '../interop/modelDescription.js';
@@ -28,6 +28,7 @@ import {
   recipeReading,
 } from './recipe.js';
 import { prepareFolder, runFiles } from './runFolder.js';
+import { type RunLength, runLength, splitOf } from './runLength.js';
 import { lockRun, type RunLock } from './runLock.js';
 import { originOf, type RunOrigin } from './runOrigin.js';
 import { type CompleteSettings, checkSettings, type RunResult, type RunSettings } from './runSettings.js';
@@ -41,7 +42,7 @@ import {
   saveState,
   statePath,
 } from './runState.js';
-import { learningRateAt, type Schedule, scheduleOf } from './schedules.js';
+import { learningRateAt } from './schedules.js';
 import { openTeacher, type Teacher } from './teacher.js';
 import { TensorBoardLog } from './tensorBoard.js';
 import { type StepResult, TrainedNetwork } from './trainingStep.js';
@@ -107,9 +108,7 @@ class TrainingRun {
   readonly #validation: AnyDataset | undefined;
   readonly #log: MetricsLog;
   readonly #board: TensorBoardLog;
-  readonly #stepsPerEpoch: number;
-  readonly #totalSteps: number;
-  readonly #schedule: Schedule;
+  readonly #length: RunLength;
   #progress: Progress;
   #imagesSinceReport = 0;
   #lastReport = performance.now();
@@ -122,10 +121,7 @@ class TrainingRun {
     this.#lock = lock;
     this.#origin = origin;
     this.#progress = origin.progress;
-    const split =
-      recipe.data.holdOut > 0
-        ? holdOut(dataset, recipe.data.holdOut, recipe.seed, recipe.data.holdOutFrom)
-        : { training: dataset, validation: undefined };
+    const split = splitOf(recipe, dataset);
     this.#validation = split.validation;
     this.#engine = engine;
     this.#teacher = teacher;
@@ -133,9 +129,7 @@ class TrainingRun {
     this.#phaseAt = phasesOf(recipe);
     this.#phase = this.#phaseAt(0);
     this.#loader = this.#createLoader();
-    this.#stepsPerEpoch = Math.floor(this.#loader.batchesPerEpoch / recipe.accumulate);
-    this.#totalSteps = Math.max(1, Math.round(this.#stepsPerEpoch * recipe.epochs));
-    this.#schedule = scheduleOf(recipe.schedule, this.#stepsPerEpoch, this.#totalSteps);
+    this.#length = runLength(recipe, this.#training.size);
     const network = new TrainedNetwork(engine, recipe, this.#phase.preprocessing);
     if (settings.startFrom) network.load(settings.startFrom);
     this.#parts = { network, averages: averagesOf(network, recipe) };
@@ -155,7 +149,7 @@ class TrainingRun {
 
   /** Steps alone do not end a run: the last epoch's evaluation and weights belong to it. */
   #isOver(): boolean {
-    return this.#progress.step >= this.#totalSteps && this.#progress.batch === 0;
+    return this.#progress.step >= this.#length.totalSteps && this.#progress.batch === 0;
   }
 
   #isStopped(): boolean {
@@ -226,7 +220,7 @@ class TrainingRun {
 
   #isEpochTrained(): boolean {
     const { batch, step } = this.#progress;
-    return batch >= this.#stepsPerEpoch * this.#recipe.accumulate || step >= this.#totalSteps;
+    return batch >= this.#length.stepsPerEpoch * this.#recipe.accumulate || step >= this.#length.totalSteps;
   }
 
   async #trainEpoch(): Promise<boolean> {
@@ -247,7 +241,7 @@ class TrainingRun {
 
   async #step(batches: readonly TrainingBatch[]): Promise<void> {
     const { network, averages } = this.#parts;
-    const rate = learningRateAt(this.#progress.step, this.#totalSteps, this.#schedule);
+    const rate = learningRateAt(this.#progress.step, this.#length.totalSteps, this.#length.schedule);
     await network.clear();
     const results: StepResult[] = [];
     for (const batch of batches) {
@@ -296,7 +290,7 @@ class TrainingRun {
     this.#settings.onProgress?.({
       kind: 'step',
       step,
-      totalSteps: this.#totalSteps,
+      totalSteps: this.#length.totalSteps,
       epoch,
       loss,
       figure,

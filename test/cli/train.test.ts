@@ -152,6 +152,43 @@ describe('train', () => {
     expect(readdirSync(folder)).not.toContain('refused');
   });
 
+  it('stops at an hour, and lets the rate fall when it is told to', async () => {
+    const output = join(folder, 'long');
+    const args = ['train', '--output', output, '--engine', 'reference', '--json'];
+    const begun = ['--recipe', recipe, '--data', data, '--set', 'schedule.kind=warmUpStableDecay', 'epochs=9999'];
+    const soon = new Date(Date.now() + 2000).toISOString().slice(0, 19);
+    const first = await spikeformer([...args, ...begun, '--until', `${soon}Z`]);
+    expect(first).toMatchObject({ code: 0 });
+    const stopped = JSON.parse(first.stdout) as { steps: number; finished: boolean };
+    expect(stopped.finished).toBe(false);
+    expect(stopped.steps).toBeGreaterThan(0);
+    const second = await spikeformer([...args, '--resume', '--decay', '2']);
+    expect(second).toMatchObject({ code: 0 });
+    // Three steps an epoch: what is left of this one, and two more.
+    expect(JSON.parse(second.stdout)).toMatchObject({ finished: true, steps: 3 * (Math.ceil(stopped.steps / 3) + 2) });
+    const written = JSON.parse(readFileSync(join(output, 'recipe.json'), 'utf8'));
+    expect(written.schedule).toMatchObject({ kind: 'warmUpStableDecay', decayEpochs: 2 });
+    // What has fallen does not fall again.
+    const third = await spikeformer([...args, '--resume', '--decay', '3']);
+    expect(third).toMatchObject({ code: 2, stdout: '' });
+    expect(third.stderr).toMatch(/where the rates of the steps so far stay the same/);
+  });
+
+  it.each([
+    [['--until', 'tomorrow'], /--until tomorrow: expected a time such as 18:30/],
+    [['--until', '25:00'], /--until 25:00: expected a time/],
+    [['--until', '2020-01-01T00:00'], /--until 2020-01-01T00:00: is past/],
+    [['--nice', '20'], /--nice: found "20", expected a whole number from 1 to 19/],
+    [['--decay', '2'], /--decay: only works with --resume/],
+    [['--set', 'schedule.decayEpochs=2'], /schedule.decayEpochs is of the kind warmUpStableDecay, not cosine/],
+  ])('refuses %s', async (options, message) => {
+    const args = ['train', '--recipe', recipe, '--data', data, '--output', join(folder, 'none'), ...options];
+    const { code, stderr } = await spikeformer(args);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(message);
+    expect(readdirSync(folder)).not.toContain('none');
+  });
+
   it('refuses data that is not there', async () => {
     const { code, stderr } = await spikeformer([
       'train',

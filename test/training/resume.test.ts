@@ -136,6 +136,49 @@ describe('resuming', () => {
   });
 });
 
+describe('the decay of a run whose rate waits for it', () => {
+  const staged = ['schedule.minimum=0.001', 'schedule.warmUpEpochs=0.5'];
+  const stable = (...more: string[]) => smallest('schedule.kind=warmUpStableDecay', ...staged, ...more);
+  const decided = stable('epochs=4', 'schedule.decayEpochs=2', 'schedule.decay=squareRoot');
+
+  it.each([
+    ['at the end of an epoch', 3],
+    ['within an epoch', 5],
+  ])('may be decided later, %s: the files are those of a run that knew it from the start', async (_name, place) => {
+    await train(smallRun(at('known'), { recipe: decided }));
+    await train(smallRun(at('later'), { recipe: stable('epochs=1000'), signal: stoppingAt(place).signal }));
+    const result = await train(smallRun(at('later'), { recipe: decided, resume: true }));
+    expect(result.finished).toBe(true);
+    expect(filesOf(at('later'))).toEqual(filesOf(at('known')));
+  });
+
+  it('may follow a run that was over, and one with a constant rate', async () => {
+    await train(smallRun(at('known'), { recipe: decided }));
+    await train(smallRun(at('later'), { recipe: smallest('schedule.kind=constant', ...staged, 'epochs=2') }));
+    await train(smallRun(at('later'), { recipe: decided, resume: true }));
+    expect(filesOf(at('later'))).toEqual(filesOf(at('known')));
+  });
+
+  it.each([
+    ['that would have begun already', stable('epochs=3', 'schedule.decayEpochs=2')],
+    ['of another rate', stable('epochs=4', 'schedule.learningRate=0.02')],
+    ['that would have ended already', stable('epochs=1')],
+    ['with other settings', stable('epochs=4', 'schedule.decayEpochs=1', 'optimizer.weightDecay=0.1')],
+  ])('is refused when it is one %s', async (_name, recipe) => {
+    await train(smallRun(at('run'), { recipe: stable('epochs=1000'), signal: stoppingAt(6).signal }));
+    await expect(train(smallRun(at('run'), { recipe, resume: true }))).rejects.toThrow(
+      /another recipe or other settings: .*where the rates of the steps so far stay the same/,
+    );
+  });
+
+  it('cannot follow a run that ended within an epoch', async () => {
+    await train(smallRun(at('run'), { recipe: stable('epochs=1.5') }));
+    await expect(train(smallRun(at('run'), { recipe: stable('epochs=3'), resume: true }))).rejects.toThrow(
+      /epochs: 1.5 → 3/,
+    );
+  });
+});
+
 /** What follows a safetensors file's header. */
 function tensorBytes(path: string): string {
   const bytes = readFileSync(path);

@@ -48,11 +48,54 @@ describe('the recipe of the authors: 6e-4 to 1e-6, 10 of 200 epochs of warm-up',
   });
 });
 
+describe('warm-up, a constant rate, a decay', () => {
+  const schedule = (decay: 'linear' | 'cosine' | 'squareRoot', decaySteps = 20): Schedule => ({
+    kind: 'warmUpStableDecay',
+    learningRate: 1,
+    minimum: 0.1,
+    warmUpSteps: 10,
+    decaySteps,
+    decay,
+  });
+
+  // Hägele et al. 2024, equation 2 and section 3.2: η · (1 − (n − (N − D)) / D), and with the square root of that fraction.
+  it.each([
+    ['linear', 0.75],
+    ['cosine', 0.5 * (1 + Math.SQRT1_2)],
+    ['squareRoot', 0.5],
+  ] as const)('%s: constant until the decay, then along its curve to the minimum', (decay, quarter) => {
+    const rate = (step: number) => learningRateAt(step, 100, schedule(decay));
+    expect(rate(5)).toBe(0.5);
+    for (const step of [10, 50, 80]) expect(rate(step)).toBe(1);
+    expect(rate(85)).toBeCloseTo(0.1 + 0.9 * quarter, 12);
+    expect(rate(100)).toBe(0.1);
+    expect(rate(1000)).toBe(0.1);
+  });
+
+  it('does not know, before the decay, how long the run will be', () => {
+    for (let step = 0; step <= 80; step++)
+      expect(learningRateAt(step, 100, schedule('linear'))).toBe(learningRateAt(step, 5000, schedule('cosine', 7)));
+  });
+
+  it('is a constant rate without a decay', () => {
+    for (const step of [0, 5, 10, 99])
+      expect(learningRateAt(step, 100, schedule('linear', 0))).toBe(
+        learningRateAt(step, 100, { kind: 'constant', learningRate: 1, warmUpSteps: 10 }),
+      );
+  });
+});
+
 describe('a schedule that cannot be is refused with the reason', () => {
   it.each<[string, number, Schedule, RegExp]>([
     ['longer warm-up than run', 10, { kind: 'cosine', learningRate: 1, warmUpSteps: 11 }, /warmUpSteps: is 11/],
     ['a minimum above the rate', 10, { kind: 'cosine', learningRate: 1, minimum: 2 }, /minimum: is 2/],
     ['a rate that is not a number', 10, { kind: 'constant', learningRate: Number.NaN }, /learningRate: is NaN/],
+    [
+      'a decay longer than what the warm-up leaves',
+      10,
+      { kind: 'warmUpStableDecay', learningRate: 1, warmUpSteps: 4, decaySteps: 7 },
+      /decaySteps: is 7/,
+    ],
     ['no steps', 0, { kind: 'constant', learningRate: 1 }, /length: is 0/],
     ['a rise longer than the run', 10, { kind: 'oneCycle', learningRate: 1, riseShare: 1.5 }, /riseShare: is 1.5/],
   ])('%s', (_title, steps, schedule, message) => {

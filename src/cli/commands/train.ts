@@ -20,6 +20,7 @@ import { hasState, refuseOverwriting } from '../../training/runOrigin.js';
 import { readRecord, statePath } from '../../training/runState.js';
 import { type ProgressReport, type RunResult, train } from '../../training/trainingRun.js';
 import type { Io } from '../io.js';
+import { at, giveWay, leastUrgent, momentOf } from '../longRuns.js';
 import { given, oneOf, parseOptions, wholeNumber } from '../options.js';
 import { startProgress } from '../progress.js';
 import {
@@ -42,6 +43,9 @@ const schema = z.strictObject({
   dataChanged: z.boolean().default(false),
   skipBad: z.boolean().default(false),
   set: z.array(z.string()).default([]),
+  decay: wholeNumber(1, 10_000).optional(),
+  until: z.string().optional(),
+  nice: z.preprocess((typed) => (typed === true ? String(leastUrgent) : typed), wholeNumber(1, leastUrgent).optional()),
   threads: wholeNumber(1, maximumThreads).optional(),
   engine: oneOf(engineNames).optional(),
   ...readingOptions,
@@ -64,6 +68,9 @@ export function registerTrain(program: Command, session: Session): void {
     .option('--data-changed', 'with --resume: continue although the data has changed since the run began')
     .option('--skip-bad', skipBadHelp)
     .option('--set <key=value...>', 'change the recipe, e.g. schedule.learningRate=0.002 timeSteps=4')
+    .option('--decay <EPOCHS>', 'with --resume: the rate falls from the next epoch on, and the run ends after so many')
+    .option('--until <TIME>', 'stop at this time, such as 18:30 or 2026-12-01T08:00, to be resumed')
+    .option('--nice [N]', `let other processes go first: niceness 1 to ${leastUrgent} (${leastUrgent} when not said)`)
     .option('--threads <N>', `threads, 1 to ${maximumThreads} (default: as many as there are processors)`)
     .option(
       '--engine <NAME>',
@@ -76,6 +83,9 @@ export function registerTrain(program: Command, session: Session): void {
 
 async function run(session: Session, options: Options): Promise<void> {
   const { io } = session;
+  const until = options.until === undefined ? undefined : momentOf(options.until);
+  // Before there are threads: they are as nice as the one that makes them.
+  if (options.nice !== undefined) giveWay(options.nice);
   applyReadingOptions(options);
   await checkFolder(options.output);
   await refuseLocked(options.output);
@@ -87,7 +97,12 @@ async function run(session: Session, options: Options): Promise<void> {
     recipe.finetune === null || options.resume ? undefined : await startingWeights(recipe.finetune, recipe);
   printNotes(io, starting?.notes);
   const abort = new AbortController();
-  const ignore = io.onInterrupt(() => abort.abort());
+  let interrupted = false;
+  const ignore = io.onInterrupt(() => {
+    interrupted = true;
+    abort.abort();
+  });
+  const callOff = until && at(until, () => abort.abort());
   const { words } = metricOf(recipe);
   const watcher = watch(io, words);
   try {
@@ -106,21 +121,26 @@ async function run(session: Session, options: Options): Promise<void> {
       signal: abort.signal,
     });
     watcher.stop();
-    if (!result.finished) session.exitCode = exitCodes.interrupted;
+    if (!result.finished && interrupted) session.exitCode = exitCodes.interrupted;
     print(io, options, result, words);
   } finally {
     watcher.stop();
     ignore();
+    callOff?.();
   }
 }
 
 /** The recipe that is given, or the folder's own when a run is resumed. A run that is there is only touched when asked to. */
-async function recipeFor({ recipe, output, resume, dataChanged, set }: Options): Promise<RecipeDraft> {
+async function recipeFor(options: Options): Promise<RecipeDraft> {
+  const { recipe, output, resume, dataChanged } = options;
+  if (options.decay !== undefined && !resume)
+    throw new UsageError('--decay: only works with --resume; a new run has schedule.decayEpochs in its recipe');
   if (dataChanged && !resume)
     throw new UsageError('--data-changed: only works with --resume; leave it out to begin a run');
   if (resume && !(await hasState(output))) {
     throw new UsageError(`--resume: there is no ${statePath(output)}; leave --resume out to begin a run`);
   }
+  const set = [...options.set, ...(options.decay === undefined ? [] : await decaySettings(options.decay, output))];
   if (recipe !== undefined) {
     const draft = await draftRecipe(recipe, set);
     if (!resume) await refuseOverwriting(output, false);
@@ -133,6 +153,18 @@ async function recipeFor({ recipe, output, resume, dataChanged, set }: Options):
   const own = join(output, 'recipe.json');
   const isThere = (await stat(own).catch(() => undefined))?.isFile() === true;
   return isThere ? draftRecipe(own, set) : draftOf((await readRecord(output)).recipe, statePath(output), set);
+}
+
+/** What `--decay` changes in the recipe: the decay begins with the next epoch and ends the run. */
+async function decaySettings(epochs: number, output: string): Promise<string[]> {
+  const { recipe, progress } = await readRecord(output);
+  const kind = checkRecipe(recipe).recipe?.schedule.kind;
+  if (kind !== 'warmUpStableDecay' && kind !== 'constant')
+    throw new UsageError(
+      `--decay: the run in ${output} has the schedule ${kind ?? 'of another version'}, whose rate does not wait for it; schedules that do are warmUpStableDecay and constant`,
+    );
+  const begins = progress.epoch + (progress.batch > 0 ? 1 : 0);
+  return ['schedule.kind=warmUpStableDecay', `schedule.decayEpochs=${epochs}`, `epochs=${begins + epochs}`];
 }
 
 /** @throws TrainingError naming all that is wrong with the recipe, by itself and for this data. */
