@@ -18,6 +18,7 @@ import { placeImages, plainName } from './placeImages.js';
 import { sharedBytes } from './sharedBytes.js';
 import { type DecodingOptions, decodeSmallImages } from './smallImages.js';
 import { defaultTarLimits, readTar, type TarFile, type TarLimits } from './tar.js';
+import { longestWords, parseWords, wordedClasses, wordsFile } from './words.js';
 
 /** A file that is wanted. */
 interface Entry {
@@ -33,6 +34,8 @@ interface Contents {
   /** One for each name, in the order in which the names first came. */
   readonly entries: readonly Entry[];
   readonly ignored: readonly string[];
+  /** Of the outermost file of words. */
+  readonly words: ReadonlyMap<string, string>;
 }
 
 /** Opens a split of an archive, the first that it has of several. Throws DataError naming it when it is no tar archive, is damaged, or holds no data set. */
@@ -44,11 +47,11 @@ export async function openArchive(
   const limits = options.limits ?? defaultTarLimits;
   const names = new NameMemory(path);
   try {
-    const { entries, ignored } = await contentsOf(path, limits, names);
+    const { entries, ...others } = await contentsOf(path, limits, names);
     const images = entries.filter(({ name }) => isImageName(name));
     const splits = typeof split === 'string' ? [split] : split;
     if (images.length > 0)
-      return await imageDataset(path, { entries: images, ignored }, splits, { ...options, limits });
+      return await imageDataset(path, { entries: images, ...others }, splits, { ...options, limits });
     return await cifarIn(path, entries, splits[0]!, limits);
   } finally {
     names.release();
@@ -83,7 +86,7 @@ class NameMemory {
 
 function isWanted(name: string): boolean {
   const file = name.slice(name.lastIndexOf('/') + 1);
-  return (isImageName(file) && !isMacDouble(file)) || isCifarFile(file) || isPickledCifar(file);
+  return (isImageName(file) && !isMacDouble(file)) || isCifarFile(file) || isPickledCifar(file) || file === wordsFile;
 }
 
 async function contentsOf(path: string, limits: TarLimits, memory: NameMemory): Promise<Contents> {
@@ -91,9 +94,19 @@ async function contentsOf(path: string, limits: TarLimits, memory: NameMemory): 
   const entries: Entry[] = [];
   const passedOver = new Passed();
   const wants = (name: string) => isWanted(name) && !passedOver.isStray(name);
+  let words: { readonly depth: number; readonly known: ReadonlyMap<string, string> } | undefined;
   let number = 0;
-  await eachFile(path, wants, limits, ({ name, size }) => {
+  await eachFile(path, wants, limits, async ({ name, size, fill }) => {
     const place = plainName(name, path);
+    const depth = place.split('/').length;
+    if (basename(place) === wordsFile) {
+      number++;
+      if (size > longestWords || (words !== undefined && words.depth < depth)) return;
+      const bytes = new Uint8Array(size);
+      await fill(bytes);
+      words = { depth, known: parseWords(new TextDecoder().decode(bytes)) };
+      return;
+    }
     const known = places.get(place);
     const entry = { name, size, number: number++ };
     if (known !== undefined) {
@@ -104,7 +117,7 @@ async function contentsOf(path: string, limits: TarLimits, memory: NameMemory): 
     places.set(place, entries.length);
     entries.push(entry);
   });
-  return { entries, ignored: passedOver.names };
+  return { entries, ignored: passedOver.names, words: words?.known ?? new Map() };
 }
 
 const mostStrays = 100;
@@ -171,7 +184,7 @@ function changed(path: string): DataError {
 
 async function imageDataset(
   path: string,
-  { entries, ignored }: Contents,
+  { entries, ignored, words }: Contents,
   splits: readonly Split[],
   options: DecodingOptions & { readonly limits: TarLimits },
 ): Promise<LabelledImages> {
@@ -190,7 +203,7 @@ async function imageDataset(
   return {
     ...labelledImages({
       name: `${path} (${split})`,
-      classes: placed.classes,
+      classes: wordedClasses(placed.classes, words),
       labels: Int32Array.from(placed.images, ({ label }) => label),
       store: small ?? { kind: 'encoded', bytes, ends, names },
       names,

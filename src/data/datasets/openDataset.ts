@@ -2,7 +2,7 @@
  * The front door to data sets: a path, and what lies there is recognised. Image folders, tar archives (plain or gzip) of images or
  * of CIFAR's binary files, folders of CIFAR's binary files, folders of idx files (MNIST, Fashion-MNIST).
  */
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkOptionNames, type OptionNames } from '../../optionNames.js';
 import { decodeImage } from '../decode.js';
@@ -18,6 +18,7 @@ import { type LabelledImages, labelledImages } from './images.js';
 import { ignoredNote, knownLabel, type Layout, noSuchSplit, type Split } from './layout.js';
 import { type PixelFolder, recogniseFolder } from './recognise.js';
 import { type DecodingOptions, decodeSmallImages } from './smallImages.js';
+import { longestWords, parseWords, wordedClasses, wordsFile } from './words.js';
 
 export interface OpenDatasetOptions extends DecodingOptions {
   /** Which part; default `train`. A set without splits is all training images. */
@@ -94,13 +95,21 @@ async function openFolder(
   return {
     ...labelledImages({
       name: `${path} (${split})`,
-      classes,
+      classes: wordedClasses(classes, await wordsBeside(path, place)),
       labels: Int32Array.from(folder.samples, ({ label }) => knownLabel(numbers, folder.classes[label]!, path)),
       store: small ?? { kind: 'files', paths },
       names: paths,
     }),
     notes: ignoredNote(path, [...new Set([...ignored, ...inside])]),
   };
+}
+
+/** Beside the folder of a split. No file of words, none that can be read, and one too long for one: no words. */
+async function wordsBeside(path: string, place: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const file = systemPath(join(path, ...place.slice(0, -1), wordsFile));
+  const found = await stat(file).catch(() => undefined);
+  if (!found?.isFile() || found.size > longestWords) return new Map();
+  return parseWords(await readFile(file, 'utf8').catch(() => ''));
 }
 
 /** Names in this folder that a layout passes over. */
