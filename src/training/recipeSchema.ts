@@ -15,7 +15,12 @@ const share = z.number().min(0).max(1);
 const positive = z.number().positive();
 /** What the learning rate of neck and head is multiplied by; 1, as the backbone's, where nothing is said. */
 const headRate = positive.max(1000).optional();
-const moments = { firstMomentDecay: share.default(0.9), secondMomentDecay: share.default(0.999) };
+const moments = {
+  firstMomentDecay: share.default(0.9),
+  secondMomentDecay: share.default(0.999),
+  /** What moments are rounded to after each step; `bfloat16` makes states smaller. Left out: float32, they are not. */
+  moments: z.enum(['float32', 'bfloat16']).optional(),
+};
 
 const optimizerSchema = z.discriminatedUnion('name', [
   z.strictObject({

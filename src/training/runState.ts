@@ -16,6 +16,7 @@ import { type DataFingerprint, type PackedFingerprint, unpack } from './dataFing
 import { TrainingError } from './errors.js';
 import { allFinite, requireFiniteTensors } from './finiteness.js';
 import { MovingAverage } from './movingAverage.js';
+import { upperHalves } from './optimizers/roundedMoments.js';
 import type { Recipe } from './recipe.js';
 import type { TrainedNetwork } from './trainingStep.js';
 
@@ -105,6 +106,8 @@ export function averagesOf(network: TrainedNetwork, recipe: Recipe): RunParts['a
   };
 }
 
+const optimizerPrefix = 'optimizer.';
+
 export function statePath(output: string): string {
   return join(output, 'state.safetensors');
 }
@@ -137,7 +140,7 @@ export async function saveState(
   const values = new Map<string, Float32Array>();
   for (const [name, found] of network.parameters()) values.set(`network.${name}`, found);
   // Copies: what the engine has may lie in memory that its threads share, which not everything takes.
-  for (const [name, found] of network.optimizer.state()) values.set(`optimizer.${name}`, found.slice());
+  for (const [name, found] of network.optimizer.state()) values.set(optimizerPrefix + name, found.slice());
   for (const [name, kept] of network.memory) values.set(`objective.${name}`, kept);
   if (averages) {
     values.set('average.weights', averages.weights.average);
@@ -145,7 +148,14 @@ export async function saveState(
   }
   requireFiniteTensors(statePath(output), values);
   const tensors = new Map<string, TensorData>();
-  for (const [name, found] of values) tensors.set(name, { dtype: 'float32', shape: [found.length], data: found });
+  for (const [name, found] of values) {
+    const shape = [found.length];
+    const isRounded = network.hasRoundedMoments && name.startsWith(optimizerPrefix);
+    tensors.set(
+      name,
+      isRounded ? { dtype: 'bfloat16', shape, data: upperHalves(found) } : { dtype: 'float32', shape, data: found },
+    );
+  }
   tensors.set('data.images', { dtype: 'uint8', shape: [data.text.length], data: data.text });
   tensors.set('data.sums', { dtype: 'uint8', shape: [data.sums.length], data: data.sums });
   await writeSafetensors(statePath(output), tensors, {
@@ -218,7 +228,7 @@ export async function restoreState(output: string, parts: RunParts, progress: Pr
         throw new TrainingError(`${path}: has no weights for ${name}; the file is damaged`);
     }
     network.load(weights);
-    network.optimizer.restore(withPrefix(tensors, 'optimizer.'), { steps: progress.optimizerSteps });
+    network.optimizer.restore(withPrefix(tensors, optimizerPrefix), { steps: progress.optimizerSteps });
     restoreMemory(path, network.memory, withPrefix(tensors, 'objective.'));
     averages?.weights.restore(averageOf(tensors, 'weights'), { updates: progress.averageUpdates });
     averages?.statistics.restore(averageOf(tensors, 'statistics'), { updates: progress.averageUpdates });

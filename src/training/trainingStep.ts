@@ -19,6 +19,7 @@ import {
   type Optimizer,
   optimizedParameters,
 } from './optimizers/index.js';
+import { roundMoments } from './optimizers/roundedMoments.js';
 import { mixesSamples, type Phase, type Recipe, recipeInput, recipeNetwork } from './recipe.js';
 import { RecordedLoss } from './recordedLoss.js';
 import { laterShapes, RecordedRegions } from './recordedRegions.js';
@@ -92,6 +93,12 @@ export class TrainedNetwork {
     this.#update = update!;
     this.optimizer = this.#update.begin(this.plan.program);
     this.load(startingParameters(recipe));
+  }
+
+  /** Whether the optimizer's moments are bfloat16 numbers. */
+  get hasRoundedMoments(): boolean {
+    const { optimizer } = this.#recipe;
+    return optimizer.name !== 'sgd' && optimizer.moments === 'bfloat16';
   }
 
   /** What the objective keeps between steps; live. */
@@ -210,6 +217,7 @@ export class TrainedNetwork {
       throw new TrainingError(`the gradient of ${bad} is not finite; lower the learning rate or set clipNorm`);
     }
     await this.#update.step(learningRate, clipNorm === null ? 1 : clippingScale(norm, clipNorm));
+    if (this.hasRoundedMoments) roundMoments(this.optimizer.state(), this.optimizer.counters().steps);
     // A neuron whose current is NaN is silent, so the loss need not show it.
     this.requireFinite();
     return norm;

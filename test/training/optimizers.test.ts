@@ -11,6 +11,7 @@ import {
   type OptimizerSettings,
   optimizedParameters,
 } from '../../src/training/optimizers/index.js';
+import { roundMoments, upperHalves } from '../../src/training/optimizers/roundedMoments.js';
 import { sharedPath } from '../shared.js';
 import { type GoldenTensors, largestDifference, layOut, readFixture, readTrainingStep, vectorOf } from './support.js';
 
@@ -224,3 +225,50 @@ function inGap(index: number): boolean {
 function bitsOf(values: Float32Array): Buffer {
   return Buffer.from(values.buffer, values.byteOffset, values.byteLength);
 }
+
+describe('moments of 16 bits', () => {
+  const rounded = (values: readonly number[], step: number) => {
+    const vector = Float32Array.from(values);
+    roundMoments(new Map([['moment', vector]]), step);
+    return vector;
+  };
+  const neighbours = (value: number) => {
+    const word = new Uint32Array(Float32Array.of(value).buffer)[0]!;
+    return [word & 0xffff0000, (word & 0xffff0000) + 0x10000].map(
+      (bits) => new Float32Array(Uint32Array.of(bits).buffer)[0]!,
+    );
+  };
+
+  it('are one of the two nearest, in the mean the number itself, and another one at another place and step', () => {
+    for (const value of [1.003, -2.7e-9, 3.3e12]) {
+      const found = rounded(Array(20_000).fill(value), 7);
+      const [below, above] = neighbours(value);
+      for (const one of found) expect([below, above]).toContain(one);
+      const mean = found.reduce((sum, one) => sum + one, 0) / found.length;
+      // Five standard deviations of the mean of 20,000 choices between two.
+      expect(Math.abs(mean - Math.fround(value))).toBeLessThan(
+        (5 * 0.5 * Math.abs(above! - below!)) / Math.sqrt(20_000),
+      );
+      expect(found).not.toEqual(rounded(Array(20_000).fill(value), 8));
+      expect(found).toEqual(rounded(Array(20_000).fill(value), 7));
+    }
+  });
+
+  it('stay what they are when they have 16 bits already', () => {
+    const values = [0, 1, -1.5, 2 ** -100, 1.0078125];
+    expect([...rounded(values, 3)]).toEqual(values);
+    expect([...upperHalves(Float32Array.of(1, -1.5))]).toEqual([0x3f80, 0xbfc0]);
+  });
+
+  it('follow a second moment that nearest rounding would leave where it is', () => {
+    let moments = Float32Array.from(Array(2000).fill(1));
+    for (let step = 1; step <= 1000; step++)
+      moments = rounded(
+        [...moments].map((v) => 0.999 * v),
+        step,
+      );
+    const mean = moments.reduce((sum, one) => sum + one, 0) / moments.length;
+    expect(mean / 0.999 ** 1000).toBeGreaterThan(0.98);
+    expect(mean / 0.999 ** 1000).toBeLessThan(1.02);
+  });
+});

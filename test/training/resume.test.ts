@@ -33,6 +33,7 @@ describe('a run that is told to stop', () => {
   it.each([
     ['of two stages', smallest()],
     ['of one epoch', smallest('epochs=1', 'smallerFirst=[]')],
+    ['with moments of 16 bits', smallest('epochs=1', 'smallerFirst=[]', 'optimizer.moments=bfloat16')],
     ['that ends within an epoch', smallest('epochs=1.5', 'smallerFirst=[]', 'saveEvery=100')],
     [
       'that remembers descriptors, of two stages',
@@ -77,6 +78,20 @@ describe('a run that is told to stop', () => {
     const lines = readFileSync(at('run', 'metrics.jsonl'), 'utf8').trim().split('\n');
     expect(lines.filter((line) => line.includes('"epoch","step"'))).toHaveLength(1);
   });
+});
+
+it('keeps moments of 16 bits in half the bytes, and nothing else', async () => {
+  const sizes = async (output: string) => {
+    const state = await openCheckpointFile(at(output, 'state.safetensors'));
+    const kinds = [...state.tensors].map(([name, { dtype }]) => [name.split('.')[0], dtype] as const);
+    await state.close();
+    return new Map(kinds);
+  };
+  await train(smallRun(at('whole'), { recipe: smallest('epochs=1') }));
+  await train(smallRun(at('rounded'), { recipe: smallest('epochs=1', 'optimizer.moments=bfloat16') }));
+  const expected = await sizes('whole');
+  expect(expected.get('optimizer')).toBe('float32');
+  expect(await sizes('rounded')).toEqual(new Map([...expected, ['optimizer', 'bfloat16']]));
 });
 
 describe('resuming', () => {
