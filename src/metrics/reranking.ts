@@ -22,7 +22,7 @@ export interface RerankingOptions {
 }
 
 /** Every image is compared with every other: at this many that is minutes. */
-const mostImages = 20_000;
+export const mostReranked = 20_000;
 
 /** A neighbourhood: weights by image. */
 type Neighbourhood = ReadonlyMap<number, number>;
@@ -47,9 +47,9 @@ export function rerankedScores(
       `re-ranking: ${queries.length} and ${gallery.length} numbers are no rows of ${dimensions}; pass [Q, D] and [N, D]`,
     );
   const count = asked + searched;
-  if (count > mostImages)
+  if (count > mostReranked)
     throw new UsageError(
-      `re-ranking: ${count} images, at most ${mostImages} are compared each with each; re-rank fewer`,
+      `re-ranking: ${count} images, at most ${mostReranked} are compared each with each; re-rank fewer`,
     );
   const values = new Float32Array(count * dimensions);
   values.set(queries);

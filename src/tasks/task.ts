@@ -250,8 +250,10 @@ export interface Evaluating<Batch, Fields extends object> {
   readonly schema: ZodType<Fields>;
   /** Figures need every sample at once: an evaluation cannot be done in shards. */
   readonly needsAll?: boolean;
+  /** Answers are a ranking, which `rerank` improves by looking at all of it once more. */
+  readonly reranks?: boolean;
   /** Throws UsageError when the model and the data do not fit. */
-  begin(model: NamedAnswers, data: NamedTargets): Evaluation<Batch, Fields>;
+  begin(model: NamedAnswers, data: NamedTargets, asked?: { readonly rerank?: boolean }): Evaluation<Batch, Fields>;
   /** What several networks say together about one batch, with the same outputs; absent where their answers cannot be added up. */
   combine?(outputs: readonly Outputs[]): Outputs;
   /** Counts that cannot be true, for example after editing by hand; undefined when all is well. */

@@ -148,6 +148,12 @@ describe('eval', () => {
     expect(code).toBe(0);
   });
 
+  it('has nothing to rank again where answers are classes', async () => {
+    const { code, stderr } = await spikeformer(['eval', '--data', data, '--checkpoint', checkpoint, '--rerank']);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/--rerank: looks at rankings, classification gives none/);
+  });
+
   it('says that weights are random before anything else', async () => {
     const random = ['eval', '--data', data, '--model', '15M-random', '--image-size', '32', '--batch', '64'];
     const { stdout } = await spikeformer(random);

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { asks, isSearched } from '../../src/data/targets/places.js';
 import { temperature, temperatureGradient } from '../../src/engines/calls/temperature.js';
 import { unitRows, unitRowsGradient } from '../../src/engines/calls/unitRows.js';
+import { rerankedScores } from '../../src/metrics/reranking.js';
 import { descriptorsOutput, scaledDescriptorsOutput } from '../../src/models/descriptorHead.js';
 import { retrievalEvaluation } from '../../src/tasks/retrieval/evaluation.js';
 import { recallMetric } from '../../src/tasks/retrieval/metric.js';
@@ -128,6 +129,43 @@ describe('the evaluation of a retrieval', () => {
     // Quadrants: the first two places share one, the last two another, and of equals the larger number comes first.
     expect(forward.bits.recallAt1).toBe(0.5);
     expect(retrievalEvaluation.schema.parse({ directions })).toEqual({ directions });
+  });
+
+  it('judges the ranking by k-reciprocal neighbours too when asked, and says so when there are too many images', () => {
+    const data = { name: 'four', names: ['drone', 'satellite'] };
+    const asked = () => retrievalEvaluation.begin({ network, labels: [], hasLabels: false }, data, { rerank: true });
+    const evaluation = asked();
+    evaluation.add(outputs, batch);
+    const { directions } = evaluation.fields();
+    const descriptors = outputs.get(descriptorsOutput)!.data;
+    const row = (i: number) => [...descriptors.subarray(2 * i, 2 * i + 2)];
+    for (const [number, { reranked }] of directions.entries()) {
+      const of = (view: number) => [...batch.views.keys()].filter((i) => batch.views[i] === view);
+      const [asking, searched] = number === 0 ? [of(0), of(1)] : [of(1), of(0)];
+      const scores = rerankedScores(
+        Float32Array.from(asking.flatMap(row)),
+        Float32Array.from(searched.flatMap(row)),
+        2,
+      );
+      const right = asking.filter((i, query) => {
+        const own = scores.subarray(4 * query, 4 * query + 4);
+        return batch.places[searched[own.indexOf(Math.max(...own))]!] === batch.places[i];
+      });
+      expect(reranked!.recallAt1).toBe(right.length / 4);
+    }
+    expect(retrievalEvaluation.schema.parse({ directions })).toEqual({ directions });
+    expect(retrievalEvaluation.lines({ directions }, 8).join('\n')).toMatch(/re-ranked {4}R@1/);
+    // 20,001 images of two places.
+    const many = asked();
+    const count = 20_002;
+    many.add(new Map([[descriptorsOutput, { shape: [count, 1], data: new Float32Array(count).fill(1) }]]), {
+      places: Int32Array.from({ length: count }, (_, i) => i % 2),
+      views: Int32Array.from({ length: count }, (_, i) => (i < 2 ? 0 : 1)),
+      roles: new Uint8Array(count).fill(asks).fill(isSearched, 2),
+    });
+    const [only] = many.fields().directions;
+    expect(only).toMatchObject({ queries: 2, images: 20_000, reranked: null });
+    expect(retrievalEvaluation.lines(many.fields(), count).join('\n')).toMatch(/not re-ranked: more than 20000 images/);
   });
 
   it('is the same in whatever batches images come, and chooses weights by the mean recall', () => {

@@ -89,6 +89,7 @@ const settingsShape = {
   protocol: z.enum(protocols).optional(),
   views: viewNames.optional(),
   altitude: z.string().min(1).max(100).optional(),
+  rerank: z.boolean().default(false),
   skipBad: z.boolean().default(false),
   ensemble: z.array(z.string().min(1)).max(64).optional(),
   draw: z.string().min(1).optional(),
@@ -129,6 +130,7 @@ export function registerEval(program: Command, session: Session): void {
     .option('--labels <FILE>', `names of the classes, to match the folders’ names: a text or JSON file, or ${imagenet}`)
     .option('--views <a,b>', 'of places: the views that look for each other (default: drone,satellite)')
     .option('--altitude <NAME>', 'of places taken from several altitudes: the folder of one, such as 150')
+    .option('--rerank', 'of places: figures after re-ranking by k-reciprocal neighbours too')
     .option('--protocol <NAME>', `how sequences of skeletons are divided: ${protocols.join(', ')}`)
     .option('--skip-bad', skipBadHelp)
     .option('--ensemble <FILE...>', 'checkpoints that answer together with the model: the mean of their probabilities')
@@ -159,6 +161,9 @@ async function evaluateData({ io }: Session, directory: string, options: Options
   const { task: asked, ...about } = await dataOfSource(options);
   const { protocol, views, altitude, skipBad } = options;
   const view = viewOf(options, asked);
+  const { rerank } = options;
+  if (rerank && asked.evaluating.reranks !== true)
+    throw new OptionError(`--rerank: looks at rankings, ${asked.name} gives none; leave it out`);
   if (protocol !== undefined && about.modality !== 'skeletons')
     throw new OptionError('--protocol: divides sequences of skeletons, this model takes others; leave it out');
   const reading = { ...about.reading, ...given({ protocol, views, altitude }) };
@@ -192,7 +197,7 @@ async function evaluateData({ io }: Session, directory: string, options: Options
       throw new OptionError(`--shard: ${task.name} compares every image with all others; leave it out`);
     const { labels, hasLabels, configuration: network } = named;
     const seen = view === undefined ? undefined : describedView(view, model);
-    const evaluation = task.evaluating.begin({ network, labels, hasLabels }, { name: directory, names });
+    const evaluation = task.evaluating.begin({ network, labels, hasLabels }, { name: directory, names }, { rerank });
     printNotes(io, evaluation.notes);
     const { saveWorst = defaultWorst } = options;
     const draw = options.draw ?? (options.saveWorst === undefined ? undefined : worstFolder);

@@ -1,6 +1,7 @@
 /** Descriptors as they come from a network, and how well those of one view find those of another: by their products, and by their bits alone. */
 
 import { asks, isSearched, type PlaceBatch } from '../../data/targets/places.js';
+import { mostReranked, rerankedScores } from '../../metrics/reranking.js';
 import { dotScores, RetrievalCounter, type RetrievalCounts } from '../../metrics/retrieval.js';
 import { descriptorsOutput } from '../../models/descriptorHead.js';
 import type { Outputs } from '../task.js';
@@ -16,6 +17,8 @@ export interface Direction {
   readonly plain: RetrievalCounts;
   /** Of the descriptors' signs alone: the more bits are equal, the nearer. */
   readonly bits: RetrievalCounts;
+  /** By k-reciprocal neighbours, where that is asked for; null where there are too many images to compare each with each. */
+  readonly reranked?: RetrievalCounts | null;
 }
 
 export class DescribedImages {
@@ -36,14 +39,14 @@ export class DescribedImages {
   }
 
   /** Every view against every other; of one view alone there is nothing to say. */
-  directions(): readonly Direction[] {
+  directions({ rerank = false } = {}): readonly Direction[] {
     const views = [...new Set(this.#views)].sort((a, b) => a - b);
     return views.flatMap((query) =>
-      views.flatMap((gallery) => (gallery === query ? [] : (this.#direction(query, gallery) ?? []))),
+      views.flatMap((gallery) => (gallery === query ? [] : (this.#direction(query, gallery, rerank) ?? []))),
     );
   }
 
-  #direction(query: number, gallery: number): Direction | undefined {
+  #direction(query: number, gallery: number, rerank: boolean): Direction | undefined {
     const of = (view: number, role: number) =>
       this.#views.flatMap((each, i) => (each === view && (this.#roles[i]! & role) !== 0 ? [i] : []));
     // Images that show no place are searched, but nobody asks with them.
@@ -68,7 +71,23 @@ export class DescribedImages {
       counters.bits.add([number], place, equal);
     }
     const { floats, plain, bits } = counters;
-    return { query, gallery, floats: floats.counts(), plain: plain.counts(), bits: bits.counts() };
+    return {
+      ...{ query, gallery, floats: floats.counts(), plain: plain.counts(), bits: bits.counts() },
+      ...(rerank ? { reranked: this.#reranked(asking, found, places) } : {}),
+    };
+  }
+
+  /** @param found Descriptors of what is searched, `[N, D]`, which shows `places`. */
+  #reranked(asking: readonly number[], found: Float32Array, places: readonly number[]): RetrievalCounts | null {
+    if (asking.length + places.length > mostReranked) return null;
+    const counter = new RetrievalCounter(places, 'university1652');
+    const scores = rerankedScores(rows(asking.map((i) => this.#descriptors[i]!)), found, found.length / places.length);
+    counter.add(
+      [...asking.keys()],
+      asking.map((i) => this.#places[i]!),
+      scores,
+    );
+    return counter.counts();
   }
 }
 

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { PlaceBatch } from '../../data/targets/places.js';
 import { UsageError } from '../../errors.js';
+import { mostReranked } from '../../metrics/reranking.js';
 import { type RetrievalCounts, scoreRetrieval } from '../../metrics/retrieval.js';
 import type { Evaluating } from '../task.js';
 import { percent } from '../words.js';
@@ -27,6 +28,8 @@ const direction = z.strictObject({
   /** Of the floats, the mean of the precision at each right image. */
   plainAveragePrecision: share,
   bits: figures,
+  /** By k-reciprocal neighbours, where asked for; null where there are too many images. */
+  reranked: figures.nullable().optional(),
 });
 
 const schema = z.object({ directions: z.array(direction) });
@@ -36,14 +39,15 @@ export type RetrievalFields = z.output<typeof schema>;
 export const retrievalEvaluation: Evaluating<PlaceBatch, RetrievalFields> = {
   schema,
   needsAll: true,
-  begin: (_, { name, names }) => {
+  reranks: true,
+  begin: (_, { name, names }, { rerank = false } = {}) => {
     if (names.length < 2)
       throw new UsageError(`${name}: has one view, ${names.join('')}; retrieval is judged between two, give both`);
     const images = new DescribedImages();
     return {
       notes: [],
       add: (outputs, batch) => images.add(outputs, batch),
-      fields: () => ({ directions: images.directions().map((each) => fieldsOf(each, names)) }),
+      fields: () => ({ directions: images.directions({ rerank }).map((each) => fieldsOf(each, names)) }),
     };
   },
   inconsistency: ({ directions }, images) =>
@@ -57,14 +61,16 @@ export const retrievalEvaluation: Evaluating<PlaceBatch, RetrievalFields> = {
   },
   holds: (names) => ` of places in the views ${names.join(', ')}`,
   lines: ({ directions }) =>
-    directions.flatMap(({ query, gallery, queries, images, floats, plainAveragePrecision, bits }) => [
+    directions.flatMap(({ query, gallery, queries, images, floats, plainAveragePrecision, bits, reranked }) => [
       `${query} → ${gallery}, ${queries} queries among ${images} images`,
       `  descriptors  ${line(floats)} (plain ${said(plainAveragePrecision)})`,
       `  their bits   ${line(bits)}`,
+      ...(reranked ? [`  re-ranked    ${line(reranked)}`] : []),
+      ...(reranked === null ? [`  not re-ranked: more than ${mostReranked} images to compare each with each`] : []),
     ]),
 };
 
-function fieldsOf({ query, gallery, floats, plain, bits }: Direction, names: readonly string[]) {
+function fieldsOf({ query, gallery, floats, plain, bits, reranked }: Direction, names: readonly string[]) {
   return {
     query: names[query]!,
     gallery: names[gallery]!,
@@ -73,6 +79,7 @@ function fieldsOf({ query, gallery, floats, plain, bits }: Direction, names: rea
     floats: figuresOf(floats),
     plainAveragePrecision: figuresOf(plain).averagePrecision,
     bits: figuresOf(bits),
+    ...(reranked === undefined ? {} : { reranked: reranked && figuresOf(reranked) }),
   };
 }
 
