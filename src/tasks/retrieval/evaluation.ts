@@ -59,7 +59,7 @@ export const retrievalEvaluation: Evaluating<PlaceBatch, RetrievalFields> = {
     if (parts.length === 1) return parts[0]!;
     throw new UsageError('retrieval compares every image with all others: parts of an evaluation do not add up');
   },
-  holds: (names) => ` of places in the views ${names.join(', ')}`,
+  holds: (names) => `, places in the views ${names.join(', ')}`,
   lines: ({ directions }) =>
     directions.flatMap(({ query, gallery, queries, images, floats, plainAveragePrecision, bits, reranked }) => [
       `${query} → ${gallery}, ${queries} queries among ${images} images`,
