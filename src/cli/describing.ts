@@ -1,4 +1,7 @@
 /** Descriptors of images, for the commands that make a gallery and search in one. */
+import { createHash } from 'node:crypto';
+import { modelFingerprint } from '../api/fingerprint.js';
+import { answersToLooks } from '../api/looks.js';
 import type { Model } from '../api/model.js';
 import { readImage } from '../data/datasets/imageStore.js';
 import type { ImageStore } from '../data/datasets/stores.js';
@@ -6,8 +9,11 @@ import { openFileTree } from '../data/events/datasets/fileTree.js';
 import type { RgbImage } from '../data/image.js';
 import { isImageName } from '../data/names.js';
 import { UsageError } from '../errors.js';
+import { lookCounts } from '../modalities/image/looks.js';
 import { descriptorsOutput } from '../models/descriptorHead.js';
 import type { Described, Undescribed } from '../search/indexImages.js';
+import { meanDescriptors } from '../tasks/retrieval/looks.js';
+import { oneOf } from './optionParsing.js';
 import { oneLine } from './text.js';
 
 /** @throws UsageError for a model that does not describe images. */
@@ -18,10 +24,28 @@ export function checkDescribes(model: Model): void {
     );
 }
 
+/** How many looks at each image there are; the option of `eval`, `index` and `search`. */
+export const looksOption = oneOf(lookCounts).transform(Number).optional();
+
+export const looksHelp = `looks at each image whose descriptors are averaged: ${lookCounts.join(', ')} (default 1); each costs as much as the first`;
+
+/** Tells galleries by one model and so many looks from others. */
+export function describerFingerprint(model: Model, looks: number): string {
+  const own = modelFingerprint(model);
+  if (looks === 1) return own;
+  return `sha256:${createHash('sha256').update(`${own}\n${looks} looks`).digest('hex')}`;
+}
+
 /** One descriptor for each image, of length 1. */
-export async function describe(model: Model, images: readonly RgbImage[]): Promise<readonly Float32Array[]> {
-  const { outputs } = await model.run(await model.inputOf(images));
-  const { data } = outputs.get(descriptorsOutput)!;
+export async function describe(
+  model: Model,
+  images: readonly RgbImage[],
+  looks: number,
+): Promise<readonly Float32Array[]> {
+  const input = await model.inputOf(images);
+  const { outputs } = await model.run(input);
+  const own = new Map([...outputs].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
+  const { data } = meanDescriptors([own, ...(await answersToLooks(model, input.data, looks))]).get(descriptorsOutput)!;
   const dimensions = data.length / images.length;
   return images.map((_, i) => data.slice(i * dimensions, (i + 1) * dimensions));
 }
@@ -49,7 +73,7 @@ export async function* descriptions(
   model: Model,
   { read }: ImageTree,
   names: readonly string[],
-  { batch, signal }: { readonly batch: number; readonly signal: AbortSignal },
+  { batch, looks, signal }: { readonly batch: number; readonly looks: number; readonly signal: AbortSignal },
 ): AsyncGenerator<Described | Undescribed, void, undefined> {
   for (let first = 0; first < names.length && !signal.aborted; first += batch) {
     const asked = names.slice(first, first + batch);
@@ -63,7 +87,8 @@ export async function* descriptions(
       } else yield { name: asked[i]!, problem: oneLine(String((result.reason as Error).message ?? result.reason)) };
     }
     if (images.length === 0) continue;
-    for (const [i, descriptor] of (await describe(model, images)).entries()) yield { name: readable[i]!, descriptor };
+    for (const [i, descriptor] of (await describe(model, images, looks)).entries())
+      yield { name: readable[i]!, descriptor };
     // An interrupt can only be noticed when waiting events get their turn.
     await new Promise((resolve) => setTimeout(resolve, 0));
   }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { TaskEvaluationData } from '../api/evaluationData.js';
 import { modelFingerprint } from '../api/fingerprint.js';
+import { answersToLooks } from '../api/looks.js';
 import type { Model, Outputs } from '../api/model.js';
 import { UsageError } from '../errors.js';
 import type { Shard } from '../loader/shard.js';
@@ -78,6 +79,16 @@ async function answerOf(model: Model, data: Float32Array): Promise<Outputs> {
 }
 
 /** What all say together; of one alone what it says. */
-export function together(task: AnyTask, outputs: Outputs, answers: readonly Outputs[]): Outputs {
-  return answers.length === 0 ? outputs : task.evaluating.combine!([outputs, ...answers]);
+export function together({ evaluating }: AnyTask, outputs: Outputs, answers: readonly Outputs[]): Outputs {
+  if (answers.length === 0) return outputs;
+  return (evaluating.combineLooks ?? evaluating.combine)!([outputs, ...answers]);
+}
+
+/** Batches of a model with what it answers about their further looks beside each. */
+export async function* withLooks<Batch extends { readonly input: Float32Array }>(
+  batches: AsyncIterable<Batch>,
+  model: Model,
+  count: number,
+): AsyncGenerator<Batch & { readonly answers: readonly Outputs[] }, void, undefined> {
+  for await (const batch of batches) yield { ...batch, answers: await answersToLooks(model, batch.input, count) };
 }

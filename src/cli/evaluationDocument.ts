@@ -38,6 +38,8 @@ const schema = z.looseObject({
   shard: z.strictObject({ index: count, count: z.int().min(1) }).nullable(),
   /** How all of each image was seen, such as `whole`; absent where the preprocessing says what is seen. */
   view: z.string().max(100).optional(),
+  /** How many looks at each sample there were; absent where there was one. */
+  looks: z.int().min(2).max(100).optional(),
   /** True when the evaluation was interrupted: `images` says how many were done. */
   partial: z.boolean(),
   images: count,
@@ -67,6 +69,7 @@ export interface EvaluationParts {
   readonly names: readonly string[];
   readonly shard: EvaluationDocument['shard'];
   readonly view?: string | undefined;
+  readonly looks?: number | undefined;
   readonly partial: boolean;
   readonly images: number;
   readonly damaged?: number | undefined;
@@ -75,7 +78,7 @@ export interface EvaluationParts {
 
 /** @param fields What the task has counted. */
 export function evaluationDocument(parts: EvaluationParts, fields: object): EvaluationDocument {
-  const { task, model, data, names, shard, view, partial, images, damaged, timing } = parts;
+  const { task, model, data, names, shard, view, looks, partial, images, damaged, timing } = parts;
   const { directory, fingerprint } = data;
   return {
     command: 'eval',
@@ -90,6 +93,7 @@ export function evaluationDocument(parts: EvaluationParts, fields: object): Eval
     },
     shard,
     ...(view === undefined ? {} : { view }),
+    ...(looks === undefined ? {} : { looks }),
     partial,
     images,
     ...(damaged === undefined ? {} : { damaged }),

@@ -256,6 +256,8 @@ export interface Evaluating<Batch, Fields extends object> {
   begin(model: NamedAnswers, data: NamedTargets, asked?: { readonly rerank?: boolean }): Evaluation<Batch, Fields>;
   /** What several networks say together about one batch, with the same outputs; absent where their answers cannot be added up. */
   combine?(outputs: readonly Outputs[]): Outputs;
+  /** What one network says of several looks at one batch, with the same outputs; absent where answers have places in the image, or looks were not tried. */
+  combineLooks?(outputs: readonly Outputs[]): Outputs;
   /** Counts that cannot be true, for example after editing by hand; undefined when all is well. */
   inconsistency(fields: Fields, images: number, names: readonly string[]): string | undefined;
   /** What must be the same in all parts of an evaluation: what it is called when it differs, and the value. */

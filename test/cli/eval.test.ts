@@ -148,6 +148,12 @@ describe('eval', () => {
     expect(code).toBe(0);
   });
 
+  it('looks once where answers are classes', async () => {
+    const { code, stderr } = await spikeformer(['eval', '--data', data, '--checkpoint', checkpoint, '--looks', '2']);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/--looks: for classification there is one look/);
+  });
+
   it('has nothing to rank again where answers are classes', async () => {
     const { code, stderr } = await spikeformer(['eval', '--data', data, '--checkpoint', checkpoint, '--rerank']);
     expect(code).toBe(2);

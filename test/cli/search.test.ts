@@ -116,6 +116,40 @@ describe('search', () => {
     for (const [i, { score }] of images[1]!.hits.entries()) expect(score).toBeCloseTo(scores[i]!.score, 5);
   });
 
+  it('averages the descriptors of several looks, which a gallery remembers', async () => {
+    const looked = at('looked.safetensors');
+    const index = ['index', '--images', at('images'), '--output', looked, '--json', ...settings];
+    await json([...index, '--looks', '2']);
+    const search = ['search', '--gallery', looked, ...settings, at('asked', 'new.png'), '--json'];
+    const { images } = (await json([...search, '--looks', '2', '--top', '1'])) as unknown as Answer;
+    const { name, score } = images[0]!.hits[0]!;
+    // The mean of the picture's descriptor and that of its mirror image, which sharp makes.
+    const model = await loadModel({ checkpoint }, { threads: 1 });
+    const mean = async (path: string) => {
+      await sharp(path).flop().png().toFile(at('mirrored.png'));
+      const [own, other] = [path, at('mirrored.png')].map((one) => model.inputOf([one]));
+      const parts = [await model.run(await own!), await model.run(await other!)].map(
+        ({ outputs }) => outputs.get(descriptorsOutput)!.data,
+      );
+      const sum = parts[0]!.map((value, d) => value + parts[1]![d]!);
+      const length = Math.hypot(...sum);
+      return sum.map((value) => value / length);
+    };
+    const [query, found] = [await mean(at('asked', 'new.png')), await mean(at('images', name))];
+    await model.dispose();
+    expect(score).toBeCloseTo(
+      query.reduce((sum, value, d) => sum + value * found[d]!, 0),
+      5,
+    );
+    for (const argv of [search, index]) {
+      const { code, stderr } = await spikeformer(argv);
+      expect(code).toBe(2);
+      expect(stderr).toMatch(/another model/);
+    }
+    const { stderr } = await spikeformer([...search, '--looks', '3']);
+    expect(stderr).toMatch(/--looks: found "3", expected 1 or 2 or 4/);
+  });
+
   it('looks among the bits of descriptors', async () => {
     const bits = at('bits.safetensors');
     await json(['index', '--images', at('images'), '--output', bits, '--binary', '--json', ...settings]);

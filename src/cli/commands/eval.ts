@@ -11,8 +11,9 @@ import { loadModel } from '../../index.js';
 import type { SampleBatch } from '../../loader/loader.js';
 import type { Shard } from '../../loader/shard.js';
 import { type AnyEvaluation, type AnyTask, taskNamed } from '../../tasks/registry.js';
+import { looksHelp, looksOption } from '../describing.js';
 import { Drawings } from '../drawing.js';
-import { checkMembers, membersFingerprint, together, withAnswers } from '../ensemble.js';
+import { checkMembers, membersFingerprint, together, withAnswers, withLooks } from '../ensemble.js';
 import {
   type EvaluationDocument,
   evaluationDocument,
@@ -90,6 +91,7 @@ const settingsShape = {
   views: viewNames.optional(),
   altitude: z.string().min(1).max(100).optional(),
   rerank: z.boolean().default(false),
+  looks: looksOption,
   skipBad: z.boolean().default(false),
   ensemble: z.array(z.string().min(1)).max(64).optional(),
   draw: z.string().min(1).optional(),
@@ -130,6 +132,7 @@ export function registerEval(program: Command, session: Session): void {
     .option('--labels <FILE>', `names of the classes, to match the folders’ names: a text or JSON file, or ${imagenet}`)
     .option('--views <a,b>', 'of places: the views that look for each other (default: drone,satellite)')
     .option('--altitude <NAME>', 'of places taken from several altitudes: the folder of one, such as 150')
+    .option('--looks <N>', `of places: ${looksHelp}`)
     .option('--rerank', 'of places: figures after re-ranking by k-reciprocal neighbours too')
     .option('--protocol <NAME>', `how sequences of skeletons are divided: ${protocols.join(', ')}`)
     .option('--skip-bad', skipBadHelp)
@@ -161,7 +164,9 @@ async function evaluateData({ io }: Session, directory: string, options: Options
   const { task: asked, ...about } = await dataOfSource(options);
   const { protocol, views, altitude, skipBad } = options;
   const view = viewOf(options, asked);
-  const { rerank } = options;
+  const { rerank, looks = 1 } = options;
+  if (looks > 1 && asked.evaluating.combineLooks === undefined)
+    throw new OptionError(`--looks: for ${asked.name} there is one look; leave it out`);
   if (rerank && asked.evaluating.reranks !== true)
     throw new OptionError(`--rerank: looks at rankings, ${asked.name} gives none; leave it out`);
   if (protocol !== undefined && about.modality !== 'skeletons')
@@ -203,7 +208,7 @@ async function evaluateData({ io }: Session, directory: string, options: Options
     const draw = options.draw ?? (options.saveWorst === undefined ? undefined : worstFolder);
     const worst = draw === undefined ? undefined : new WorstSamples(saveWorst, { model, task, labels: names });
     const drawings = draw === undefined ? undefined : await Drawings.in(draw);
-    const asked = { model, others, task, evaluation, worst, view };
+    const asked = { model, others, looks, task, evaluation, worst, view };
     const { complete, images, milliseconds } = await watched(io, opened, asked, options);
     if (worst && drawings) {
       const written = await worst.write(drawings);
@@ -216,6 +221,7 @@ async function evaluateData({ io }: Session, directory: string, options: Options
       names,
       shard: options.shard ?? null,
       view: seen,
+      looks: looks > 1 ? looks : undefined,
       partial: !complete,
       images,
       ...damagedField(options),
@@ -284,6 +290,8 @@ async function* interruptible<Batch>(
 interface AskedTogether {
   readonly model: Model;
   readonly others: readonly Model[];
+  /** How many looks at each sample. */
+  readonly looks: number;
   readonly task: AnyTask;
   readonly evaluation: AnyEvaluation;
   readonly worst: WorstSamples | undefined;
@@ -319,7 +327,10 @@ async function watched(
     const watching = { signal: abort.signal, onProgress: (images: number) => progress.update(images) };
     if (view !== undefined) return await wholeImages(interrupting(data.wholes!(shard)), view, asked, nameOf, watching);
     const images = data.batches({ batch, preprocess: model.input.preprocessing, ...(shard ? { shard } : {}) });
-    const answered = withAnswers(interrupting(images), asked.others, data, { batch, shard });
+    const answered =
+      asked.looks > 1
+        ? withLooks(interrupting(images), model, asked.looks)
+        : withAnswers(interrupting(images), asked.others, data, { batch, shard });
     const judge = ({ outputs: own }: RunResult, { answers, ...drawn }: Answered) => {
       const outputs = together(asked.task, own, answers);
       asked.evaluation.add(outputs, drawn);

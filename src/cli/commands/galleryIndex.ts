@@ -1,10 +1,16 @@
 /** `index`: a gallery of descriptors of all images below a folder, which `search` looks in. What is in the file already is not described again. */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { modelFingerprint } from '../../api/fingerprint.js';
 import { loadModel } from '../../index.js';
 import { indexImages } from '../../search/indexImages.js';
-import { checkDescribes, descriptions, openImages } from '../describing.js';
+import {
+  checkDescribes,
+  describerFingerprint,
+  descriptions,
+  looksHelp,
+  looksOption,
+  openImages,
+} from '../describing.js';
 import { printModelNote, printWarnings } from '../modelNote.js';
 import {
   addEngineOptions,
@@ -35,6 +41,7 @@ const schema = z
     images: z.string().min(1, 'give a folder or an archive of images'),
     output: z.string().min(1),
     binary: z.boolean().default(false),
+    looks: looksOption,
     batch: wholeNumber(1, 1024).optional(),
     json: z.boolean().default(false),
   })
@@ -51,6 +58,7 @@ export function registerIndex(program: Command, session: Session): void {
     .requiredOption('--output <FILE>', 'the gallery, a safetensors file; images that are not in it yet are added');
   addReadingOptions(addEngineOptions(addNetworkOptions(addSourceOptions(command))))
     .option('--binary', 'keep the signs of the descriptors alone: 32 times smaller, faster to search')
+    .option('--looks <N>', looksHelp)
     .option('--batch <N>', `images at once, 1 to 1024 (default: ${defaultBatch})`)
     .option('--json', 'print one JSON document')
     .action((typed: Record<string, unknown>) => index(session, parseOptions(schema, typed)));
@@ -64,6 +72,7 @@ async function index(session: Session, options: Options): Promise<void> {
     images,
     output,
     binary,
+    looks = 1,
     batch = defaultBatch,
     json,
     ...settings
@@ -83,10 +92,10 @@ async function index(session: Session, options: Options): Promise<void> {
     try {
       const report = await indexImages(tree.names, {
         output,
-        model: modelFingerprint(model),
+        model: describerFingerprint(model, looks),
         dimensions: model.configuration.classes,
         kind: binary ? 'binary' : 'float',
-        describe: (names) => descriptions(model, tree, names, { batch, signal: abort.signal }),
+        describe: (names) => descriptions(model, tree, names, { batch, looks, signal: abort.signal }),
         onImage: (done, all) => progress.update(tree.names.length - all + done),
       });
       const { before, added, failed } = report;

@@ -1,14 +1,21 @@
 /** `search`: which images of a gallery are nearest to these, by their descriptors. */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { modelFingerprint } from '../../api/fingerprint.js';
 import type { RgbImage } from '../../data/image.js';
 import { UsageError } from '../../errors.js';
 import { loadModel } from '../../index.js';
 import { type Gallery, packSigns } from '../../search/gallery.js';
 import { readGalleryFile } from '../../search/galleryFile.js';
 import { GallerySearch, type Hit } from '../../search/gallerySearch.js';
-import { checkDescribes, describe, type ImageTree, openImages } from '../describing.js';
+import {
+  checkDescribes,
+  describe,
+  describerFingerprint,
+  type ImageTree,
+  looksHelp,
+  looksOption,
+  openImages,
+} from '../describing.js';
 import { printModelNote, printWarnings } from '../modelNote.js';
 import {
   addEngineOptions,
@@ -42,6 +49,7 @@ const schema = z
     ...readingOptions,
     gallery: z.string().min(1),
     top: wholeNumber(1, mostTop).optional(),
+    looks: looksOption,
     sheet: z
       .string()
       .regex(/\.(html|png)$/i, 'expected a file that ends in .html or .png')
@@ -70,6 +78,7 @@ export function registerSearch(program: Command, session: Session): void {
     .requiredOption('--gallery <FILE>', 'what index made, with the same model');
   addReadingOptions(addEngineOptions(addNetworkOptions(addSourceOptions(command))))
     .option('--top <N>', `how many of each, 1 to ${mostTop} (default: ${defaultTop})`)
+    .option('--looks <N>', `${looksHelp}; as many as index was told`)
     .option('--sheet <FILE>', 'write pictures of what was found: a page (.html) or a picture (.png)')
     .option('--images <DIR>', 'where the images of the gallery are, as index was told; for --sheet')
     .option('--json', 'print one JSON document')
@@ -89,6 +98,7 @@ async function search(session: Session, given_: readonly string[], options: Opti
     checkpoint,
     gallery: file,
     top = defaultTop,
+    looks = 1,
     sheet,
     images,
     json,
@@ -100,7 +110,7 @@ async function search(session: Session, given_: readonly string[], options: Opti
   try {
     printWarnings(io, model);
     checkDescribes(model);
-    checkSameModel(file, gallery, modelFingerprint(model));
+    checkSameModel(file, gallery, describerFingerprint(model, looks));
     const shown = images === undefined ? undefined : await openImages(images);
     const { engine, threads } = settings;
     const opened = await GallerySearch.open(gallery, given({ engine, threads }));
@@ -112,7 +122,7 @@ async function search(session: Session, given_: readonly string[], options: Opti
       for (const image of (await Promise.all(given_.map(picturesOf))).flat()) {
         try {
           const picture = await readPicture(io, image);
-          const [descriptor] = await describe(model, [picture]);
+          const [descriptor] = await describe(model, [picture], looks);
           const start = performance.now();
           const asked = gallery.kind === 'binary' ? packSigns(descriptor!, gallery.dimensions) : descriptor!;
           const hits = await opened.search(asked, top);
@@ -145,7 +155,7 @@ async function search(session: Session, given_: readonly string[], options: Opti
 function checkSameModel(file: string, gallery: Gallery, fingerprint: string): void {
   if (gallery.model !== fingerprint)
     throw new UsageError(
-      `${file}: was made by another model than this one, whose descriptors mean something else; name that model with --model or --checkpoint, or make the gallery anew with index`,
+      `${file}: was made by another model than this one, or with another number of looks: its descriptors mean something else; name that model with --model or --checkpoint and its --looks, or make the gallery anew with index`,
     );
 }
 

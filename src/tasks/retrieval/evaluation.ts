@@ -7,6 +7,7 @@ import { type RetrievalCounts, scoreRetrieval } from '../../metrics/retrieval.js
 import type { Evaluating } from '../task.js';
 import { percent } from '../words.js';
 import { DescribedImages, type Direction } from './directions.js';
+import { meanDescriptors } from './looks.js';
 
 const share = z.number().min(0).max(1).nullable();
 
@@ -40,6 +41,7 @@ export const retrievalEvaluation: Evaluating<PlaceBatch, RetrievalFields> = {
   schema,
   needsAll: true,
   reranks: true,
+  combineLooks: meanDescriptors,
   begin: (_, { name, names }, { rerank = false } = {}) => {
     if (names.length < 2)
       throw new UsageError(`${name}: has one view, ${names.join('')}; retrieval is judged between two, give both`);
