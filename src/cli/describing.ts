@@ -12,7 +12,7 @@ import { UsageError } from '../errors.js';
 import { lookCounts } from '../modalities/image/looks.js';
 import { descriptorsOutput } from '../models/descriptorHead.js';
 import type { Described, Undescribed } from '../search/indexImages.js';
-import { meanDescriptors } from '../tasks/retrieval/looks.js';
+import { taskNamed } from '../tasks/registry.js';
 import { oneOf } from './optionParsing.js';
 import { oneLine } from './text.js';
 
@@ -45,7 +45,8 @@ export async function describe(
   const input = await model.inputOf(images);
   const { outputs } = await model.run(input);
   const own = new Map([...outputs].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
-  const { data } = meanDescriptors([own, ...(await answersToLooks(model, input.data, looks))]).get(descriptorsOutput)!;
+  const all = [own, ...(await answersToLooks(model, input.data, looks))];
+  const { data } = (taskNamed(model.task).evaluating.combineLooks?.(all) ?? own).get(descriptorsOutput)!;
   const dimensions = data.length / images.length;
   return images.map((_, i) => data.slice(i * dimensions, (i + 1) * dimensions));
 }
