@@ -1,6 +1,7 @@
 /** What lets a training run beside other work: moments as they are typed, and niceness as the system sees it. */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { momentOf } from '../../src/cli/longRuns.js';
 
@@ -47,6 +48,7 @@ describe.skipIf(!able)(`giving way${able ? '' : ' (skipped: needs Linux, and dis
         console.log(JSON.stringify([...new Set(nice)]));
       });`;
     const printed = execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
-    expect(JSON.parse(printed)).toEqual([12]);
+    // Tests that give way more themselves hand that on.
+    expect(JSON.parse(printed)).toEqual([Math.max(12, getPriority())]);
   });
 });
