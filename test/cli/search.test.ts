@@ -217,3 +217,24 @@ describe('search', () => {
     expect(stderr).toContain(checkpoint);
   });
 });
+
+it('eval takes an image and its mirror image for one, when it looks at both', async () => {
+  for (const view of ['drone', 'satellite']) mkdirSync(at('pairs', 'test', view), { recursive: true });
+  for (let i = 0; i < 5; i++) {
+    await picture(at('pairs', 'test', 'drone', `${i}.png`), 60 + i);
+    await sharp(at('pairs', 'test', 'drone', `${i}.png`))
+      .flop()
+      .png()
+      .toFile(at('pairs', 'test', 'satellite', `${i}.png`));
+  }
+  const document = await json(['eval', '--data', at('pairs'), '--looks', '2', '--rerank', '--json', ...settings]);
+  expect(document).toMatchObject({ task: 'retrieval', looks: 2, images: 10 });
+  const directions = document.directions as { floats: object; reranked: object }[];
+  expect(directions).toHaveLength(2);
+  for (const { floats, reranked } of directions) {
+    expect(floats).toMatchObject({ recallAt1: 1, averagePrecision: 1 });
+    expect(Object.keys(reranked)).toEqual(Object.keys(floats));
+  }
+  const once = await json(['eval', '--data', at('pairs'), '--json', ...settings]);
+  expect(once).not.toHaveProperty('looks');
+});

@@ -368,6 +368,7 @@ function printResult(io: Io, document: EvaluationDocument): void {
   const part = shard ? `shard ${shard.index}/${shard.count} of ` : '';
   if (partial) print(yellow(`partial result: interrupted after ${counted(images, noun)}`));
   print(`${oneLine(data.directory)}: ${counted(images, noun)} of ${part}${data.images}${holds(namesIn(document))}`);
+  if (document.looks !== undefined) print(`descriptors are means over ${document.looks} looks at each ${noun}`);
   for (const line of lines(fieldsIn(document), images)) print(bold(line));
   const speed = timing.imagesPerSecond === null ? 'no' : timing.imagesPerSecond.toFixed(1);
   const machines = timing.threads === null ? ' over all shards' : '';
