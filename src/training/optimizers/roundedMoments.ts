@@ -22,7 +22,7 @@ export function roundMoments(state: ReadonlyMap<string, Float32Array>, step: num
 function roundRange(words: Uint32Array, first: number, salt: number): void {
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;
-    // Zeros and what is rounded already stay; most of the second moments of dead channels are.
+    // What is rounded already stays, zeros too.
     if ((word & 0xffff) === 0) continue;
     words[i] = (word + (scrambled((first + i) ^ salt) >>> 16)) & 0xffff0000;
   }
