@@ -10,6 +10,7 @@ export const runFiles = [
   'last.safetensors',
   'best.safetensors',
   'metrics.jsonl',
+  'curve.svg',
   'recipe.json',
   'run.lock',
 ] as const;

@@ -133,7 +133,7 @@ class TrainingRun {
     const network = new TrainedNetwork(engine, recipe, this.#phase.preprocessing);
     if (settings.startFrom) network.load(settings.startFrom);
     this.#parts = { network, averages: averagesOf(network, recipe) };
-    this.#log = new MetricsLog(settings.output);
+    this.#log = new MetricsLog(settings.output, { title: `recipe ${recipe.name}`, better: this.#metric.better });
     this.#board = new TensorBoardLog(settings.output);
   }
 

@@ -57,6 +57,7 @@ describe('train', () => {
     expect(JSON.parse(first.stdout)).toMatchObject({ output, steps: 3, finished: true });
     expect(readdirSync(output).sort()).toEqual([
       'best.safetensors',
+      'curve.svg',
       expect.stringMatching(/^events\.out\.tfevents\./),
       'last.safetensors',
       'metrics.jsonl',

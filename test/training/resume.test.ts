@@ -268,14 +268,19 @@ describe('a folder', () => {
     expect([live, killed, old, foreign].map((path) => existsSync(path))).toEqual([true, false, false, true]);
   });
 
-  it.each(['state.safetensors', 'last.safetensors', 'best.safetensors', 'metrics.jsonl', 'recipe.json', 'run.lock'])(
-    'in which %s is a folder is refused before anything runs',
-    async (name) => {
-      mkdirSync(at('run', name), { recursive: true });
-      await expect(train(smallRun(at('run')))).rejects.toThrow(`${name}: is a folder`);
-      expect(readdirSync(at('run'))).toEqual([name]);
-    },
-  );
+  it.each([
+    'state.safetensors',
+    'last.safetensors',
+    'best.safetensors',
+    'metrics.jsonl',
+    'curve.svg',
+    'recipe.json',
+    'run.lock',
+  ])('in which %s is a folder is refused before anything runs', async (name) => {
+    mkdirSync(at('run', name), { recursive: true });
+    await expect(train(smallRun(at('run')))).rejects.toThrow(`${name}: is a folder`);
+    expect(readdirSync(at('run'))).toEqual([name]);
+  });
 
   it('that is a file, below one or nowhere is refused', async () => {
     writeFileSync(at('file'), '');
@@ -286,7 +291,7 @@ describe('a folder', () => {
 
   it.runIf(existsSync('/dev/full'))('on a full disk is said to be full', async () => {
     symlinkSync('/dev/full', at('metrics.jsonl'));
-    await expect(new MetricsLog(folder).append({ step: 1 })).rejects.toThrow(
+    await expect(new MetricsLog(folder, { title: 'run', better: (a, b) => a > b }).append({ step: 1 })).rejects.toThrow(
       /metrics\.jsonl: cannot write: no space left/,
     );
   });

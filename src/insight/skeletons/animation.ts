@@ -2,7 +2,9 @@
  * A sequence of skeletons as a moving picture, with the decision of a network over time below it. One SVG file without scripts: SMIL moves it, also inside of an
  * `<img>`. What does not know SMIL shows the first frame.
  */
+
 import type { SkeletonSequence } from '../../data/skeletons/skeletonSequence.js';
+import { safe } from '../markup.js';
 import { type Figure, figureAt, isThere, limbsOf, projectionInto, short } from './figure.js';
 import {
   bodyPaths,
@@ -14,7 +16,6 @@ import {
   percent,
   type SkeletonDecision,
   type SkeletonPicture,
-  safe,
   seconds,
   shades,
 } from './page.js';

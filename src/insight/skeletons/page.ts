@@ -1,6 +1,6 @@
 /** What the pictures of skeletons have in common: what goes in, colours on light and dark pages, text that is safe in a file, the frame around it all. */
 import type { Skeleton, SkeletonSequence } from '../../data/skeletons/skeletonSequence.js';
-import { withoutControls } from '../../errors.js';
+import { safe } from '../markup.js';
 import { type Figure, short, sides } from './figure.js';
 
 /** The leading class after a time step. */
@@ -61,13 +61,6 @@ export function classColour(decisions: readonly SkeletonDecision[]): (className:
 /** The decision that stands when a frame is over; before any was made, the first. Undefined without decisions. */
 export function decisionAfter(decisions: readonly SkeletonDecision[], frame: number): SkeletonDecision | undefined {
   return decisions.findLast((decision) => decision.frame < frame + 1) ?? decisions[0];
-}
-
-/** Names from outside as text or attribute: no marks, and no character that XML does not know. */
-export function safe(text: string): string {
-  return withoutControls(text)
-    .replace(/[\ufffe\uffff]/g, '\ufffd')
-    .replace(/[&<>"']/g, (mark) => `&#${mark.charCodeAt(0)};`);
 }
 
 /** At most so many characters, and safe. */

@@ -1,4 +1,5 @@
 /** A sequence of skeletons as still pictures beside each other, each with the decision that stands at its moment; for print and for pages where nothing may move. */
+import { safe } from '../markup.js';
 import { type Box, figureAt, isThere, limbsOf, projectionInto } from './figure.js';
 import {
   bodyPaths,
@@ -10,7 +11,6 @@ import {
   page,
   percent,
   type SkeletonPicture,
-  safe,
   seconds,
   shades,
 } from './page.js';
