@@ -78,7 +78,7 @@ async function bundledModel() {
   const photographs = readdirSync(folder).filter((file) => file.endsWith('.jpg'));
   for (const timeSteps of [1, 4]) {
     for (const precision of precisions) {
-      const model = await loadModel({}, { ...engine, timeSteps, precision });
+      const model = await loadModel({ model: 'cifar10' }, { ...engine, timeSteps, precision });
       const input = await model.inputOf(photographs.sort().map((file) => join(folder, file)));
       await reportRun(`cifar10 T=${timeSteps} ${precision}`, model, input);
       if (precision === 'f32') {

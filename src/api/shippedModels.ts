@@ -1,5 +1,5 @@
 /**
- * Models that have a name: name → network, preprocessing, provenance. `cifar10` was trained by this project's own recipe. A name that ends in
+ * Models that have a name: name → network, preprocessing, provenance. those without `-random` were trained by this project's own recipes. A name that ends in
  * `-random` has weights nobody trained; it is there to show shapes, firing rates and speed of the published sizes.
  */
 import { imagenetPreprocessing, type PreprocessSettings } from '../data/preprocess.js';
@@ -26,6 +26,8 @@ export interface TrainedModel extends Named {
   readonly kind: 'trained';
   /** Asked for only when it is needed: a bundle may have no address of its own. */
   readonly address: () => URL;
+  /** Its classes, where data that has them asks for it when nobody names a model. */
+  readonly classes?: readonly string[];
 }
 
 export type RegisteredModel = RandomModel | TrainedModel;
@@ -43,13 +45,22 @@ function randomModel(size: string): RandomModel {
   };
 }
 
+/** Trained here by the recipe of the same name; docs/training.md has its figures. */
+const photographs: TrainedModel = {
+  kind: 'trained',
+  name: 'photographs',
+  // Written out, so that bundlers find the file.
+  address: () => new URL('../../models/photographs.safetensors', import.meta.url),
+  description: 'a small Meta-SpikeFormer for fifty common things on photographs',
+};
+
 /** Trained here by the recipe of the same name; docs/training.md has its log. */
 const cifar10: TrainedModel = {
   kind: 'trained',
   name: 'cifar10',
-  // Written out, so that bundlers find the file.
   address: () => new URL('../../models/cifar10.safetensors', import.meta.url),
   description: 'a small Meta-SpikeFormer for the ten classes of CIFAR-10',
+  classes: ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'],
 };
 
 /** Trained here by the recipes `nmnist-t1` and `nmnist`; docs/events.md has its figures. */
@@ -85,14 +96,21 @@ const bccd: TrainedModel = {
 };
 
 const models = new Map<string, RegisteredModel>(
-  [cifar10, nmnist, nwUcla, camvid, bccd, randomModel('15M'), randomModel('31M'), randomModel('55M')].map((model) => [
-    model.name,
-    model,
-  ]),
+  [photographs, cifar10, nmnist, nwUcla, camvid, bccd, randomModel('15M'), randomModel('31M'), randomModel('55M')].map(
+    (model) => [model.name, model],
+  ),
 );
 
 /** What is used when neither a model nor a checkpoint is named. */
-export const defaultModelName = 'cifar10';
+export const defaultModelName = 'photographs';
+
+/** The model for data with these classes, where nobody named one: the one that is known to have them all, else the default. */
+export function modelForClasses(names: readonly string[]): string {
+  for (const model of models.values())
+    if (model.kind === 'trained' && names.length > 0 && names.every((name) => model.classes?.includes(name)))
+      return model.name;
+  return defaultModelName;
+}
 
 export function modelNames(): readonly string[] {
   return [...models.keys()];

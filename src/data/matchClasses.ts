@@ -31,8 +31,13 @@ export function matchClasses(model: KnownClasses, folders: readonly string[], so
   const names = folders.map(className);
   const strangers = folders.filter((_, index) => !labels.includes(names[index]!));
   if (strangers.length > 0) {
+    // None of them known is another model's data, rather than other words for the same things.
+    const advice =
+      strangers.length === folders.length
+        ? 'rename the folders, or choose the model that knows them'
+        : 'rename the folders';
     throw new UsageError(
-      `${source}: ${strangers.length} of ${folders.length} class folders are not classes of the model: ${listed(strangers)}; its classes are ${listed(model.labels)}; rename the folders`,
+      `${source}: ${strangers.length} of ${folders.length} class folders are not classes of the model: ${listed(strangers)}; its classes are ${listed(model.labels)}; ${advice}`,
     );
   }
   const ambiguous = names.filter((name) => labels.indexOf(name) !== labels.lastIndexOf(name));

@@ -126,10 +126,10 @@ describe('loadModel', () => {
 
 describe('the bundled weights', () => {
   it('say how to be found when a bundler has moved the program away from them', async () => {
-    const weightsAddress = pathToFileURL('/nowhere/models/cifar10.safetensors');
+    const weightsAddress = pathToFileURL('/nowhere/models/photographs.safetensors');
     const lost = loadModel({}, { weightsAddress });
     await expect(lost).rejects.toThrow(UsageError);
-    await expect(lost).rejects.toThrow(/not at file:\/\/\/nowhere.*weightsAddress: 'models\/cifar10\.safetensors'/);
+    await expect(lost).rejects.toThrow(/not at file:\/\/\/nowhere.*weightsAddress: 'models\/photographs\.safetensors'/);
   });
 
   it('are taken from the address that is given', async () => {

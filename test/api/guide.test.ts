@@ -26,9 +26,9 @@ beforeAll(async () => {
   await mkdir(join(folder, 'node_modules'));
   await symlink(repository, join(folder, 'node_modules', 'meta-spikeformer'), 'junction');
   await symlink(join(repository, 'models'), join(folder, 'models'), 'junction');
-  for (const name of ['cat.jpg', 'rocket.jpg'])
+  for (const name of ['cat.jpg', 'coffee.jpg'])
     await copyFile(join(repository, 'assets', 'photographs', name), join(folder, name));
-  for (const [label, name] of ['cats', 'rockets'].entries()) {
+  for (const [label, name] of ['cats', 'cups'].entries()) {
     await mkdir(join(folder, 'my-images', name), { recursive: true });
     for (let image = 0; image < 4; image++) {
       const create = {

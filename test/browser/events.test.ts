@@ -13,6 +13,7 @@ import { parseEventPreprocessing } from '../../src/modalities/events/settings.js
 import { demonstrationParameters } from '../../src/models/initialise.js';
 import { parametersOf } from '../../src/operators/registry.js';
 import { checkpoint, repository } from '../cli/support.js';
+import { photographPath } from '../photographs.js';
 import {
   type File,
   findingsOfAxe,
@@ -224,7 +225,7 @@ describe.skipIf(!hasChromium)(`recordings in the lab in Chromium${skipNote}`, pa
     await settled(page);
     await expectAnswer(page, 'two', 3);
     // And a photograph that is dropped here goes where photographs are.
-    const photograph = await readFile(join(repository, 'assets', 'photographs', 'rocket.jpg'));
+    const photograph = await readFile(photographPath('rocket'));
     await give(page, 'drop', { name: 'mine.jpg', mimeType: 'image/jpeg', buffer: photograph });
     await page.getByRole('img', { name: 'The input: mine.jpg' }).waitFor();
     expect(complaints).toEqual([]);

@@ -21,7 +21,8 @@ import { encodeSafetensors } from '../../src/interop/safetensors.js';
 import type { TensorData } from '../../src/interop/tensorData.js';
 import { demonstrationParameters } from '../../src/models/initialise.js';
 import { parametersOf } from '../../src/operators/registry.js';
-import { checkpoint, fixture, repository } from '../cli/support.js';
+import { checkpoint, fixture } from '../cli/support.js';
+import { photographPath } from '../photographs.js';
 import {
   builtPage,
   type File,
@@ -41,7 +42,7 @@ import {
 /** Without the trained model; what a visitor waits for. */
 const largestFirstLoad = 3e6;
 
-const photograph = (name: string) => join(repository, 'assets', 'photographs', `${name}.jpg`);
+const photograph = photographPath;
 
 /** A PNG of a photograph: every decoder gives the same pixels, so that what is compared is the network. */
 async function losslessFile(name: string): Promise<File> {
@@ -167,7 +168,7 @@ describe.skipIf(!hasChromium)(`the lab in Chromium${skipNote}`, patience, () => 
         await mine.dispose();
       }
       expect(await page.locator('.decision .fact').textContent()).toBe('mine.pth');
-      await page.getByLabel('Network', { exact: true }).selectOption('cifar10');
+      await page.getByLabel('Network', { exact: true }).selectOption('photographs');
       await expectSameAnswer(page, model, file);
     });
 
@@ -176,19 +177,19 @@ describe.skipIf(!hasChromium)(`the lab in Chromium${skipNote}`, patience, () => 
         'a file of another kind',
         { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('no') },
         /^notes\.txt: neither a photograph/,
-        'galaxies',
+        'koala',
       ],
       [
         'an image that is none',
         { name: 'torn.png', mimeType: 'image/png', buffer: Buffer.from('no') },
         /^torn\.png: .*JPEG, PNG or WebP/,
-        'rocket',
+        'goldfish',
       ],
       [
         'a checkpoint that is none',
         { name: 'page.pth', mimeType: '', buffer: Buffer.from('<html></html>'.repeat(50)) },
         /^page\.pth: /,
-        'dandelions',
+        'bee',
       ],
     ])('says what is wrong with %s, and goes on', async (_what, file, message, next) => {
       const before = await shownClasses(page);
@@ -338,9 +339,9 @@ describe.skipIf(!hasChromium)(`the lab in Chromium${skipNote}`, patience, () => 
   });
 
   it('opens a shared address as it was, and names what it does not understand', async () => {
-    const { page } = await open('image=rocket&T=2&threshold=0.5&kernel=dense&T=2&head=3&overlay=query&layer=lif');
+    const { page } = await open('image=coffee&T=2&threshold=0.5&kernel=dense&T=2&head=3&overlay=query&layer=lif');
     expect(await status(page).textContent()).toContain('T 2');
-    await page.getByRole('img', { name: 'The input: rocket' }).waitFor();
+    await page.getByRole('img', { name: 'The input: coffee' }).waitFor();
     await page.getByRole('img', { name: /^query of head 3 in block3\.0\.attn/ }).waitFor();
     expect(await page.getByLabel('Layer', { exact: true }).inputValue()).toBe('lif');
     await page.evaluate(() => {
@@ -373,7 +374,7 @@ describe.skipIf(!hasChromium)(`the lab in Chromium${skipNote}`, patience, () => 
     await give(page, 'drop', { name: 'mine.pth', mimeType: '', buffer });
     await expect
       .poll(() => page.locator('.effect thead .network').allTextContents(), { timeout: 60_000 })
-      .toEqual(['cifar10', 'mine.pth']);
+      .toEqual(['photographs', 'mine.pth']);
     expect(complaints).toEqual([]);
   });
 

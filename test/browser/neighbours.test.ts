@@ -8,7 +8,7 @@ import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { loadModel } from '../../src/index.js';
 import { descriptorsOutput } from '../../src/models/descriptorHead.js';
-import { repository } from '../cli/support.js';
+import { photographPath } from '../photographs.js';
 import { writeRetrievalNetwork } from '../tasks/retrievalFixture.js';
 import { type File, findingsOfAxe, give, hasChromium, launch, openLab, serveBuiltLab, skipNote } from './support.js';
 
@@ -17,7 +17,7 @@ const patience = { timeout: 60_000 };
 
 /** A PNG, which every decoder reads alike, of the size that the network sees. */
 async function picture(name: string): Promise<File> {
-  const jpeg = readFileSync(join(repository, 'assets', 'photographs', `${name}.jpg`));
+  const jpeg = readFileSync(photographPath(name));
   const buffer = await sharp(jpeg).resize(32, 32, { fit: 'cover' }).png().toBuffer();
   return { name: `${name}.png`, mimeType: 'image/png', buffer };
 }

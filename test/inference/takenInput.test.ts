@@ -3,13 +3,12 @@
  * those for copies that nobody touched.
  */
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeImage, loadModel, type Model } from '../../src/index.js';
 import { seededRandom } from '../../src/random.js';
+import { photographPath } from '../photographs.js';
 
-const photographOf = (name: string) =>
-  readFileSync(fileURLToPath(new URL(`../../assets/photographs/${name}.jpg`, import.meta.url)));
+const photographOf = (name: string) => readFileSync(photographPath(name));
 
 describe.each(['wasm', 'reference'] as const)('on the %s engine', (engine) => {
   let model: Model;

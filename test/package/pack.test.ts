@@ -86,7 +86,9 @@ describe('the tarball', () => {
     const files = contents();
     for (const file of ['lab/dist/index.html', 'lab/dist/licences.txt']) expect(files).toContain(file);
     expect(files).toContainEqual(expect.stringMatching(/^lab\/dist\/assets\/worker-[\w-]+\.js$/));
-    const models = ['bccd', 'camvid', 'cifar10', 'nmnist', 'nw-ucla'].map((name) => `models/${name}.safetensors`);
+    const models = ['bccd', 'camvid', 'cifar10', 'nmnist', 'nw-ucla', 'photographs'].map(
+      (name) => `models/${name}.safetensors`,
+    );
     expect(files.filter((name) => name.endsWith('.safetensors')).sort()).toEqual(models);
   });
 

@@ -8,6 +8,7 @@ import { OwnCheckpoint } from './OwnCheckpoint.js';
 import { Segmented } from './Segmented.js';
 
 const networks: Readonly<Record<View['model'], string>> = {
+  photographs: 'Photographs of fifty things, trained',
   cifar10: 'CIFAR-10, trained',
   camvid: 'CamVid: street scenes, a mask, trained',
   bccd: 'BCCD: blood cells, boxes, trained',

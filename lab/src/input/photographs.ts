@@ -9,7 +9,7 @@ const addresses = import.meta.glob<string>('../../../assets/photographs/*.jpg', 
 const photographs = new Map(
   Object.entries(addresses)
     .map(([path, address]) => [path.replace(/^.*\/|\.jpg$/g, ''), address] as const)
-    // A face and an animal first: they say more than galaxies.
+    // The cat first, by which the lab is known.
     .sort(([a], [b]) => rank(a) - rank(b) || a.localeCompare(b)),
 );
 

@@ -5,7 +5,15 @@
 import { z } from 'zod';
 import { photographNames } from '../input/photographs.js';
 
-export const modelChoices = ['cifar10', 'camvid', 'bccd', '15M-random', '31M-random', '55M-random'] as const;
+export const modelChoices = [
+  'photographs',
+  'cifar10',
+  'camvid',
+  'bccd',
+  '15M-random',
+  '31M-random',
+  '55M-random',
+] as const;
 export const overlays = ['none', 'query', 'coincidences', 'result'] as const;
 export type Overlay = (typeof overlays)[number];
 
@@ -26,7 +34,7 @@ const word = <const Words extends readonly [string, ...string[]]>(words: Words) 
 
 /** One entry per key of the address; a default is not written there. */
 const schema = z.object({
-  model: word(modelChoices).default('cifar10'),
+  model: word(modelChoices).default('photographs'),
   image: z
     .string()
     .refine((name) => photographNames.includes(name), `expected ${photographNames.join(', ')}`)

@@ -71,7 +71,7 @@ export function registerBench(program: Command, session: Session): void {
     )
     .option(
       '--rounds <N>',
-      `turns of each contestant (default: ${defaultRounds}, T=4 ${defaultRoundsOfSteps}, the bundled model at batch 1 ${defaultRoundsOfBundled})`,
+      `turns of each contestant (default: ${defaultRounds}, T=4 ${defaultRoundsOfSteps}, cifar10 at batch 1 ${defaultRoundsOfBundled})`,
     )
     .option('--threads <N>', `threads of every contestant (default: ${defaultThreads})`)
     .option('--json', 'print one JSON document')

@@ -2,7 +2,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { openTaskEvaluationData } from '../../api/evaluationData.js';
 import type { Model } from '../../api/model.js';
 import {
   defaultEnergyConstants,
@@ -14,7 +13,6 @@ import {
 import { countsOf, type EnergyDocument, type EnergySubject, energyCsv, energyDocument } from '../../energy/document.js';
 import { type FormProof, formNames, proveSpikeDriven } from '../../energy/edges.js';
 import { type CountedLayer, countedLayers, layersOfAll, ratesOfSpikes } from '../../energy/layers.js';
-import { type EnergyMeasurement, EnergyMeter } from '../../energy/meter.js';
 import { paperEnergy, parseRates } from '../../energy/paperConvention.js';
 import { energyReport } from '../../energy/report.js';
 import { joules, numbersFed, operations } from '../../energy/reportText.js';
@@ -22,11 +20,9 @@ import { UsageError } from '../../errors.js';
 import { figureSize } from '../../graph/graph.js';
 import { loadModel } from '../../index.js';
 import { writeNodeFile } from '../../interop/nodeFile.js';
-import { countCorrect } from '../../metrics/accuracy.js';
-import { firstOf, sampleLength } from '../../modalities/input.js';
 import { describeNetwork, graphOf, publishedNetwork } from '../../models/registry.js';
 import { spikeValues } from '../../runtime/spikeValues.js';
-import { taskNamed } from '../../tasks/registry.js';
+import { dataOfUnnamed, measure } from '../energyMeasurement.js';
 import type { Io } from '../io.js';
 import { printWarnings } from '../modelNote.js';
 import {
@@ -45,8 +41,6 @@ import {
   wholeNumber,
 } from '../options.js';
 import { checkOutput } from '../outputFile.js';
-import { bundledPhotographs } from '../photographs.js';
-import { startProgress } from '../progress.js';
 import {
   addReadingOptions,
   applyReadingOptions,
@@ -138,7 +132,19 @@ async function run(session: Session, options: Options): Promise<void> {
     const size = imageSize === undefined ? inputSize : ([imageSize, imageSize] as const);
     return withoutImages(session, { name: options.size, ...network, imageSize: size }, options, constants);
   }
-  const { model: name, threads, engine, precision, timeSteps, heads, strides, attention, neuron, imageSize } = options;
+  const opened = options.proof ? undefined : await dataOfUnnamed(options);
+  const {
+    model: name = opened?.model,
+    threads,
+    engine,
+    precision,
+    timeSteps,
+    heads,
+    strides,
+    attention,
+    neuron,
+    imageSize,
+  } = options;
   const settings = given({ threads, engine, precision, timeSteps, heads, strides, attention, neuron, imageSize });
   const model = await loadModel(given({ model: name, checkpoint }), { ...settings, ...loadingOptions(options) });
   try {
@@ -153,7 +159,7 @@ async function run(session: Session, options: Options): Promise<void> {
       ...(trainedTimeSteps === undefined ? {} : { trainedTimeSteps }),
     };
     if (options.rates !== undefined || options.proof) return await withoutImages(session, subject, options, constants);
-    const { measured, data, noun, correct } = await measure(session.io, model, options, constants);
+    const { measured, data, noun, correct } = await measure(session.io, model, options, constants, opened?.data);
     const accuracy = correct === undefined ? {} : { accuracy: correct / measured.images };
     const source = { source: data, images: measured.images, ...(noun === 'image' ? {} : { noun }) };
     const found = { subject, constants, data: source, paper: measured.paper, measured, ...accuracy };
@@ -228,61 +234,6 @@ async function readJson(path: string, shape: string): Promise<unknown> {
   } catch (cause) {
     throw new UsageError(`${path}: is not JSON; expected ${shape}`, { cause });
   }
-}
-
-interface Measured {
-  readonly measured: EnergyMeasurement;
-  readonly data: string;
-  readonly noun: string;
-  /** Undefined without labels. */
-  readonly correct: number | undefined;
-}
-
-async function measure(io: Io, model: Model, options: Options, constants: EnergyConstants): Promise<Measured> {
-  const meter = new EnergyMeter(model, constants);
-  if (options.data === undefined) {
-    const paths = await bundledPhotographs(model);
-    const chosen = paths.slice(0, options.images);
-    for (let first = 0; first < chosen.length; first += options.batch)
-      await meter.run(await model.inputOf(chosen.slice(first, first + options.batch)));
-    return { measured: meter.result(), data: 'the bundled photographs', noun: 'image', correct: undefined };
-  }
-  const { modality, input: shape } = model;
-  const asked = { modality, reading: shape.reading };
-  const data = await openTaskEvaluationData(taskNamed(model.task), options.data, asked);
-  const total = Math.min(data.size, options.images ?? data.size);
-  const progress = startProgress(io, 'energy', total, `${data.noun}s`);
-  const classOf = data.names.map((name) => model.labels.indexOf(name));
-  let named = taskNamed(model.task).targets.reading.from === 'classFolders' && model.hasLabels && !classOf.includes(-1);
-  let [done, correct] = [0, 0];
-  try {
-    for await (const drawn of data.batches({ batch: options.batch, preprocess: shape.preprocessing })) {
-      const { input }: { readonly input: Float32Array } = drawn;
-      const batch = Math.min(input.length / sampleLength(shape), total - done);
-      const logits = await meter.run(firstOf(input, shape, batch));
-      const labels = classNumbers(drawn);
-      // Of tasks that ask about every pixel there is not one a sample.
-      named &&= labels?.length === input.length / sampleLength(shape);
-      const targets = labels?.slice(0, batch);
-      if (named)
-        correct += countCorrect(
-          logits.data,
-          targets!.map((label) => classOf[label]!),
-          logits.data.length / batch,
-        );
-      done += batch;
-      progress.update(done);
-      if (done >= total) break;
-    }
-  } finally {
-    progress.stop();
-  }
-  return { measured: meter.result(), data: options.data, noun: data.noun, correct: named ? correct : undefined };
-}
-
-/** Undefined for targets that are no classes. */
-function classNumbers(batch: object): readonly number[] | undefined {
-  return 'labels' in batch ? Array.from(batch.labels as ArrayLike<number>) : undefined;
 }
 
 function print(io: Io, document: EnergyDocument): void {

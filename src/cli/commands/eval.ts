@@ -5,6 +5,7 @@ import { askAll, type EvaluatedPart, runAll } from '../../api/evaluate.js';
 import { openTaskEvaluationData, type TaskEvaluationData, type WholeSample } from '../../api/evaluationData.js';
 import { modelFingerprint } from '../../api/fingerprint.js';
 import type { ImageView, Model, Outputs, RunResult } from '../../api/model.js';
+import { modelForClasses } from '../../api/shippedModels.js';
 import type { RgbImage } from '../../data/image.js';
 import { protocols } from '../../data/skeletons/protocols.js';
 import { loadModel } from '../../index.js';
@@ -175,19 +176,8 @@ async function evaluateData({ io }: Session, directory: string, options: Options
   const opened = await openTaskEvaluationData(asked, directory, { ...about, reading, skipBad });
   const { names, noun, size, fingerprint, notes } = opened;
   printNotes(io, notes);
-  const {
-    model: name,
-    checkpoint,
-    threads,
-    engine,
-    precision,
-    timeSteps,
-    heads,
-    strides,
-    attention,
-    neuron,
-    imageSize,
-  } = options;
+  const { checkpoint, threads, engine, precision, timeSteps, heads, strides, attention, neuron, imageSize } = options;
+  const name = checkpoint === undefined ? (options.model ?? modelForClasses(names)) : undefined;
   const settings = given({ threads, engine, precision, timeSteps, heads, strides, attention, neuron, imageSize });
   const model = await loadModel(given({ model: name, checkpoint }), { ...settings, ...loadingOptions(options) });
   const others: Model[] = [];
