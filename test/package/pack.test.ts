@@ -12,8 +12,8 @@ import { npmCommand } from '../../scripts/processes.mjs';
 import { root } from '../../scripts/setup.mjs';
 import { compile, type Project } from './compile.js';
 
-/** The tarball may not grow beyond this without a reason: 12 MiB, of which the trained models take nine. */
-const largestTarball = 12 * 2 ** 20;
+/** The tarball may not grow beyond this without a reason: 15 MiB, of which the trained models take eleven and a half. */
+const largestTarball = 15 * 2 ** 20;
 
 const offline = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|ENOTCACHED/;
 
