@@ -185,7 +185,7 @@ if (options.json) console.log(JSON.stringify(found, null, 2));
 else {
   if (found.camera) {
     const { framesPerSecond, longTasks, threads } = found.camera;
-    console.log(`camera, bundled model (${threads}): ${framesPerSecond.toFixed(1)} frames a second`);
+    console.log(`camera, default model (${threads}): ${framesPerSecond.toFixed(1)} frames a second`);
     console.log(
       `main thread: ${longTasks.length} tasks over ${longestTask} ms ${longTasks.length > 0 ? `(${longTasks.join(', ')} ms)` : ''}`,
     );
