@@ -245,7 +245,7 @@ export function mixesSamples({
 
 function contradictionsOf(recipe: PartialRecipe): RecipeProblem[] {
   const { task, model, loss } = recipe;
-  const own = [...framesContradiction(recipe), ...decayContradiction(recipe)];
+  const own = [...framesContradiction(recipe), ...decayContradiction(recipe), ...stemContradiction(recipe)];
   if (!task || !loss) return own;
   return [...own, ...taskNamed(task).contradictions(loss, { model, mixes: mixesSamples(recipe) })];
 }
@@ -266,6 +266,16 @@ function decayContradiction({ schedule }: PartialRecipe): RecipeProblem[] {
   if (field === undefined) return [];
   const message = `schedule.${field} is of the kind warmUpStableDecay, not ${schedule.kind}; set schedule.kind=warmUpStableDecay or leave it out`;
   return [{ path: ['schedule', field], message }];
+}
+
+/** The stem follows from images, for a network whose weights do not come from elsewhere. */
+function stemContradiction({ whitenedStem, finetune, data }: PartialRecipe): RecipeProblem[] {
+  if (!whitenedStem) return [];
+  const path = ['whitenedStem'];
+  if (inputOf(data?.modality).name !== defaultModality)
+    return [{ path, message: `whitenedStem looks at images, not at ${data!.modality}; leave it out` }];
+  if (finetune === null || finetune === undefined) return [];
+  return [{ path, message: 'whitenedStem would replace what finetune brings; leave one of them out' }];
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

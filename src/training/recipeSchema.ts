@@ -105,6 +105,8 @@ function schemaOf({ preprocessing, augmentation, reading }: AnyInput) {
      * nearly unchanged at first, so that a flipped spike does not flip others behind it.
      */
     branchScale: z.number().min(0).max(10).default(1),
+    /** Whether the first layer is a frozen convolution that whitens patches of the training images; left out, it is learned as the others. */
+    whitenedStem: z.boolean().optional(),
     /** A checkpoint to start from, instead of fresh weights. */
     finetune: z.string().nullable().default(null),
     data: z.strictObject({

@@ -88,6 +88,8 @@ export function checkSettings(settings: RunSettings): void {
     signal: true,
   });
   const { dataset, output }: { readonly dataset?: unknown; readonly output?: unknown } = settings ?? {};
+  if (settings?.startFrom !== undefined && settings.recipe?.whitenedStem)
+    throw new UsageError('train: the recipe’s whitenedStem would replace what startFrom brings; leave one of them out');
   if (typeof output !== 'string' || output === '')
     throw new UsageError(`train: output is ${described(output)}, expected the path of a folder`);
   if (typeof dataset !== 'object' || dataset === null || !('store' in dataset))

@@ -46,6 +46,7 @@ import { learningRateAt } from './schedules.js';
 import { openTeacher, type Teacher } from './teacher.js';
 import { TensorBoardLog } from './tensorBoard.js';
 import { type StepResult, TrainedNetwork } from './trainingStep.js';
+import { whitenedStem } from './whitenedStem.js';
 
 export type { ProgressReport, RunResult, RunSettings } from './runSettings.js';
 
@@ -197,6 +198,11 @@ class TrainingRun {
     if (resumed) await restoreState(output, this.#parts, progress);
     // From here on a run that was here before is no more.
     else await unlink(statePath(output)).catch(() => undefined);
+    if (!resumed && this.#recipe.whitenedStem) {
+      const { network } = this.#parts;
+      network.load(await whitenedStem(this.#recipe, this.#training, this.#phase.preprocessing));
+      this.#parts = { network, averages: averagesOf(network, this.#recipe) };
+    }
     this.#parts.network.requireFinite();
     await this.#log.rewindTo(progress.step, progress.epoch);
     await this.#board.begin(progress.step);

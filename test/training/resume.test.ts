@@ -34,6 +34,7 @@ describe('a run that is told to stop', () => {
     ['of two stages', smallest()],
     ['of one epoch', smallest('epochs=1', 'smallerFirst=[]')],
     ['with moments of 16 bits', smallest('epochs=1', 'smallerFirst=[]', 'optimizer.moments=bfloat16')],
+    ['with a whitened stem, of two stages', smallest('whitenedStem=true')],
     ['that ends within an epoch', smallest('epochs=1.5', 'smallerFirst=[]', 'saveEvery=100')],
     [
       'that remembers descriptors, of two stages',
