@@ -1,5 +1,5 @@
 /**
- * Models that have a name: name → network, preprocessing, provenance. those without `-random` were trained by this project's own recipes. A name that ends in
+ * Models that have a name: name → network, preprocessing, provenance. Those without `-random` were trained by this project's own recipes. A name that ends in
  * `-random` has weights nobody trained; it is there to show shapes, firing rates and speed of the published sizes.
  */
 import { imagenetPreprocessing, type PreprocessSettings } from '../data/preprocess.js';
