@@ -80,6 +80,15 @@ describe('info', () => {
     vi.unstubAllEnvs();
   });
 
+  it('names the classes that a model knows, and none where no file does', async () => {
+    const classes = ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'];
+    const { labels } = (await json(['info', '--model', 'cifar10'])) as { readonly labels: string[] };
+    expect([...labels].sort()).toEqual(classes);
+    expect((await spikeformer(['info', '--model', 'cifar10'])).stdout).toContain(`names: ${labels.join(', ')}\n`);
+    expect(await json(['info', '--size', '15M'])).toMatchObject({ labels: null });
+    expect((await spikeformer(['info', '--size', '15M'])).stdout).not.toContain('names:');
+  });
+
   it('prints the same numbers for people', async () => {
     const { stdout, code } = await spikeformer(['info', '--size', '55M']);
     expect(stdout).toContain('55,350,248 parameters');

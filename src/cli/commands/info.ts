@@ -62,12 +62,15 @@ interface Described extends Required<NetworkDescription> {
   readonly modality: ModalityName;
   readonly imageSize: readonly [number, number];
   readonly trainedTimeSteps?: number;
+  /** The names of its classes, where its file has them. */
+  readonly labels?: readonly string[];
   /** Of a checkpoint's weights, those that would be taken; null without a checkpoint. */
   readonly weights: ChosenWeights | null;
   readonly notes: readonly string[];
 }
 
 const defaultImageSize = [224, 224] as const;
+const mostNames = 60;
 /** Of networks that no file describes. */
 const imageClassifier = { task: defaultTask, modality: defaultModality } as const;
 
@@ -150,6 +153,7 @@ async function describeCheckpoint(path: string, options: CheckpointOptions): Pro
       task: taskOfCheckpoint(path, task),
       modality: modalityOfCheckpoint(path, modality),
       ...trainedAt(description),
+      ...given({ labels: description.labels }),
       imageSize: sizeOf(path, modalityOfCheckpoint(path, modality), description.preprocessing),
       weights,
       notes,
@@ -185,10 +189,17 @@ function documentOf(described: Described, summary: NetworkSummary, notes: readon
     configuration,
     imageSize,
     parameters,
+    labels: described.labels ?? null,
     operationsPerTimeStep: { spikeFed: spikeFedOperations, realFed: realFedOperations },
     stages,
     realFedLayers,
   };
+}
+
+/** As many as a screen has room for. */
+function listedNames(labels: readonly string[]): string {
+  const shown = labels.slice(0, mostNames).map(oneLine);
+  return `${shown.join(', ')}${labels.length > mostNames ? ` and ${labels.length - mostNames} more` : ''}`;
 }
 
 function printSummary(io: Io, described: Described, summary: NetworkSummary, graph: Graph, engine: EngineChoice): void {
@@ -211,6 +222,8 @@ function printSummary(io: Io, described: Described, summary: NetworkSummary, gra
     ...(c.distillation ? ['distillation head'] : []),
   ];
   print(facts.join(', '));
+  const { labels = [] } = described;
+  if (labels.length > 0) print(`names: ${listedNames(labels)}`);
   if (described.weights && described.weights.name !== '.')
     print(
       `weights: ${oneLine([described.weights.name, ...described.weights.others.map((name) => `also ${name}`)].join(', '))}`,
