@@ -111,8 +111,10 @@ function labelPlaces(heights: readonly number[]): readonly number[] {
 
 /** Round ends around the values and the distance of lines between them, of which there are about five. */
 function axisOf(least: number, most: number): readonly [number, number, number] {
-  const span = Math.max(most - least, 1e-6 * Math.max(1, Math.abs(most)));
+  // Where all values are one, there is still an axis.
+  const span = Math.max(most - least, 0.01 * Math.max(1, Math.abs(most)));
   const unit = 10 ** Math.floor(Math.log10(span / 5));
   const step = unit * [1, 2, 5, 10].find((factor) => factor * unit >= span / 5)!;
-  return [step * Math.floor(least / step), step * Math.ceil(most / step), step];
+  const lowest = step * Math.floor(least / step);
+  return [lowest, Math.max(step * Math.ceil(most / step), lowest + step), step];
 }

@@ -51,7 +51,10 @@ describe('the picture of a run', () => {
   });
 
   it('shows a run of one epoch with one figure', async () => {
-    const picture = Buffer.from(learningCurve([{ epoch: 0, accuracy: 0.5 }], 'short'));
-    expect((await sharp(picture).metadata()).format).toBe('svg');
+    for (const accuracy of [0, 0.5, 0.123, 1]) {
+      const picture = learningCurve([{ epoch: 0, accuracy }], 'short');
+      expect(picture).not.toMatch(/NaN|Infinity/);
+      expect((await sharp(Buffer.from(picture)).metadata()).format).toBe('svg');
+    }
   });
 });
