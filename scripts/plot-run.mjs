@@ -4,7 +4,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { learningCurve } from '../dist/training/learningCurve.js';
 
-for (const folder of process.argv.slice(2)) {
+const folders = process.argv.slice(2);
+if (folders.length === 0) {
+  process.stderr.write('usage: node scripts/plot-run.mjs docs/runs/NAME…\n');
+  process.exit(2);
+}
+for (const folder of folders) {
   const { name } = JSON.parse(readFileSync(join(folder, 'recipe.json'), 'utf8'));
   const lines = readFileSync(join(folder, 'metrics.jsonl'), 'utf8').trim().split('\n');
   /** @type {import('../dist/training/learningCurve.js').CurveEpoch[]} */
