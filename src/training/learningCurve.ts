@@ -60,8 +60,8 @@ export function learningCurve(
     rates.length === 0
       ? ''
       : `<path d="M0 ${bottom + frame.rate}H${frame.width}" stroke="#e3e3e3"/>${path(rates, x, rateY, colours.rate)}<text x="${frame.width + 10}" y="${bottom + 12}" fill="${colours.rate}">rate, at most ${Number(most.toPrecision(3))}</text>`;
-  const ticks = Array.from({ length: 6 }, (_, i) => Math.round((last * i) / 5));
-  const axis = [...new Set(ticks)].map(
+  const apart = Math.max(1, roundStep(last / 6));
+  const axis = Array.from({ length: Math.floor(last / apart) + 1 }, (_, i) => i * apart).map(
     (epoch) => `<text x="${x(epoch).toFixed(1)}" y="${bottom + frame.rate + 18}" text-anchor="middle">${epoch}</text>`,
   );
   const [width, height] = [frame.left + frame.width + frame.right, frame.top + bottom + frame.rate + 46];
@@ -113,8 +113,13 @@ function labelPlaces(heights: readonly number[]): readonly number[] {
 function axisOf(least: number, most: number): readonly [number, number, number] {
   // Where all values are one, there is still an axis.
   const span = Math.max(most - least, 0.01 * Math.max(1, Math.abs(most)));
-  const unit = 10 ** Math.floor(Math.log10(span / 5));
-  const step = unit * [1, 2, 5, 10].find((factor) => factor * unit >= span / 5)!;
+  const step = roundStep(span / 5);
   const lowest = step * Math.floor(least / step);
   return [lowest, Math.max(step * Math.ceil(most / step), lowest + step), step];
+}
+
+/** The smallest of 1, 2 and 5 times a power of ten that is at least as large. */
+function roundStep(least: number): number {
+  const unit = 10 ** Math.floor(Math.log10(least));
+  return unit * [1, 2, 5, 10].find((factor) => factor * unit >= least)!;
 }

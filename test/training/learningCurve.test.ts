@@ -50,6 +50,19 @@ describe('the picture of a run', () => {
     expect(other).toMatch(/<circle cx="213.3"/);
   });
 
+  it.each([
+    [1, [0, 1]],
+    [9, [0, 2, 4, 6, 8]],
+    [31, [0, 10, 20, 30]],
+    [105, [0, 20, 40, 60, 80, 100]],
+  ])('counts the %i epochs of a run in round steps', (epochs, ticks) => {
+    const points = Array.from({ length: epochs }, (_, epoch) => ({ epoch, accuracy: 0.5 }));
+    const words = [...learningCurve(points, 'x').matchAll(/text-anchor="middle">(\d+)</g)].map(([, word]) =>
+      Number(word),
+    );
+    expect(words).toEqual(ticks);
+  });
+
   it('shows a run of one epoch with one figure', async () => {
     for (const accuracy of [0, 0.5, 0.123, 1]) {
       const picture = learningCurve([{ epoch: 0, accuracy }], 'short');
