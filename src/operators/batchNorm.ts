@@ -74,7 +74,8 @@ function forward(kernels: Kernels, call: Call<BatchNormAttributes>): void {
 }
 
 /** Share of the batch's statistics that running statistics take on per step: PyTorch's default. */
-const momentum = 0.1;
+export const batchNormMomentum = 0.1;
+const momentum = batchNormMomentum;
 
 /** The call without its momentum: what the forward kernel, its repetition and its gradient have in common. */
 function trainingCall(call: TrainingCall<BatchNormAttributes>) {

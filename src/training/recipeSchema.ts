@@ -155,6 +155,8 @@ function schemaOf({ preprocessing, augmentation, reading }: AnyInput) {
       .prefault({}),
     /** Decay of the moving average of weights that is evaluated and shipped; null: the weights themselves. */
     movingAverage: z.number().min(0).max(0.999999).nullable().default(null),
+    /** Batches on which the evaluated weights' statistics of batch norm are measured after each epoch; left out: their moving average. */
+    measuredStatistics: z.number().int().min(1).max(1_000_000).optional(),
     seed: z.number().int().min(0).max(0xffffffff).default(1),
     /** Steps between two saved states within an epoch. */
     saveEvery: z.number().int().min(1).default(500).register(withoutEffect, harmless),

@@ -16,6 +16,7 @@ import { createTrainingEngine } from '../runtime/engines.js';
 import { type AnyMetric, taskNamed } from '../tasks/registry.js';
 import { qualified, type Sums } from '../tasks/task.js';
 import { evaluateFigure } from './evaluate.js';
+import { evaluatedParameters } from './measuredStatistics.js';
 import { MetricsLog } from './metricsLog.js';
 import {
   metricOf,
@@ -311,7 +312,8 @@ class TrainingRun {
     const { epoch, step, epochLoss, epochSums, epochImages } = this.#progress;
     const { name, better, progress } = this.#metric;
     const trainingName = progress.name ?? name;
-    const parameters = this.#shippedParameters();
+    const { preprocessing } = this.#phase;
+    const parameters = await evaluatedParameters(this.#parts, this.#recipe, this.#training, preprocessing);
     const heldOut = await this.#evaluate(parameters);
     if (this.#validation && heldOut === undefined) return false;
     await this.#lock.confirm();
@@ -350,12 +352,6 @@ class TrainingRun {
     this.#lastReport = performance.now();
     this.#imagesSinceReport = 0;
     return true;
-  }
-
-  /** The averaged weights if the recipe averages, else the weights. */
-  #shippedParameters(): Map<string, Float32Array> {
-    const { network, averages } = this.#parts;
-    return averages ? network.parameters(averages.weights.average, averages.statistics.average) : network.parameters();
   }
 
   async #evaluate(parameters: Parameters): Promise<number | undefined> {

@@ -137,17 +137,23 @@ export class TrainedNetwork {
     return new Map([...collect(trainable.slots, weights), ...collect(buffers.slots, statistics)]);
   }
 
-  /** Forward, loss, backward for one batch; gradients are added to those since `clear`. */
-  async accumulate<Batch extends StepBatch>(batch: Batch, share: number): Promise<StepResult> {
+  /** The forward pass alone, which also moves the running statistics. @param images As in a batch. */
+  async forward(images: Float32Array): Promise<void> {
     const { program, input } = this.plan;
-    // What is read after the first wait is copied: a loader may fill its buffers again.
-    const { input: images, ...targets } = batch;
-    const compared = Object.fromEntries(Object.entries(targets).map(([name, values]) => [name, ownCopy(values)]));
     const { inputChannels } = this.#recipe.model;
     const positions = this.#sample.places.reduce((product, size) => product * size, 1);
     const frames = images.length / (inputChannels * positions);
     await program.write(input, toChannelsLast(images, frames, inputChannels, positions));
     await program.run(trainingSegments.forward);
+  }
+
+  /** Forward, loss, backward for one batch; gradients are added to those since `clear`. */
+  async accumulate<Batch extends StepBatch>(batch: Batch, share: number): Promise<StepResult> {
+    const { program } = this.plan;
+    // What is read after the first wait is copied: a loader may fill its buffers again.
+    const { input, ...targets } = batch;
+    const compared = Object.fromEntries(Object.entries(targets).map(([name, values]) => [name, ownCopy(values)]));
+    await this.forward(input);
     const { loss: answers, sums } =
       (await this.#loss?.judge(program, compared, share)) ?? (await this.#judge(compared, share));
     const loss = answers + (await this.#drawFiringRates(share));

@@ -86,7 +86,7 @@ describe('the tarball', () => {
     const files = contents();
     for (const file of ['lab/dist/index.html', 'lab/dist/licences.txt']) expect(files).toContain(file);
     expect(files).toContainEqual(expect.stringMatching(/^lab\/dist\/assets\/worker-[\w-]+\.js$/));
-    const models = ['bccd', 'camvid', 'cifar10', 'nmnist', 'nw-ucla', 'photographs'].map(
+    const models = ['bccd', 'camvid', 'cifar10', 'fashion-mnist', 'nmnist', 'nw-ucla', 'photographs'].map(
       (name) => `models/${name}.safetensors`,
     );
     expect(files.filter((name) => name.endsWith('.safetensors')).sort()).toEqual(models);
