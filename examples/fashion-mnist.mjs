@@ -14,7 +14,12 @@ const data = process.argv[2] ?? '/usr/share/datasets/fashion-mnist';
 const output = process.argv[3] ?? 'runs/fashion-example';
 
 // The recipe that ships, with half the channels and two epochs.
-const recipe = await openRecipe('fashion-mnist', ['epochs=2', 'embedDim=[16,32,48,64]', 'smallerFirst=[]', 'schedule.decayEpochs=2']);
+const recipe = await openRecipe('fashion-mnist', [
+  'epochs=2',
+  'embedDim=[16,32,48,64]',
+  'smallerFirst=[]',
+  'schedule.decayEpochs=2',
+]);
 const start = performance.now();
 await train({
   recipe,

@@ -69,18 +69,7 @@ const fashionMnist: TrainedModel = {
   name: 'fashion-mnist',
   address: () => new URL('../../models/fashion-mnist.safetensors', import.meta.url),
   description: 'a small Meta-SpikeFormer for the ten kinds of clothing of Fashion-MNIST',
-  classes: [
-    'T-shirt/top',
-    'Trouser',
-    'Pullover',
-    'Dress',
-    'Coat',
-    'Sandal',
-    'Shirt',
-    'Sneaker',
-    'Bag',
-    'Ankle boot',
-  ],
+  classes: ['T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt', 'Sneaker', 'Bag', 'Ankle boot'],
 };
 
 /** Trained here by the recipes `nmnist-t1` and `nmnist`; docs/events.md has its figures. */
@@ -116,9 +105,18 @@ const bccd: TrainedModel = {
 };
 
 const models = new Map<string, RegisteredModel>(
-  [photographs, cifar10, fashionMnist, nmnist, nwUcla, camvid, bccd, randomModel('15M'), randomModel('31M'), randomModel('55M')].map(
-    (model) => [model.name, model],
-  ),
+  [
+    photographs,
+    cifar10,
+    fashionMnist,
+    nmnist,
+    nwUcla,
+    camvid,
+    bccd,
+    randomModel('15M'),
+    randomModel('31M'),
+    randomModel('55M'),
+  ].map((model) => [model.name, model]),
 );
 
 /** What is used when neither a model nor a checkpoint is named. */
