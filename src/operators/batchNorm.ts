@@ -75,7 +75,6 @@ function forward(kernels: Kernels, call: Call<BatchNormAttributes>): void {
 
 /** Share of the batch's statistics that running statistics take on per step: PyTorch's default. */
 export const batchNormMomentum = 0.1;
-const momentum = batchNormMomentum;
 
 /** The call without its momentum: what the forward kernel, its repetition and its gradient have in common. */
 function trainingCall(call: TrainingCall<BatchNormAttributes>) {
@@ -104,8 +103,9 @@ const training: TrainingRules<BatchNormAttributes> = {
     { name: 'batchMean', shape: [channels] },
     { name: 'batchInverseDeviation', shape: [channels] },
   ],
-  forward: (kernels, call) => kernels.batchNorm({ ...trainingCall(call), output: call.output, momentum }),
-  measure: (kernels, call) => kernels.batchNorm({ ...trainingCall(call), momentum }),
+  forward: (kernels, call) =>
+    kernels.batchNorm({ ...trainingCall(call), output: call.output, momentum: batchNormMomentum }),
+  measure: (kernels, call) => kernels.batchNorm({ ...trainingCall(call), momentum: batchNormMomentum }),
   again: (kernels, call) => kernels.batchNormAgain({ ...trainingCall(call), output: call.output }),
   backward: (kernels, call) =>
     kernels.batchNormGradient({

@@ -15,7 +15,7 @@ import type { TrainedNetwork } from './trainingStep.js';
 
 /**
  * Measures the statistics of a network's present weights and leaves them in it: the means over all values of the batches, and their
- * variances.
+ * variances. Batch norms that a forward pass does not reach, as those of graphs that are asked afterwards, keep what they have.
  *
  * @param dataset The images that the weights were trained on; they are taken in an order that the recipe's seed decides, without augmentation.
  * @param batches Batches of the recipe's size, at most one pass over the images.
@@ -33,7 +33,8 @@ export async function measureStatistics(
     throw new TrainingError(
       `statistics: ${dataset.name} has ${dataset.size} ${dataset.noun}s, too few for a batch of ${batchSize}`,
     );
-  const length = network.statistics.length;
+  const before = network.statistics.slice();
+  const { length } = before;
   const [sums, squares] = [new Float64Array(length), new Float64Array(length)];
   const loader = createLoader(dataset, { batchSize, seed, preprocessing, shuffle: true, workers: 0 });
   let count = 0;
@@ -56,6 +57,11 @@ export async function measureStatistics(
   const { statistics } = network;
   for (const [mean, variance] of pairsOf(network.plan.buffers.slots))
     for (let i = 0; i < mean.length; i++) {
+      if (sums[mean.offset + i] === 0 && sums[variance.offset + i] === 0) {
+        statistics[mean.offset + i] = before[mean.offset + i]!;
+        statistics[variance.offset + i] = before[variance.offset + i]!;
+        continue;
+      }
       const centre = sums[mean.offset + i]! / count;
       // The law of total variance: that within batches, and that of their means.
       const between = Math.max(0, squares[mean.offset + i]! / count - centre * centre);
@@ -82,7 +88,10 @@ export async function evaluatedParameters(
     return averages ? network.parameters(averages.weights.average, averages.statistics.average) : network.parameters();
   const [weights, statistics] = [network.weights.slice(), network.statistics.slice()];
   try {
-    if (averages) network.weights.set(averages.weights.average);
+    if (averages) {
+      network.weights.set(averages.weights.average);
+      network.statistics.set(averages.statistics.average);
+    }
     await measureStatistics(network, recipe, dataset, { batches, preprocessing });
     return network.parameters();
   } finally {

@@ -70,6 +70,19 @@ describe('statistics of batch norm, measured anew', () => {
     expect(network.statistics).not.toEqual(whole);
   });
 
+  it('stay what they were where nothing arrives, instead of dividing by nothing', async () => {
+    const silent = new TrainedNetwork(engine, {
+      ...recipe,
+      batchNormBias: { neurons: -100, branches: -100, last: -100 },
+    });
+    silent.statistics.fill(7);
+    await measureStatistics(silent, recipe, dataset, { batches: 100 });
+    const parameters = silent.parameters();
+    // Its convolution has no bias and reads the spikes of neurons that never fire.
+    expect([...parameters.get('block3.0.attn.q_conv.0.body.1.bn.running_var')!]).toEqual([7, 7, 7, 7]);
+    expect([...parameters.get('downsample1_1.encode_bn.running_var')!]).not.toContain(7);
+  });
+
   it('need a batch of images', async () => {
     await expect(measureStatistics(network, recipe, shades(1), { batches: 1 })).rejects.toThrow(
       'statistics: shades has 1 images, too few for a batch of 2',

@@ -35,6 +35,19 @@ describe('a run that is told to stop', () => {
     ['of one epoch', smallest('epochs=1', 'smallerFirst=[]')],
     ['with moments of 16 bits', smallest('epochs=1', 'smallerFirst=[]', 'optimizer.moments=bfloat16')],
     ['with a whitened stem, of two stages', smallest('whitenedStem=true')],
+    ['with measured statistics, of two stages', smallest('measuredStatistics=2')],
+    [
+      'of pairs, with measured statistics',
+      smallest(
+        'task=retrieval',
+        'model.classes=5',
+        'smallerFirst=[]',
+        'epochs=3',
+        'batchSize=4',
+        'measuredStatistics=9',
+      ),
+      places(8),
+    ],
     ['that ends within an epoch', smallest('epochs=1.5', 'smallerFirst=[]', 'saveEvery=100')],
     [
       'that remembers descriptors, of two stages',
