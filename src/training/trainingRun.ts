@@ -4,6 +4,7 @@
  */
 import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { AnyDataset } from '../data/datasets/dataset.js';
 import type { TrainingEngine } from '../engines/trainingKernels.js';
 import type { Parameters } from '../graph/graph.js';
@@ -240,6 +241,8 @@ class TrainingRun {
       await this.#step(pending);
       pending = [];
       if (this.#isEpochTrained()) break;
+      // On one thread nothing else waits: without it neither Ctrl-C nor a timer would be heard before the next line of the log.
+      await nextTurn();
       if (this.#isStopped()) return false;
       if (this.#progress.step % saveEvery === 0) await this.#save();
     }

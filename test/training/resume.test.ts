@@ -73,6 +73,27 @@ describe('a run that is told to stop', () => {
     120_000,
   );
 
+  it('hears after every step whether it shall stop: Ctrl-C and timers get their turn', async () => {
+    let turn = 0;
+    let spinning = true;
+    const spin = () => {
+      turn++;
+      if (spinning) setImmediate(spin);
+    };
+    spin();
+    const turns = new Set<number>();
+    const signal = {
+      get aborted() {
+        turns.add(turn);
+        return false;
+      },
+    } as AbortSignal;
+    const recipe = smallest('epochs=1', 'smallerFirst=[]', 'logEvery=1000', 'saveEvery=1000');
+    await train(smallRun(at('run'), { recipe, dataset: shades(62), signal }));
+    spinning = false;
+    expect(turns.size).toBeGreaterThanOrEqual(29);
+  });
+
   it('is finished when it is told so after its last work', async () => {
     const controller = new AbortController();
     const recipe = smallest('epochs=1', 'smallerFirst=[]');
