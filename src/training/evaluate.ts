@@ -1,4 +1,5 @@
 /** How good weights are on a data set, by a task's metric, with the inference engine: batch norms folded, spikes as they will be in use. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { AnyDataset } from '../data/datasets/dataset.js';
 import type { Engine } from '../engines/kernels.js';
 import type { Parameters } from '../graph/graph.js';
@@ -40,6 +41,8 @@ export async function evaluateFigure(
   const counter = metric.counter();
   try {
     for await (const drawn of loader.epoch(0)) {
+      // Signals and timers get their turn.
+      await nextTurn();
       if (isStopped()) return undefined;
       const batch = drawn.input.length / sampleLength(shape);
       const { outputs } = await inference.run({ shape: batchShape(shape, batch), data: drawn.input }, {}, follow);
