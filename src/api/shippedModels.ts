@@ -54,6 +54,14 @@ const photographs: TrainedModel = {
   description: 'a small Meta-SpikeFormer for fifty common things on photographs',
 };
 
+/** Trained here from `photographs` by its recipe with T = 4; docs/training.md has its figures. */
+const photographsT4: TrainedModel = {
+  kind: 'trained',
+  name: 'photographs-t4',
+  address: () => new URL('../../models/photographs-t4.safetensors', import.meta.url),
+  description: 'photographs at four time steps: more often right, at several times the energy',
+};
+
 /** Trained here by the recipe of the same name; docs/training.md has its log. */
 const cifar10: TrainedModel = {
   kind: 'trained',
@@ -107,6 +115,7 @@ const bccd: TrainedModel = {
 const models = new Map<string, RegisteredModel>(
   [
     photographs,
+    photographsT4,
     cifar10,
     fashionMnist,
     nmnist,

@@ -12,8 +12,8 @@ import { npmCommand } from '../../scripts/processes.mjs';
 import { root } from '../../scripts/setup.mjs';
 import { compile, type Project } from './compile.js';
 
-/** The tarball may not grow beyond this without a reason: 15 MiB, of which the trained models take eleven and a half. */
-const largestTarball = 15 * 2 ** 20;
+/** The tarball may not grow beyond this without a reason: 17 MiB, of which the eight trained models take fourteen. */
+const largestTarball = 17 * 2 ** 20;
 
 const offline = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|ENOTCACHED/;
 
@@ -86,9 +86,16 @@ describe('the tarball', () => {
     const files = contents();
     for (const file of ['lab/dist/index.html', 'lab/dist/licences.txt']) expect(files).toContain(file);
     expect(files).toContainEqual(expect.stringMatching(/^lab\/dist\/assets\/worker-[\w-]+\.js$/));
-    const models = ['bccd', 'camvid', 'cifar10', 'fashion-mnist', 'nmnist', 'nw-ucla', 'photographs'].map(
-      (name) => `models/${name}.safetensors`,
-    );
+    const models = [
+      'bccd',
+      'camvid',
+      'cifar10',
+      'fashion-mnist',
+      'nmnist',
+      'nw-ucla',
+      'photographs',
+      'photographs-t4',
+    ].map((name) => `models/${name}.safetensors`);
     expect(files.filter((name) => name.endsWith('.safetensors')).sort()).toEqual(models);
   });
 
