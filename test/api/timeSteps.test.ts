@@ -84,6 +84,6 @@ describe('the bundled model', () => {
       hash.update(name).update(values);
     }
     await file.close();
-    expect(hash.digest('hex')).toBe('10db3614b47340ef06962f4538d592fe3f6a1e72af659021ba00641680b1be52');
+    expect(hash.digest('hex')).toBe('e57a588e86c63b1d3f1d2b84c6a36e63eeda55d1bda264fdac22a14018cfa519');
   });
 });

@@ -93,8 +93,8 @@ describe('the tarball', () => {
       'fashion-mnist',
       'nmnist',
       'nw-ucla',
-      'photographs',
       'photographs-t4',
+      'photographs',
     ].map((name) => `models/${name}.safetensors`);
     expect(files.filter((name) => name.endsWith('.safetensors')).sort()).toEqual(models);
   });
