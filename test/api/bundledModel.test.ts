@@ -127,7 +127,7 @@ const fashion = '/usr/share/datasets/fashion-mnist';
 describe.each([
   { name: 'cifar10', path: sharedPath('data', 'cifar10-jpeg.tar.gz'), images: 5000, least: 0.845 },
   { name: 'photographs', path: sharedPath('data', 'tiny-imagenet.tar.gz'), images: 1250, least: 0.6 },
-  // Taken where it is named; half of the classes.
+  // Taken only where it is named; about half of the images.
   {
     name: 'photographs-t4',
     path: sharedPath('data', 'tiny-imagenet.tar.gz'),
