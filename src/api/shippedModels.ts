@@ -80,6 +80,15 @@ const fashionMnist: TrainedModel = {
   classes: ['T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt', 'Sneaker', 'Bag', 'Ankle boot'],
 };
 
+/** Trained here from `cifar10` by its network on Fashion-MNIST, at the end with T = 4; docs/training.md has its figures. */
+const fashionMnistT4: TrainedModel = {
+  kind: 'trained',
+  name: 'fashion-mnist-t4',
+  address: () => new URL('../../models/fashion-mnist-t4.safetensors', import.meta.url),
+  description:
+    'the ten kinds of clothing of Fashion-MNIST, wider and at four time steps: more often right, at several times the energy',
+};
+
 /** Trained here by the recipes `nmnist-t1` and `nmnist`; docs/events.md has its figures. */
 const nmnist: TrainedModel = {
   kind: 'trained',
@@ -118,6 +127,7 @@ const models = new Map<string, RegisteredModel>(
     photographsT4,
     cifar10,
     fashionMnist,
+    fashionMnistT4,
     nmnist,
     nwUcla,
     camvid,

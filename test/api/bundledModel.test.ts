@@ -137,6 +137,13 @@ describe.each([
   },
   // Of 10,000: as many as take two seconds.
   { name: 'fashion-mnist', path: existsSync(fashion) ? fashion : undefined, images: 1_280, least: 0.92 },
+  {
+    name: 'fashion-mnist-t4',
+    path: existsSync(fashion) ? fashion : undefined,
+    images: 640,
+    least: 0.92,
+    unasked: 'fashion-mnist',
+  },
 ])('$name', ({ name, path, images, least, unasked = name }) => {
   it.skipIf(!path)(
     `is right as often as the documentation says${path ? '' : ' (skipped: its data is absent)'}`,

@@ -12,8 +12,8 @@ import { npmCommand } from '../../scripts/processes.mjs';
 import { root } from '../../scripts/setup.mjs';
 import { compile, type Project } from './compile.js';
 
-/** The tarball may not grow beyond this without a reason: 17 MiB, of which the eight trained models take fourteen. */
-const largestTarball = 17 * 2 ** 20;
+/** The tarball may not grow beyond this without a reason: 19 MiB, of which the nine trained models take sixteen. */
+const largestTarball = 19 * 2 ** 20;
 
 const offline = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|ENOTCACHED/;
 
@@ -90,6 +90,7 @@ describe('the tarball', () => {
       'bccd',
       'camvid',
       'cifar10',
+      'fashion-mnist-t4',
       'fashion-mnist',
       'nmnist',
       'nw-ucla',
