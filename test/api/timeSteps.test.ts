@@ -84,6 +84,6 @@ describe('the bundled model', () => {
       hash.update(name).update(values);
     }
     await file.close();
-    expect(hash.digest('hex')).toBe('e57a588e86c63b1d3f1d2b84c6a36e63eeda55d1bda264fdac22a14018cfa519');
+    expect(hash.digest('hex')).toBe('5ea3fe6bd61b21b7729f4a84091e938648c5cbb23d9c04e07d274448d0644bc3');
   });
 });
