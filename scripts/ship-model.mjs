@@ -6,10 +6,10 @@
  * whose answers hang on small differences, as a detector's, lose nothing then.
  */
 import { fileURLToPath } from 'node:url';
-import { roundToGrid } from '../dist/engines/wasm/quantise.js';
-import { countedLayers, loadModel, openCheckpointFile, writeSafetensors } from '../dist/index.js';
+import { loadModel, openCheckpointFile, writeSafetensors } from '../dist/index.js';
 import { toFloat16Bits } from '../dist/interop/dtype.js';
-import { asSteps, stepsMetadata } from '../dist/interop/steppedTensors.js';
+import { asSteps, roundToGrid, stepsMetadata } from '../dist/interop/steppedTensors.js';
+import { gridWeights } from '../dist/training/roundedWeights.js';
 
 const [source, name, smallest = '0'] = process.argv.slice(2);
 if (source === undefined || name === undefined) {
@@ -18,13 +18,7 @@ if (source === undefined || name === undefined) {
 }
 const model = await loadModel({ checkpoint: source }, { threads: 1 });
 const [height, width] = model.input.size;
-const layers = countedLayers(model.graph, [height, width], 'trained');
-/** The head, one position per image, is float32 in every precision. */
-const onGrid = new Set(
-  layers
-    .filter(({ spikeFed, kind, name: layer }) => spikeFed && kind !== 'attention' && !/^head/.test(layer))
-    .map((one) => `${one.parameterPrefix}.weight`),
-);
+const onGrid = gridWeights(model.graph, [height, width]);
 await model.dispose();
 const checkpoint = await openCheckpointFile(source);
 for (const [key, { shape }] of checkpoint.tensors)

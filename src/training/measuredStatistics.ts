@@ -72,7 +72,7 @@ export async function measureStatistics(
 }
 
 /**
- * What is evaluated and kept after an epoch: the averaged weights if the recipe averages, else the weights; their statistics measured if
+ * What is evaluated and kept after an epoch: the averaged weights if the recipe averages, else the weights; rounded if it says so; their statistics measured if
  * it says so, else averaged like them. The network goes on as it was.
  *
  * @param dataset What is trained on.
@@ -84,14 +84,12 @@ export async function evaluatedParameters(
   preprocessing: Phase['preprocessing'],
 ): Promise<Map<string, Float32Array>> {
   const batches = recipe.measuredStatistics;
-  if (batches === undefined)
-    return averages ? network.parameters(averages.weights.average, averages.statistics.average) : network.parameters();
+  const seen = network.asSeen(averages?.weights.average ?? network.weights);
+  if (batches === undefined) return network.parameters(seen, averages?.statistics.average);
   const [weights, statistics] = [network.weights.slice(), network.statistics.slice()];
   try {
-    if (averages) {
-      network.weights.set(averages.weights.average);
-      network.statistics.set(averages.statistics.average);
-    }
+    network.weights.set(seen);
+    if (averages) network.statistics.set(averages.statistics.average);
     await measureStatistics(network, recipe, dataset, { batches, preprocessing });
     return network.parameters();
   } finally {

@@ -245,7 +245,12 @@ export function mixesSamples({
 
 function contradictionsOf(recipe: PartialRecipe): RecipeProblem[] {
   const { task, model, loss } = recipe;
-  const own = [...framesContradiction(recipe), ...decayContradiction(recipe), ...stemContradiction(recipe)];
+  const own = [
+    ...framesContradiction(recipe),
+    ...decayContradiction(recipe),
+    ...stemContradiction(recipe),
+    ...roundingContradiction(recipe),
+  ];
   if (!task || !loss) return own;
   return [...own, ...taskNamed(task).contradictions(loss, { model, mixes: mixesSamples(recipe) })];
 }
@@ -276,6 +281,13 @@ function stemContradiction({ whitenedStem, finetune, data }: PartialRecipe): Rec
     return [{ path, message: `whitenedStem looks at images, not at ${data!.modality}; leave it out` }];
   if (finetune === null || finetune === undefined) return [];
   return [{ path, message: 'whitenedStem would replace what finetune brings; leave one of them out' }];
+}
+
+/** Weights are rounded where spikes feed them. */
+function roundingContradiction({ roundedWeights, model }: PartialRecipe): RecipeProblem[] {
+  if (!roundedWeights || model?.neuron !== 'relu') return [];
+  const message = 'roundedWeights rounds weights that spikes feed; a network of relu neurons has none, leave it out';
+  return [{ path: ['roundedWeights'], message }];
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -24,6 +24,7 @@ import { mixesSamples, type Phase, type Recipe, recipeInput, recipeNetwork } fro
 import { RecordedLoss } from './recordedLoss.js';
 import { laterShapes, RecordedRegions } from './recordedRegions.js';
 import { RecordedUpdate } from './recordedUpdate.js';
+import { gridSlots, RoundedWeights } from './roundedWeights.js';
 import { startingParameters } from './startingParameters.js';
 import { type ParameterSlot, recordTraining, type TrainingPlan, trainingSegments } from './trainingPlan.js';
 
@@ -54,6 +55,8 @@ export class TrainedNetwork {
   readonly #loss: RecordedLoss | undefined;
   /** Of a network that is several graphs one after the other. */
   readonly #regions: RecordedRegions | undefined;
+  /** Of a recipe whose steps see rounded weights. */
+  readonly #rounded: RoundedWeights | undefined;
 
   /** @param preprocessing Which says the shape of the input; the recipe's own by default. */
   constructor(
@@ -87,7 +90,9 @@ export class TrainedNetwork {
         },
       },
     );
-    this.#layout = optimizedParameters(this.plan.trainable.slots, rateOf);
+    const { slots } = this.plan.trainable;
+    this.#layout = optimizedParameters(slots, rateOf);
+    if (recipe.roundedWeights) this.#rounded = new RoundedWeights(gridSlots(graph, this.#sample.places, slots));
     this.#loss = loss;
     this.#regions = regions;
     this.#update = update!;
@@ -137,6 +142,11 @@ export class TrainedNetwork {
     return new Map([...collect(trainable.slots, weights), ...collect(buffers.slots, statistics)]);
   }
 
+  /** The weights as a step sees them: a copy, rounded where the recipe says so, else the vector itself. */
+  asSeen(weights: Float32Array): Float32Array {
+    return this.#rounded?.rounded(weights) ?? weights;
+  }
+
   /** The forward pass alone, which also moves the running statistics. @param images As in a batch. */
   async forward(images: Float32Array): Promise<void> {
     const { program, input } = this.plan;
@@ -147,8 +157,21 @@ export class TrainedNetwork {
     await program.run(trainingSegments.forward);
   }
 
-  /** Forward, loss, backward for one batch; gradients are added to those since `clear`. */
+  /**
+   * Forward, loss, backward for one batch; gradients are added to those since `clear`. With `roundedWeights` they are those at the rounded weights, for
+   * the weights themselves: the rounding passes them straight through (Bengio et al., "Estimating or Propagating Gradients Through Stochastic Neurons", 2013).
+   */
   async accumulate<Batch extends StepBatch>(batch: Batch, share: number): Promise<StepResult> {
+    if (!this.#rounded) return this.#learn(batch, share);
+    this.#rounded.round(this.weights);
+    try {
+      return await this.#learn(batch, share);
+    } finally {
+      this.#rounded.restore(this.weights);
+    }
+  }
+
+  async #learn<Batch extends StepBatch>(batch: Batch, share: number): Promise<StepResult> {
     const { program } = this.plan;
     // What is read after the first wait is copied: a loader may fill its buffers again.
     const { input, ...targets } = batch;

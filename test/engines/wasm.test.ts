@@ -21,8 +21,8 @@ import {
   quantiseDenseWeights,
   quantiseWeights,
   quantiseWeightsAndSums,
-  roundToGrid,
 } from '../../src/engines/wasm/quantise.js';
+import { roundToGrid } from '../../src/interop/steppedTensors.js';
 import {
   bruteForceConvolution,
   expectClose,

@@ -1,9 +1,8 @@
 /** Weights as whole steps, a byte each: what is read is what was on the grid, and files that cannot be are refused. */
 import { describe, expect, it } from 'vitest';
-import { roundToGrid } from '../../src/engines/wasm/quantise.js';
 import { fileFromBytes } from '../../src/interop/randomAccessFile.js';
 import { encodeSafetensors, openSafetensors } from '../../src/interop/safetensors.js';
-import { asSteps, stepsMetadata } from '../../src/interop/steppedTensors.js';
+import { asSteps, roundToGrid, stepsMetadata } from '../../src/interop/steppedTensors.js';
 import type { TensorData } from '../../src/interop/tensorData.js';
 import { seededRandom } from '../../src/random.js';
 

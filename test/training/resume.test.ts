@@ -35,6 +35,7 @@ describe('a run that is told to stop', () => {
     ['of one epoch', smallest('epochs=1', 'smallerFirst=[]')],
     ['with moments of 16 bits', smallest('epochs=1', 'smallerFirst=[]', 'optimizer.moments=bfloat16')],
     ['with a whitened stem, of two stages', smallest('whitenedStem=true')],
+    ['at rounded weights, of two stages', smallest('roundedWeights=true')],
     ['with measured statistics, of two stages', smallest('measuredStatistics=2')],
     [
       'of pairs, with measured statistics',

@@ -32,7 +32,7 @@ const gridTolerance = 1 / 512;
 
 /**
  * Rounds to the nearest step, the largest weight of each output channel being `levels` steps; or fewer, where all weights of the channel then are
- * whole steps as they stand (`roundToGrid`) and nothing is rounded.
+ * whole steps as they stand (`interop/steppedTensors.ts`) and nothing is rounded.
  */
 export function quantiseWeights(weight: Float32Array, { outputChannels }: ConvolutionGeometry): SpikeWeights {
   return quantiseBy(weight, outputChannels, (own) => {
@@ -118,30 +118,6 @@ function stepsOfGrid(weights: Float32Array, largest: number): number | undefined
       return steps;
   }
   return undefined;
-}
-
-/** Steps have four significant bits: with seven of the weight they are the eleven of a float16. */
-const significands = Array.from({ length: 9 }, (_, eighths) => 1 + eighths / 8);
-
-/**
- * Weights rounded so that `quantiseWeights` has nothing left to round, and float16 neither: whole multiples of one step per output channel, at least 112 of
- * them in the largest. A model that ships so answers in 16 bits what it answers in float32, to the rounding of sums.
- *
- * @param weight `[outputChannels, …]`.
- */
-export function roundToGrid(weight: Float32Array, outputChannels: number): Float32Array {
-  const perChannel = weight.length / outputChannels;
-  const rounded = new Float32Array(weight.length);
-  for (let start = 0; start < weight.length; start += perChannel) {
-    const channel = weight.subarray(start, start + perChannel);
-    const largest = channel.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    if (largest === 0) continue;
-    const least = largest / levels;
-    const power = 2 ** Math.floor(Math.log2(least));
-    const step = power * significands.find((significand) => power * significand >= least)!;
-    for (const [i, value] of channel.entries()) rounded[start + i] = Math.round(value / step) * step;
-  }
-  return rounded;
 }
 
 /** Scales as the kernel reads them: padded with zeros to whole registers of a row. */
