@@ -1,7 +1,7 @@
 /**
- * Weights that are trained as they ship (`scripts/ship-model.mjs`): those of layers that spikes feed are rounded to whole steps of a byte before every forward
+ * Weights that are trained as they ship (`scripts/ship-model.mjs`, but for float16 in layers that numbers feed): those of layers that spikes feed are rounded to whole steps of a byte before every forward
  * pass, while the optimizer changes what is behind them in float32 (quantisation-aware training; Jacob et al., "Quantization and Training of Neural Networks
- * for Efficient Integer-Arithmetic-Only Inference", CVPR 2018). So a spike that rounding flips is learned with, and shipping changes nothing.
+ * for Efficient Integer-Arithmetic-Only Inference", CVPR 2018). So spikes that rounding flips are learned with.
  */
 import { layersOfAll } from '../energy/layers.js';
 import type { Graph } from '../graph/graph.js';

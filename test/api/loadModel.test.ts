@@ -131,7 +131,7 @@ describe('loadModel', () => {
   it('refuses a model and a checkpoint together, unknown names, and threads that cannot be', async () => {
     await expect(loadModel({ model: '15M-random', checkpoint })).rejects.toThrow(UsageError);
     await expect(loadModel({ model: 'resnet' })).rejects.toThrow(
-      'expected one of photographs, photographs-t4, cifar10, fashion-mnist, fashion-mnist-t4, nmnist, nw-ucla, camvid, bccd, 15M-random',
+      'expected one of photographs, photographs-t4, cifar10, cifar10-wide, fashion-mnist, fashion-mnist-t4, nmnist, nw-ucla, camvid, bccd, 15M-random',
     );
     await expect(loadModel({ checkpoint }, { threads: 0 })).rejects.toThrow(UsageError);
   });

@@ -90,7 +90,7 @@ describe('commands and options', () => {
     [
       'an unknown model',
       ['predict', 'a.png', '--model', '15M'],
-      /expected one of photographs, photographs-t4, cifar10, fashion-mnist, fashion-mnist-t4, nmnist, nw-ucla, camvid, bccd, 15M-random, 31M-random, 55M-random/,
+      /expected one of photographs, photographs-t4, cifar10, cifar10-wide, fashion-mnist, fashion-mnist-t4, nmnist, nw-ucla, camvid, bccd, 15M-random, 31M-random, 55M-random/,
     ],
     ['an unknown model of info', ['info', '--model', 'vgg'], /model vgg: there is no model of this name/],
     ['an unknown size', ['info', '--size', '17M'], /--size: found "17M", expected 15M or 31M or 55M/],

@@ -12,8 +12,8 @@ import { npmCommand } from '../../scripts/processes.mjs';
 import { root } from '../../scripts/setup.mjs';
 import { compile, type Project } from './compile.js';
 
-/** The tarball may not grow beyond this without a reason: 19 MiB, of which the nine trained models take sixteen. */
-const largestTarball = 19 * 2 ** 20;
+/** The tarball may not grow beyond this without a reason: 22 MiB, of which the ten trained models take nineteen. */
+const largestTarball = 22 * 2 ** 20;
 
 const offline = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|ENOTCACHED/;
 
@@ -89,6 +89,7 @@ describe('the tarball', () => {
     const models = [
       'bccd',
       'camvid',
+      'cifar10-wide',
       'cifar10',
       'fashion-mnist-t4',
       'fashion-mnist',
