@@ -699,9 +699,9 @@ function pointwiseLayer(
 
 const pointwiseLayers: readonly (readonly [string, RealLayer])[] = [
   ['192 → 96 channels, 12 × 12', pointwiseLayer(21, 1, [192, 96], [12, 12])],
-  ['195 → 13 channels, three images of 5 × 7', pointwiseLayer(22, 3, [195, 13], [5, 7])],
+  ['195 → 13 channels, three images of 9 × 13', pointwiseLayer(22, 3, [195, 13], [9, 13])],
   ['201 → 33 channels, 23 × 19, several blocks', pointwiseLayer(23, 1, [201, 33], [23, 19])],
-  ['1030 → 4 channels, 17 positions', pointwiseLayer(24, 1, [1030, 4], [17, 1])],
+  ['1030 → 4 channels, 101 positions', pointwiseLayer(24, 1, [1030, 4], [101, 1])],
 ];
 
 async function convolveReals(engine: Engine, layer: RealLayer): Promise<Float32Array> {
@@ -781,7 +781,7 @@ describe('a pointwise convolution on real numbers in 16-bit integers', () => {
   });
 
   it.each([192, 193, 384, 1536])('does not overflow at the bound, %i input channels', async (inputChannels) => {
-    const geometry = geometryOf({ channels: [inputChannels, 24], size: [5, 4], kernel: [1, 1] });
+    const geometry = geometryOf({ channels: [inputChannels, 24], size: [25, 4], kernel: [1, 1] });
     const sign = (i: number) => (i % 2 === 0 ? 1 : -1);
     // Outputs by channel: signs equal, opposite, alternating; inputs by position: equal, opposite, alternating; all as large as can be.
     const pattern = (row: number, i: number) => [1, -1, sign(i)][row % 3]!;
@@ -790,7 +790,7 @@ describe('a pointwise convolution on real numbers in 16-bit integers', () => {
         { length: rows * inputChannels },
         (_, i) => value * pattern(Math.floor(i / inputChannels), i % inputChannels),
       );
-    const layer = { geometry, input: fill(20, 3), weight: fill(24, 0.7) };
+    const layer = { geometry, input: fill(100, 3), weight: fill(24, 0.7) };
     const found = await withEngine({ threads: 1, precision: 'i16' }, (engine) => convolveReals(engine, layer));
     const { weight: quantised } = quantiseDenseWeights(layer.weight, geometry);
     const sum = quantised.subarray(0, inputChannels).reduce((total, value) => total + Math.abs(value), 0);
@@ -837,9 +837,9 @@ describe('a pointwise convolution on real numbers in 16-bit integers', () => {
   });
 
   it('gives a position without inputs its bias, and keeps infinity and NaN to their positions', async () => {
-    const geometry = geometryOf({ channels: [192, 16], size: [4, 5], kernel: [1, 1] });
+    const geometry = geometryOf({ channels: [192, 16], size: [20, 5], kernel: [1, 1] });
     const numbers = new SeededNumbers(51);
-    const input = numbers.reals(20 * 192);
+    const input = numbers.reals(100 * 192);
     const [nothing, tiny, endless, unknown] = [1, 6, 11, 18];
     input.fill(0, nothing * 192, (nothing + 1) * 192);
     input.fill(1e-40, tiny * 192, (tiny + 1) * 192);
@@ -851,15 +851,15 @@ describe('a pointwise convolution on real numbers in 16-bit integers', () => {
     const at = (position: number) => found.subarray(position * 16, (position + 1) * 16);
     expect(at(nothing)).toEqual(bias);
     expect(at(tiny)).toEqual(bias);
-    for (let position = 0; position < 20; position++)
+    for (let position = 0; position < 100; position++)
       expect(at(position).some(Number.isFinite)).toBe(position !== endless && position !== unknown);
   });
 
   it('is for large layers of the approximate engine only', async () => {
     const layer = (channels: number, positions: number) => pointwiseLayer(61, 1, [channels, 8], [positions, 1]);
-    expect(await methodOf({ threads: 1, precision: 'i16' }, layer(192, 16), 'real')).toBe('4×8 tiles, i16');
+    expect(await methodOf({ threads: 1, precision: 'i16' }, layer(192, 100), 'real')).toBe('4×8 tiles, i16');
     expect(await methodOf({ threads: 1, precision: 'i16' }, layer(160, 400), 'real')).toBe('4×8 tiles');
-    expect(await methodOf({ threads: 1, precision: 'i16' }, layer(192, 15), 'real')).toBe('4×8 tiles');
+    expect(await methodOf({ threads: 1, precision: 'i16' }, layer(192, 99), 'real')).toBe('4×8 tiles');
     expect(await methodOf({ threads: 1 }, layer(384, 196), 'real')).toBe('4×8 tiles');
   });
 });

@@ -19,6 +19,8 @@ import type { Recording } from '../recording.js';
 import { spikeConvolution } from '../spikeConvolution.js';
 
 const leastChannelsForIntegers = 192;
+/** Of an image. */
+const leastPositionsForIntegers = 100;
 
 export function convolution(recording: Recording, call: ConvolutionCall): void {
   const { inputChannels, outputChannels, groups } = call.geometry;
@@ -64,12 +66,13 @@ function denseConvolution(recording: Recording, call: ConvolutionCall): void {
   });
 }
 
-/** Only where the multiplication is long: small layers (a network for CIFAR has at most 160 channels here) would gain less than rounding is worth. */
+/** Only where the multiplication is long: small layers (in a network for CIFAR at most 160 channels, or 8 × 8 positions) would gain less than rounding is worth. */
 function wantsIntegers(recording: Recording, { geometry, input }: ConvolutionCall): boolean {
   const { kernelHeight, kernelWidth, strideHeight, strideWidth, paddingHeight, paddingWidth } = geometry;
+  const positions = geometry.outputHeight * geometry.outputWidth;
   const pixels = [kernelHeight, kernelWidth, strideHeight, strideWidth].every((length) => length === 1);
   const whole = pixels && paddingHeight === 0 && paddingWidth === 0;
-  const large = geometry.inputChannels >= leastChannelsForIntegers;
+  const large = geometry.inputChannels >= leastChannelsForIntegers && positions >= leastPositionsForIntegers;
   return whole && large && input.storage === 'real' && wantsBytes(recording, geometry);
 }
 
