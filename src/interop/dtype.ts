@@ -84,6 +84,22 @@ export function toFloat16Bits(values: Float32Array): Uint16Array<ArrayBuffer> {
   return Uint16Array.from(values, halfOf);
 }
 
+/**
+ * Rounds each to the nearest float16 in place, ties to even, as `toFloat16Bits` does, zeros positive. What would be infinite stays.
+ *
+ * @param values Finite.
+ */
+export function roundToFloat16(values: Float32Array): void {
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index]!;
+    const size = Math.abs(value);
+    // Below, float16 has whole multiples of 2⁻²⁴.
+    if (size < 2 ** -14) values[index] = (value * 2 ** 24 + 1.5 * 2 ** 52 - 1.5 * 2 ** 52) * 2 ** -24;
+    else if (size < 65520) bits[index] = (bits[index]! + 0xfff + ((bits[index]! >> 13) & 1)) & ~0x1fff;
+  }
+}
+
 function halfOf(value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
   const size = Math.abs(value);

@@ -157,7 +157,7 @@ function schemaOf({ preprocessing, augmentation, reading }: AnyInput) {
     movingAverage: z.number().min(0).max(0.999999).nullable().default(null),
     /** Batches on which the evaluated weights' statistics of batch norm are measured after each epoch; left out: their moving average. */
     measuredStatistics: z.number().int().min(1).max(1_000_000).optional(),
-    /** Whether weights of layers that spikes feed are rounded as models ship, to whole steps of a byte, in every step and where they are evaluated and kept. */
+    /** Whether weights are rounded as models ship, of layers that spikes feed to whole steps of a byte, else to float16, in every step and where they are evaluated and kept. */
     roundedWeights: z.boolean().optional(),
     seed: z.number().int().min(0).max(0xffffffff).default(1),
     /** Steps between two saved states within an epoch. */

@@ -1,10 +1,11 @@
 /**
- * Weights that are trained as they ship (`scripts/ship-model.mjs`, but for float16 in layers that numbers feed): those of layers that spikes feed are rounded to whole steps of a byte before every forward
- * pass, while the optimizer changes what is behind them in float32 (quantisation-aware training; Jacob et al., "Quantization and Training of Neural Networks
+ * Weights that are trained as they ship (`scripts/ship-model.mjs`): before every forward pass those of layers that spikes feed are rounded to whole steps of a byte, those
+ * of other layers to float16, while the optimizer changes what is behind them in float32 (quantisation-aware training; Jacob et al., "Quantization and Training of Neural Networks
  * for Efficient Integer-Arithmetic-Only Inference", CVPR 2018). So spikes that rounding flips are learned with.
  */
 import { layersOfAll } from '../energy/layers.js';
 import type { Graph } from '../graph/graph.js';
+import { roundToFloat16 } from '../interop/dtype.js';
 import { roundToGrid } from '../interop/steppedTensors.js';
 import type { ParameterSlot } from './trainingPlanTypes.js';
 
@@ -23,25 +24,20 @@ export function gridWeights(graph: Graph, size: readonly [number, number]): Set<
   );
 }
 
-/** Where `gridWeights` lie. @param places Of the input: height and width, or a row. */
-export function gridSlots(
-  graph: Graph,
-  places: readonly number[],
-  slots: readonly ParameterSlot[],
-): readonly ParameterSlot[] {
-  const [height = 1, width = 1] = places.length === 1 ? [1, ...places] : places;
-  const names = gridWeights(graph, [height, width]);
-  return slots.filter(({ spec }) => names.has(spec.name));
-}
-
-/** Rounds a vector of parameters in place and gives back what it was. */
+/** Rounds a vector of parameters in place and gives back what it was. What has one dimension is few numbers, ships as float32 and stays. */
 export class RoundedWeights {
   readonly #slots: readonly ParameterSlot[];
+  readonly #onGrid: ReadonlySet<string>;
   #exact = new Float32Array(0);
 
-  /** @param slots Of the weights to round; the first axis of each is its output channels. */
-  constructor(slots: readonly ParameterSlot[]) {
-    this.#slots = slots;
+  /**
+   * @param places Of the input: height and width, or a row.
+   * @param slots Of all trained parameters; the first axis of a weight is its output channels.
+   */
+  constructor(graph: Graph, places: readonly number[], slots: readonly ParameterSlot[]) {
+    const [height = 1, width = 1] = places.length === 1 ? [1, ...places] : places;
+    this.#onGrid = gridWeights(graph, [height, width]);
+    this.#slots = slots.filter(({ spec }) => spec.shape.length > 1);
   }
 
   /** A rounded copy. */
@@ -66,7 +62,8 @@ export class RoundedWeights {
   #roundSlots(weights: Float32Array): void {
     for (const { spec, offset, length } of this.#slots) {
       const own = weights.subarray(offset, offset + length);
-      roundToGrid(own, spec.shape[0]!, own);
+      if (this.#onGrid.has(spec.name)) roundToGrid(own, spec.shape[0]!, own);
+      else roundToFloat16(own);
     }
   }
 }

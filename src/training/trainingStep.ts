@@ -24,7 +24,7 @@ import { mixesSamples, type Phase, type Recipe, recipeInput, recipeNetwork } fro
 import { RecordedLoss } from './recordedLoss.js';
 import { laterShapes, RecordedRegions } from './recordedRegions.js';
 import { RecordedUpdate } from './recordedUpdate.js';
-import { gridSlots, RoundedWeights } from './roundedWeights.js';
+import { RoundedWeights } from './roundedWeights.js';
 import { startingParameters } from './startingParameters.js';
 import { type ParameterSlot, recordTraining, type TrainingPlan, trainingSegments } from './trainingPlan.js';
 
@@ -92,7 +92,7 @@ export class TrainedNetwork {
     );
     const { slots } = this.plan.trainable;
     this.#layout = optimizedParameters(slots, rateOf);
-    if (recipe.roundedWeights) this.#rounded = new RoundedWeights(gridSlots(graph, this.#sample.places, slots));
+    if (recipe.roundedWeights) this.#rounded = new RoundedWeights(graph, this.#sample.places, slots);
     this.#loss = loss;
     this.#regions = regions;
     this.#update = update!;

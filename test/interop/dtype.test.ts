@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { crc32 } from '../../src/interop/crc32.js';
-import { toFloat16Bits, toFloat32 } from '../../src/interop/dtype.js';
+import { roundToFloat16, toFloat16Bits, toFloat32 } from '../../src/interop/dtype.js';
 
 /** The value of a small float by the definition in IEEE 754. */
 function ieeeValue(bits: number, exponentBits: number, fractionBits: number): number {
@@ -51,6 +51,26 @@ describe('conversion to float16', () => {
     expect([...toFloat16Bits(Float32Array.of(65519, 65520, -1e9, Number.NaN))]).toEqual([
       0x7bff, 0x7c00, 0xfc00, 0x7e00,
     ]);
+  });
+
+  it('rounds in place as the bits do, either sign', () => {
+    const finite = everyPattern.subarray(0, 0x7c00);
+    const exact = toFloat32(new Uint8Array(finite.slice().buffer), 'float16');
+    const between = [0, 0.375, 0.5, 0.625].flatMap((share) =>
+      Array.from(exact.subarray(0, -1), (value, index) => value + (exact[index + 1]! - value) * share),
+    );
+    for (const sign of [1, -1]) {
+      const values = Float32Array.from(between, (value) => sign * value);
+      const expected = Array.from(
+        toFloat32(new Uint8Array(toFloat16Bits(values).buffer), 'float16'),
+        (value) => value + 0,
+      );
+      roundToFloat16(values);
+      expect([...values]).toEqual(expected);
+    }
+    const large = Float32Array.of(65519, -65519, 65520, -1e9);
+    roundToFloat16(large);
+    expect([...large]).toEqual([65504, -65504, 65520, -1e9]);
   });
 });
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createReferenceEngine } from '../../src/engines/reference/index.js';
 import { openCheckpointFile } from '../../src/interop/checkpointFiles.js';
+import { toFloat16Bits, toFloat32 } from '../../src/interop/dtype.js';
 import { roundToGrid } from '../../src/interop/steppedTensors.js';
 import { train } from '../../src/training/trainingRun.js';
 import { TrainedNetwork } from '../../src/training/trainingStep.js';
@@ -33,19 +34,26 @@ function liesOnGrid(channel: Float32Array): boolean {
   );
 }
 
-async function namesOnGrid(file: string): Promise<string[]> {
+const asFloat16 = (values: Float32Array) => toFloat32(new Uint8Array(toFloat16Bits(values).buffer), 'float16');
+
+/** Weights on a grid, and whether float16 holds all weights. */
+async function roundedIn(file: string): Promise<{ onGrid: string[]; isFloat16: boolean }> {
   const checkpoint = await openCheckpointFile(file);
   const names: string[] = [];
+  let isFloat16 = true;
   for (const [name, tensor] of checkpoint.tensors) {
-    // A channel of one weight lies on every grid.
-    if (tensor.shape.length < 2 || tensor.shape.slice(1).every((size) => size === 1)) continue;
+    if (tensor.shape.length < 2) continue;
     const values = await tensor.readFloat32();
+    const halves = asFloat16(values);
+    isFloat16 &&= values.every((value, i) => value === halves[i]);
+    // A channel of one weight lies on every grid.
+    if (tensor.shape.slice(1).every((size) => size === 1)) continue;
     const length = values.length / tensor.shape[0]!;
     const channels = Array.from({ length: tensor.shape[0]! }, (_, i) => values.subarray(i * length, (i + 1) * length));
     if (channels.every(liesOnGrid)) names.push(name);
   }
   await checkpoint.close();
-  return names.sort();
+  return { onGrid: names.sort(), isFloat16 };
 }
 
 describe('rounded weights', () => {
@@ -56,13 +64,16 @@ describe('rounded weights', () => {
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   it.each([['movingAverage=0.9'], ['movingAverage=null'], ['measuredStatistics=2']])(
-    'are what is kept, of exactly the layers that spikes feed (%s)',
+    'are what is kept: whole steps in exactly the layers that spikes feed, else float16 (%s)',
     async (setting) => {
       for (const [run, ...more] of [['plain'], ['rounded', 'roundedWeights=true']] as const)
         await train(smallRun(join(folder, run), { recipe: smallest(setting, ...more) }));
       for (const file of ['best', 'last']) {
-        expect(await namesOnGrid(join(folder, 'plain', `${file}.safetensors`))).toEqual([]);
-        expect(await namesOnGrid(join(folder, 'rounded', `${file}.safetensors`))).toEqual([...fedBySpikes].sort());
+        expect(await roundedIn(join(folder, 'plain', `${file}.safetensors`))).toEqual({ onGrid: [], isFloat16: false });
+        expect(await roundedIn(join(folder, 'rounded', `${file}.safetensors`))).toEqual({
+          onGrid: [...fedBySpikes].sort(),
+          isFloat16: true,
+        });
       }
     },
   );
@@ -80,8 +91,10 @@ describe('rounded weights', () => {
     const exact = seen.parameters();
     const rounded = new Map(
       [...exact].map(([name, values]) => {
-        const channels = plain.plan.trainable.slots.find(({ spec }) => spec.name === name)?.spec.shape[0];
-        return [name, fedBySpikes.includes(name) ? roundToGrid(values, channels!) : values] as const;
+        const [channels, ...others] =
+          plain.plan.trainable.slots.find(({ spec }) => spec.name === name)?.spec.shape ?? [];
+        if (fedBySpikes.includes(name)) return [name, roundToGrid(values, channels!)] as const;
+        return [name, others.length > 0 ? asFloat16(values) : values] as const;
       }),
     );
     expect(rounded).not.toEqual(exact);
