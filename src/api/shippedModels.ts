@@ -76,8 +76,7 @@ const cifar10Wide: TrainedModel = {
   kind: 'trained',
   name: 'cifar10-wide',
   address: () => new URL('../../models/cifar10-wide.safetensors', import.meta.url),
-  description:
-    'the ten classes of CIFAR-10, half as wide again in its second stage: more often right, at a little more energy',
+  description: 'the ten classes of CIFAR-10, wider in its first two stages: more often right, at twice the energy',
 };
 
 /** Trained here by the recipe of the same name; docs/training.md has its figures. */

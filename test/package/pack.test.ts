@@ -12,8 +12,8 @@ import { npmCommand } from '../../scripts/processes.mjs';
 import { root } from '../../scripts/setup.mjs';
 import { compile, type Project } from './compile.js';
 
-/** The tarball may not grow beyond this without a reason: 22 MiB, of which the ten trained models take eighteen. */
-const largestTarball = 22 * 2 ** 20;
+/** The tarball may not grow beyond this without a reason: 23 MiB, of which the ten trained models take eighteen and a half. */
+const largestTarball = 23 * 2 ** 20;
 
 const offline = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|ENOTCACHED/;
 
