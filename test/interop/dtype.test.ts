@@ -61,6 +61,7 @@ describe('conversion to float16', () => {
     );
     for (const sign of [1, -1]) {
       const values = Float32Array.from(between, (value) => sign * value);
+      // Adding 0 makes zeros positive.
       const expected = Array.from(
         toFloat32(new Uint8Array(toFloat16Bits(values).buffer), 'float16'),
         (value) => value + 0,
